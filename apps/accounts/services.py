@@ -1,0 +1,93 @@
+"""Writes about people: accounts, memberships, the hand-over of a session."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import timedelta
+from uuid import UUID
+
+from allauth.account.models import EmailAddress
+from django.conf import settings
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError
+from django.utils import timezone
+
+from apps.tenancy.context import TenantContext, control, current_tenant
+from apps.tenancy.transactions import atomic
+
+from .errors import EmailUnavailable, HandoffRefused, WeakPassword
+from .models import HandoffCode, Membership, User
+from .permissions import Role
+
+
+def register_person(*, email: str, password: str) -> User:
+    """A new person, or the known one if the password is theirs, in the caller's control-plane transaction.
+
+    Raises WeakPassword, EmailUnavailable.
+    """
+    user = User.objects.filter(email=email.strip().lower()).first()
+    if user is not None:
+        if not user.check_password(password) or not user.is_active:
+            raise EmailUnavailable(field="email")
+        return user
+    try:
+        validate_password(password, User(email=email))
+    except ValidationError as error:
+        raise WeakPassword(" ".join(error.messages), field="password") from error
+    return _create_person(email, password)
+
+
+def invite_person(*, email: str) -> User:
+    """A person by address, without a password if new: they set one through a reset."""
+    return User.objects.filter(email=email.strip().lower()).first() or _create_person(email, None)
+
+
+def add_member(*, tenant_id: UUID, user: User, role: str = Role.MEMBER, name: str = "") -> Membership:
+    """Make a person a member, in the caller's control-plane transaction."""
+    return Membership.objects.create(tenant_id=tenant_id, user=user, role=role, name=name, email=user.email)
+
+
+def issue_handoff_code(*, tenant_id: UUID, user_id: UUID) -> str:
+    """A code that signs the person in on the tenant's host, once, within HANDOFF_SECONDS."""
+    code = secrets.token_urlsafe(32)
+    expires_at = timezone.now() + timedelta(seconds=settings.HANDOFF_SECONDS)
+    with control("hand over a session"), atomic():
+        HandoffCode.objects.create(
+            tenant_id=tenant_id, user_id=user_id, code_hash=_hash(code), expires_at=expires_at
+        )
+    return code
+
+
+def redeem_handoff_code(*, code: str) -> User:
+    """The person whom a code of this tenant signs in; it is spent by that. Raises HandoffRefused."""
+    tenant: TenantContext = current_tenant()
+    now = timezone.now()
+    open_codes = HandoffCode.objects.filter(
+        tenant_id=tenant.tenant_id, code_hash=_hash(code), used_at__isnull=True, expires_at__gt=now
+    )
+    with atomic():
+        if not open_codes.update(used_at=now):
+            raise HandoffRefused
+        user_id = HandoffCode.objects.values_list("user_id", flat=True).get(code_hash=_hash(code))
+    with control("hand over a session"):
+        membership = Membership.objects.select_related("user").filter(tenant_id=tenant.tenant_id, user_id=user_id)
+        member = membership.first()
+    if member is None or not member.user.is_active:
+        raise HandoffRefused
+    return member.user
+
+
+def _create_person(email: str, password: str | None) -> User:
+    try:
+        with atomic():
+            user = User.objects.create_user(email, password)
+    except IntegrityError as error:
+        raise EmailUnavailable(field="email") from error
+    EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=False)
+    return user
+
+
+def _hash(code: str) -> str:
+    return hashlib.sha256(code.encode()).hexdigest()

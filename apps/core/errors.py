@@ -1,0 +1,25 @@
+"""The error that a broken business rule raises, whoever asked."""
+
+from __future__ import annotations
+
+
+class DomainError(Exception):
+    """A rule was broken. The API answers with problem+json, a page with a form error, a command with one line.
+
+    ``field`` names the input that is at fault, where one is.
+    """
+
+    status = 409
+    code = "conflict"
+    message = "That is not possible right now."
+
+    def __init__(self, message: str = "", *, field: str = "") -> None:
+        self.message = message or self.message
+        self.field = field
+        super().__init__(self.message)
+
+
+class NotFoundError(DomainError):
+    status = 404
+    code = "not_found"
+    message = "There is nothing here."

@@ -1,0 +1,94 @@
+"""Errors as RFC 9457 problem details, or as a page for people."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from drf_standardized_errors.formatter import ExceptionFormatter
+from drf_standardized_errors.handler import ExceptionHandler
+from drf_standardized_errors.types import ErrorResponse
+from rest_framework.exceptions import APIException, ValidationError
+from rest_framework.response import Response
+
+from .errors import DomainError
+
+PROBLEM_JSON = "application/problem+json"
+
+
+def problem(status: int, code: str, detail: str, errors: list[dict[str, Any]] | None = None) -> dict[str, Any]:
+    """The members of a problem document; ``errors`` name the fields at fault."""
+    body: dict[str, Any] = {
+        "type": f"urn:tenantry:problem:{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "code": code,
+        "detail": detail,
+    }
+    request_id = structlog.contextvars.get_contextvars().get("request_id")
+    if request_id:
+        body["request_id"] = request_id
+    if errors:
+        body["errors"] = errors
+    return body
+
+
+def error_response(request: HttpRequest, status: int, code: str, detail: str) -> HttpResponse:
+    """An error outside any view: problem+json for clients of the API, a page for everyone else."""
+    if request.path.startswith("/api/"):
+        return JsonResponse(problem(status, code, detail), status=status, content_type=PROBLEM_JSON)
+    context = {"status": status, "title": HTTPStatus(status).phrase, "detail": detail}
+    return render(request, "errors/error.html", context, status=status)
+
+
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    return error_response(request, 400, "bad_request", "The request could not be understood.")
+
+
+def permission_denied(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    return error_response(request, 403, "permission_denied", str(exception or "") or "You may not do this.")
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    return error_response(request, 404, "not_found", "There is nothing at this address.")
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    return error_response(request, 500, "server_error", "Something went wrong on our side. It has been noted.")
+
+
+class DomainProblem(APIException):
+    """A DomainError on its way through REST framework."""
+
+    def __init__(self, error: DomainError) -> None:
+        self.status_code = error.status
+        self.field = error.field
+        super().__init__(error.message, error.code)
+
+
+class ProblemHandler(ExceptionHandler):  # type: ignore[misc]
+    def convert_known_exceptions(self, exc: Exception) -> Exception:
+        if isinstance(exc, DomainError):
+            return DomainProblem(exc)
+        return super().convert_known_exceptions(exc)  # type: ignore[no-any-return]
+
+    def get_response(self, exc: APIException, data: dict[str, Any]) -> Response:
+        response = super().get_response(exc, data)
+        response.content_type = PROBLEM_JSON
+        return response  # type: ignore[no-any-return]
+
+
+class ProblemFormatter(ExceptionFormatter):  # type: ignore[misc]
+    def format_error_response(self, error_response: ErrorResponse) -> dict[str, Any]:
+        first = error_response.errors[0]
+        if isinstance(self.exc, ValidationError):
+            errors = [{"field": e.attr, "code": e.code, "detail": e.detail} for e in error_response.errors]
+            return problem(self.exc.status_code, "validation_error", "The request has errors.", errors)
+        field = getattr(self.exc, "field", "")
+        errors = [{"field": field, "code": first.code, "detail": first.detail}] if field else []
+        return problem(self.exc.status_code, first.code, first.detail, errors)
+
+

@@ -1,0 +1,104 @@
+"""What load balancers ask: is the process alive, is it ready, is Redis there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import redis
+import structlog
+from django.conf import settings
+from django.db import DatabaseError, connections
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
+
+from apps.core.encryption import DecryptionError
+from apps.tenancy.context import CONTROL_ALIAS, control, use
+from apps.tenants.selectors import tenant_databases
+
+from .services import control_migrations_missing
+
+log = structlog.get_logger(__name__)
+
+REDIS_TIMEOUT_SECONDS = 0.2
+
+
+class HealthMiddleware:
+    """Answers on every host name, before anything else runs."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+        self.answers = {"/health": alive, "/ready": ready, "/health/redis": redis_ready}
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        answer = self.answers.get(request.path_info)
+        return answer() if answer else self.get_response(request)
+
+
+def alive() -> HttpResponse:
+    """The process answers; nothing else is touched."""
+    return JsonResponse({"status": "ok"})
+
+
+def ready() -> HttpResponse:
+    return _report({**_databases(), "redis": _redis(), "migrations": _migrations()})
+
+
+def redis_ready() -> HttpResponse:
+    return _report({"redis": _redis()})
+
+
+def _report(checks: dict[str, str]) -> HttpResponse:
+    healthy = all(result == "ok" for result in checks.values())
+    body = {"status": "ok" if healthy else "unavailable", "checks": checks}
+    return JsonResponse(body, status=200 if healthy else 503)
+
+
+def _databases() -> dict[str, str]:
+    results = {"database": _checked(lambda: _select_one(CONTROL_ALIAS))}
+    if results["database"] == "ok":
+        for database in tenant_databases():
+            results[f"database:{database.alias}"] = _checked(lambda database=database: _tenant_database(database))
+    return results
+
+
+def _tenant_database(database: Any) -> None:
+    database.register()
+    _select_one(database.alias)
+
+
+def _select_one(alias: str) -> None:
+    with use(None), connections[alias].cursor() as cursor:
+        cursor.execute("SELECT 1")
+
+
+def _migrations() -> str:
+    def check() -> None:
+        with control("readiness"):
+            missing = control_migrations_missing()
+        if missing:
+            raise LookupError(f"{len(missing)} migrations are not applied")
+
+    return _checked(check)
+
+
+def _redis() -> str:
+    def check() -> None:
+        with redis.Redis.from_url(
+            settings.REDIS_URL,
+            socket_timeout=REDIS_TIMEOUT_SECONDS,
+            socket_connect_timeout=REDIS_TIMEOUT_SECONDS,
+        ) as client:
+            client.ping()
+
+    return _checked(check)
+
+
+def _checked(check: Callable[[], None]) -> str:
+    """'ok' or 'unavailable'; the reason goes to the log, not to whoever asks."""
+    try:
+        check()
+    except (DatabaseError, redis.RedisError, LookupError, OSError, DecryptionError) as error:
+        log.warning("not_ready", error=str(error).strip())
+        return "unavailable"
+    return "ok"

@@ -1,0 +1,41 @@
+"""The mails of a development machine, which are written to files instead of sent."""
+
+from __future__ import annotations
+
+import email
+from dataclasses import dataclass
+from datetime import datetime
+from email.message import EmailMessage
+from email.policy import default
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+from django.conf import settings
+
+
+@dataclass(frozen=True)
+class Mail:
+    name: str
+    subject: str
+    to: str
+    sent_at: datetime
+    text: str
+
+
+def mails() -> list[Mail]:
+    """Newest first."""
+    files = sorted(Path(settings.EMAIL_FILE_PATH).glob("*.log"), reverse=True)
+    return [_read(file) for file in files]
+
+
+def _read(file: Path) -> Mail:
+    content = file.read_bytes().rsplit(b"-" * 79, 1)[0]
+    message: EmailMessage = email.message_from_bytes(content, policy=default)
+    body = message.get_body(("plain",))
+    return Mail(
+        name=file.stem,
+        subject=str(message["Subject"]),
+        to=str(message["To"]),
+        sent_at=parsedate_to_datetime(str(message["Date"])),
+        text=str(body.get_content()) if body else "",
+    )

@@ -1,0 +1,5 @@
+from django.urls import path
+
+from . import views
+
+urlpatterns = [path("dev/inbox/", views.dev_inbox, name="dev-inbox")]

@@ -1,0 +1,5 @@
+from django.urls import path
+
+from . import api
+
+urlpatterns = [path("auth/register", api.RegisterView.as_view(), name="api-register")]

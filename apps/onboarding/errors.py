@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+from apps.core.errors import DomainError
+
+
+class InvalidName(DomainError):
+    status = 400
+    code = "invalid_name"
+    message = "Give the organization a name of 1 to 200 characters."
+
+
+class InvalidPlacement(DomainError):
+    status = 400
+    code = "invalid_placement"
+    message = "The placement is one of pool, schema, database."
+
+
+class OrganizationExists(DomainError):
+    code = "organization_exists"
+    message = "Another organization has this name's address."

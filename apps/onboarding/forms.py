@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+from django import forms
+
+from .services import NAME_MAX_LENGTH
+
+
+class SignUpForm(forms.Form):
+    organization = forms.CharField(
+        max_length=NAME_MAX_LENGTH, widget=forms.TextInput(attrs={"autocomplete": "organization"})
+    )
+    email = forms.EmailField(label="Your e-mail address", widget=forms.EmailInput(attrs={"autocomplete": "email"}))
+    password = forms.CharField(
+        max_length=1000,
+        strip=False,
+        help_text="At least 15 characters; a sentence is fine.",
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )

@@ -1,0 +1,81 @@
+"""Founding an organization: one service for the page, the API and the command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from apps.accounts import services as accounts
+from apps.accounts.models import Membership, User
+from apps.accounts.permissions import Role
+from apps.tenancy.context import control
+from apps.tenancy.transactions import atomic
+from apps.tenants.models import Placement, Tenant
+from apps.tenants.services import provisioning
+from apps.tenants.slugs import slugify
+
+from .errors import InvalidName, InvalidPlacement, OrganizationExists
+
+NAME_MAX_LENGTH = 200
+
+
+@dataclass(frozen=True)
+class SignUp:
+    """An organization and its owner; ``is_ready`` is False while its place is being built."""
+
+    tenant: Tenant
+    owner: User
+    created: bool
+
+    @property
+    def is_ready(self) -> bool:
+        return self.tenant.status == Tenant.Status.READY
+
+
+def sign_up(*, organization: str, email: str, password: str, placement: str = "") -> SignUp:
+    """Found an organization with its owner, in one transaction. Raises a DomainError that names the field."""
+    return _found(organization, placement, lambda: accounts.register_person(email=email, password=password))
+
+
+def ensure_organization(*, organization: str, owner_email: str, placement: str = "") -> SignUp:
+    """The organization of this name and owner, founded unless it exists.
+
+    The owner gets no password here. Raises OrganizationExists when the name's address belongs to others.
+    """
+    existing = find_organization(organization=organization, owner_email=owner_email)
+    return existing or _found(organization, placement, lambda: accounts.invite_person(email=owner_email))
+
+
+def find_organization(*, organization: str, owner_email: str) -> SignUp | None:
+    """What an earlier ``ensure_organization`` founded. Raises OrganizationExists."""
+    with control("find organization"):
+        tenant = Tenant.objects.with_placement().filter(slug=slugify(organization)).first()
+        if tenant is None:
+            return None
+        owners = Membership.objects.select_related("user").filter(tenant=tenant, role=Role.OWNER)
+        owner = owners.filter(user__email=owner_email.strip().lower()).first()
+    if owner is None:
+        raise OrganizationExists(field="organization")
+    return SignUp(tenant, owner.user, created=False)
+
+
+def validated(*, organization: str, placement: str) -> tuple[str, str]:
+    """The cleaned name and the placement to use. Raises InvalidName, InvalidPlacement."""
+    name = " ".join(organization.replace("\x00", " ").split())
+    if not name or len(name) > NAME_MAX_LENGTH:
+        raise InvalidName(field="organization")
+    kind = placement or settings.DEFAULT_PLACEMENT
+    if kind not in Placement.Kind.values:
+        raise InvalidPlacement(field="placement")
+    return name, kind
+
+
+def _found(organization: str, placement: str, owner: Callable[[], User]) -> SignUp:
+    name, kind = validated(organization=organization, placement=placement)
+    with control("sign-up"), atomic():
+        user = owner()
+        tenant = provisioning.open_tenant(name=name, kind=kind)
+        accounts.add_member(tenant_id=tenant.id, user=user, role=Role.OWNER)
+    return SignUp(tenant, user, created=True)

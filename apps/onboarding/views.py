@@ -1,0 +1,44 @@
+"""The apex: what the product is, and founding an organization."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_GET, require_http_methods
+
+from apps.accounts.access import public
+from apps.accounts.services import issue_handoff_code
+from apps.core.errors import DomainError
+from apps.tenants.links import link
+from apps.tenants.selectors import primary_domain
+
+from . import services
+from .forms import SignUpForm
+
+
+@public("the product's front page")
+@require_GET
+def landing(request: HttpRequest) -> HttpResponse:
+    return render(request, "onboarding/landing.html")
+
+
+@public("organizations are founded here")
+@sensitive_post_parameters("password")
+@require_http_methods(["GET", "POST"])
+def sign_up(request: HttpRequest) -> HttpResponse:
+    form = SignUpForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            return _welcome(services.sign_up(**form.cleaned_data))
+        except DomainError as error:
+            form.add_error(error.field or None, error.message)
+    return render(request, "onboarding/sign_up.html", {"form": form}, status=422 if form.errors else 200)
+
+
+def _welcome(founded: services.SignUp) -> HttpResponse:
+    """Hand the new owner over to the organization's own host, signed in."""
+    code = issue_handoff_code(tenant_id=founded.tenant.id, user_id=founded.owner.id)
+    host = primary_domain(founded.tenant.id).domain
+    return HttpResponseRedirect(link(host, reverse("handoff", urlconf="config.urls_tenant"), code=code))

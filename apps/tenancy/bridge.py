@@ -1,0 +1,59 @@
+"""django-tenants' own calls (``set_tenant``, ``schema_context``, ``tenant_context`` …) in terms of contexts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django_tenants.utils import get_public_schema_name, get_tenant_model
+
+from .context import Context, ControlContext, TenantContext, current, replace
+
+PUBLIC_REASON = "django-tenants public schema"
+
+
+class ContextTenant:
+    """What ``connection.tenant`` is: enough of a tenant to be handed back to ``set_tenant`` later."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.schema_name = schema_name_of(context)
+        self.id = context.tenant_id if isinstance(context, TenantContext) else None
+
+    def get_tenant_type(self) -> None:
+        return None
+
+
+def tenant_of(context: Context) -> ContextTenant | None:
+    return None if context is None else ContextTenant(context)
+
+
+def schema_name_of(context: Context) -> str:
+    if isinstance(context, TenantContext):
+        return context.schema_name
+    return str(get_public_schema_name())
+
+
+def enter(target: Any) -> None:
+    """Enter the context of a tenant object or a logical schema name; the public schema is the control plane."""
+    replace(_context_of(target))
+
+
+def leave() -> None:
+    replace(None)
+
+
+def _context_of(target: Any) -> Context:
+    if isinstance(target, ContextTenant):
+        return target.context
+    name = target if isinstance(target, str) else target.schema_name
+    if name == get_public_schema_name():
+        return ControlContext(PUBLIC_REASON)
+    model: Any = get_tenant_model()
+    if isinstance(target, model):
+        context: TenantContext = target.context()
+        return context
+    active = current()
+    if isinstance(active, TenantContext) and active.schema_name == name:
+        return active
+    resolved: TenantContext = model.context_for_schema_name(name)
+    return resolved

@@ -1,0 +1,63 @@
+"""The foreign key between two rows of the same tenant."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import models
+from django.db.backends.ddl_references import Statement, Table
+from django.db.models.constraints import BaseConstraint
+
+
+class TenantForeignKey(BaseConstraint):
+    """FOREIGN KEY (tenant_id, x_id) REFERENCES target (tenant_id, id), deferred to commit.
+
+    A single-column key would let a row reference another tenant's row: such checks ignore row-level security.
+    The model's ForeignKey is declared with ``db_constraint=False``; this adds the database's part.
+    """
+
+    def __init__(self, *, field: str, name: str) -> None:
+        super().__init__(name=name)
+        self.field = field
+
+    def deconstruct(self) -> Any:
+        path, args, kwargs = super().deconstruct()
+        return path, args, {**kwargs, "field": self.field}
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, TenantForeignKey):
+            return NotImplemented
+        return self.name == other.name and self.field == other.field
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.field))
+
+    def constraint_sql(self, model: Any, schema_editor: Any) -> str:
+        return f"CONSTRAINT {schema_editor.quote_name(self.name)} {self._definition(model, schema_editor)}"
+
+    def create_sql(self, model: Any, schema_editor: Any) -> Statement:
+        return Statement(
+            "ALTER TABLE %(table)s ADD %(constraint)s",
+            table=Table(model._meta.db_table, schema_editor.quote_name),
+            constraint=self.constraint_sql(model, schema_editor),
+        )
+
+    def remove_sql(self, model: Any, schema_editor: Any) -> Statement:
+        return Statement(
+            "ALTER TABLE %(table)s DROP CONSTRAINT %(name)s",
+            table=Table(model._meta.db_table, schema_editor.quote_name),
+            name=schema_editor.quote_name(self.name),
+        )
+
+    def validate(self, model: Any, instance: models.Model, exclude: Any = None, using: str = "default") -> None:
+        """The field's own validation already looks the row up, and sees only this tenant's rows."""
+
+    def _definition(self, model: Any, schema_editor: Any) -> str:
+        field = model._meta.get_field(self.field)
+        target = field.remote_field.model
+        quote = schema_editor.quote_name
+        return (
+            f"FOREIGN KEY (tenant_id, {quote(field.column)}) "
+            f"REFERENCES {quote(target._meta.db_table)} (tenant_id, {quote(target._meta.pk.column)}) "
+            "DEFERRABLE INITIALLY DEFERRED"
+        )

@@ -1,0 +1,93 @@
+"""Database aliases that come and go while the process runs."""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import psycopg
+from django.conf import settings
+from django.db import connections
+
+from .context import CONTROL_ALIAS
+from .errors import DatabaseNotConfigured
+
+OWNER_ALIAS = "owner"
+
+_lock = threading.Lock()
+_versions: dict[str, int] = {}
+
+
+def parse_url(url: str) -> dict[str, Any]:
+    """NAME, USER, PASSWORD, HOST and PORT of a postgres:// URL."""
+    parts = urlsplit(url)
+    return {
+        "NAME": unquote(parts.path.lstrip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": parts.hostname or "",
+        "PORT": str(parts.port or 5432),
+    }
+
+
+def is_registered(alias: str, version: int) -> bool:
+    return _versions.get(alias) == version
+
+
+def register(alias: str, url: str, version: int) -> None:
+    """Make an alias usable in this process; a newer version replaces the credentials."""
+    with _lock:
+        template = copy.deepcopy(connections.databases[CONTROL_ALIAS])
+        template.update(parse_url(url))
+        template["OPTIONS"].pop("pool", None)
+        template["CONN_MAX_AGE"] = settings.TENANT_DATABASE_CONN_MAX_AGE
+        _forget_connection(alias)
+        connections.databases[alias] = template
+        _versions[alias] = version
+
+
+def forget(alias: str) -> None:
+    with _lock:
+        _forget_connection(alias)
+        connections.databases.pop(alias, None)
+        _versions.pop(alias, None)
+
+
+def owner_url(database: str | None = None) -> str:
+    """The owner's URL, of another database on its server if named. Raises DatabaseNotConfigured."""
+    url = str(settings.DATABASE_OWNER_URL)
+    if not url:
+        raise DatabaseNotConfigured("DATABASE_OWNER_URL is not set: this process may not change schemas.")
+    return url if database is None else urlsplit(url)._replace(path=f"/{database}").geturl()
+
+
+def owner_alias(database: str | None = None) -> str:
+    """The alias of the owner's connection to the control database or another one; made on first use."""
+    alias = OWNER_ALIAS if database is None else f"{OWNER_ALIAS}:{database}"
+    if alias not in connections.databases:
+        with _lock:
+            template = copy.deepcopy(connections.databases[CONTROL_ALIAS])
+            template.update(parse_url(owner_url(database)))
+            template["OPTIONS"] = {"as_owner": True}
+            template["CONN_MAX_AGE"] = 0
+            template["CONN_HEALTH_CHECKS"] = False
+            connections.databases[alias] = template
+    return alias
+
+
+@contextmanager
+def owner_lock(name: str) -> Iterator[None]:
+    """Hold a lock of the control database, on a connection of its own, so that one process at a time does DDL."""
+    with psycopg.connect(owner_url(), autocommit=True) as connection:
+        connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [name])
+        yield
+
+
+def _forget_connection(alias: str) -> None:
+    if alias in connections.databases and hasattr(connections._connections, alias):  # type: ignore[attr-defined]
+        connections[alias].close()
+        del connections[alias]

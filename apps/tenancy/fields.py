@@ -1,0 +1,73 @@
+"""The column that says whose a row is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models.expressions import Func
+
+from .context import current_tenant_id
+from .planes import CONTROL, TENANT
+
+
+class TenantSetting(Func):
+    """The tenant of the database context; an error where there is none."""
+
+    template = "(current_setting('app.tenant_id')::uuid)"
+    arity = 0
+    output_field = models.UUIDField()
+
+
+class GeneratedUUID(Func):
+    """A random UUID made by the server (core PostgreSQL since 13)."""
+
+    function = "gen_random_uuid"
+    arity = 0
+    output_field = models.UUIDField()
+
+
+class TenantIdField(models.UUIDField):  # type: ignore[type-arg]
+    """The tenant_id of a tenant-plane row. Its presence puts a model into the tenant plane.
+
+    ORM rows take it from the context in Python, rows of raw SQL from the database setting.
+    """
+
+    plane = TENANT
+    privileges = "SELECT, INSERT, UPDATE, DELETE"
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.update(default=current_tenant_id, db_default=TenantSetting(), editable=False)
+        super().__init__(**kwargs)
+
+    def deconstruct(self) -> Any:
+        name, path, args, kwargs = super().deconstruct()
+        for key in ("default", "db_default", "editable"):
+            kwargs.pop(key, None)
+        return name, path, args, kwargs
+
+
+class _OwnedRow:
+    """A reference to the tenant that owns a control-plane row."""
+
+    plane = CONTROL
+
+    def __init__(self, to: Any = None, on_delete: Any = models.CASCADE, *, privileges: str = "SELECT", **kw: Any) -> None:
+        self.privileges = privileges
+        super().__init__(to or settings.TENANT_MODEL, on_delete, **kw)  # type: ignore[call-arg]
+
+    def deconstruct(self) -> Any:
+        name, path, args, kwargs = super().deconstruct()  # type: ignore[misc]
+        return name, path, args, {**kwargs, "privileges": self.privileges}
+
+
+class TenantKey(_OwnedRow, models.ForeignKey):  # type: ignore[type-arg]
+    """The owner of a control-plane row: walled like a tenant-plane row, also readable by the control role.
+
+    ``privileges`` are the verbs that code in the tenant's own context may use ('' for none).
+    """
+
+
+class TenantOneToOneKey(_OwnedRow, models.OneToOneField):  # type: ignore[type-arg]
+    """A TenantKey of which each tenant has one."""

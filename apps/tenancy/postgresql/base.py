@@ -1,0 +1,180 @@
+"""The PostgreSQL backend: every statement runs in the current context, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import NotSupportedError
+from django.db.backends.postgresql import base as postgresql
+from django.db.backends.postgresql.introspection import DatabaseIntrospection
+from django_tenants.postgresql_backend import base as django_tenants
+from psycopg.pq import TransactionStatus
+
+from .. import bridge
+from ..context import Context, current
+from ..errors import ContextChangedInTransaction
+from ..prefix import comment_for, prefix_for
+from ..roles import NIL_TENANT
+from .schema import DatabaseSchemaEditor
+
+IDLE, INTRANS = TransactionStatus.IDLE, TransactionStatus.INTRANS
+
+
+class ContextCursor(postgresql.Cursor):
+    """Sends the context along with the first statement of a transaction, in the same message."""
+
+    wrapper: DatabaseWrapper | None = None  # without one a cursor has the login role's rights: none
+
+    def execute(self, query: Any, params: Any = None, **options: Any) -> ContextCursor:
+        prefix = self.wrapper.pending_prefix() if self.wrapper else None
+        if prefix is None:
+            super().execute(query, params, **options)
+        else:
+            super().execute(prefix.comment + prefix.sql + _text(query, self.connection), params, **options)
+            for _ in range(prefix.statements):
+                self.nextset()
+        if self.wrapper:
+            self.wrapper.remember(prefix, status=self.statusmessage or "")
+        return self
+
+    def executemany(self, query: Any, params_seq: Iterable[Any], *, returning: bool = False) -> None:
+        if returning:
+            raise NotSupportedError("executemany(returning=True) cannot carry the tenant context.")
+        total = 0
+        for params in params_seq:
+            self.execute(query, params)
+            total += max(self.rowcount, 0)
+        self._rowcount = total
+
+    @contextmanager
+    def copy(self, statement: Any, params: Any = None, **options: Any) -> Any:
+        if self.connection.pgconn.transaction_status == IDLE and self.connection.autocommit:
+            raise NotSupportedError("COPY carries the tenant context only inside a transaction.")
+        self.execute("SELECT 1")
+        with super().copy(statement, params, **options) as copy:
+            yield copy
+
+    def stream(self, *args: Any, **options: Any) -> Any:
+        raise NotSupportedError("stream() cannot carry the tenant context.")
+
+
+def _text(query: Any, connection: Any) -> str:
+    if isinstance(query, bytes):
+        return query.decode()
+    return query if isinstance(query, str) else str(query.as_string(connection))
+
+
+class PendingPrefix:
+    __slots__ = ("comment", "context", "sql", "statements")
+
+    def __init__(self, context: Context, alias: str) -> None:
+        self.context = context
+        self.sql, self.statements = prefix_for(context, alias)
+        self.comment = comment_for(context)
+
+
+class DatabaseWrapper(django_tenants.DatabaseWrapper):
+    """A login connection that borrows its rights from the context, statement by statement.
+
+    With ``OPTIONS["as_owner"]`` it is the owner's own connection instead: contexts do not apply, the caller
+    says with ``enter_schema`` where DDL goes. No process that serves requests has such an alias.
+    """
+
+    SchemaEditorClass = DatabaseSchemaEditor
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._sent: tuple[Context] | None = None
+        self.transaction_context: tuple[Context] | None = None
+        self.recorded_ddl: list[str] | None = None
+        self.migration_plane: str | None = None
+        super().__init__(*args, **kwargs)
+        self.introspection = DatabaseIntrospection(self)
+        self.as_owner = bool(self.settings_dict["OPTIONS"].get("as_owner"))
+
+    # -- the context of the next statement ------------------------------------------------------------------
+
+    def pending_prefix(self) -> PendingPrefix | None:
+        """What must precede the next statement; None when the transaction already is in the context."""
+        if self.as_owner:
+            return None
+        status = self.connection.pgconn.transaction_status
+        if status not in (IDLE, INTRANS):
+            return None  # a failed transaction accepts nothing but its rollback
+        context = current()
+        if self.transaction_context is not None and self.transaction_context[0] != context:
+            raise ContextChangedInTransaction(
+                "A transaction belongs to the context it was opened in: enter the context first, then atomic()."
+            )
+        if status == INTRANS and self._sent is not None and self._sent[0] == context:
+            return None
+        return PendingPrefix(context, self.alias)
+
+    def remember(self, prefix: PendingPrefix | None, *, status: str) -> None:
+        """Note which context the transaction is in; rolling back to a savepoint undoes SET LOCAL as well."""
+        if status.startswith("ROLLBACK"):
+            self._sent = None
+        elif prefix is not None:
+            self._sent = (prefix.context,)
+
+    # -- Django's connection API ----------------------------------------------------------------------------
+
+    def get_connection_params(self) -> dict[str, Any]:
+        params = super().get_connection_params()
+        if params.pop("as_owner", False):
+            params["options"] = f"-c app.tenant_id={NIL_TENANT}"
+        elif params["cursor_factory"] is postgresql.Cursor:
+            params["cursor_factory"] = ContextCursor
+        else:
+            raise NotSupportedError("Server-side binding cannot carry the tenant context.")
+        return params
+
+    def create_cursor(self, name: str | None = None) -> Any:
+        if name is not None and not self.as_owner:
+            raise NotSupportedError("Named cursors cannot carry the tenant context; page through the rows.")
+        cursor = super().create_cursor(name)
+        if isinstance(cursor, ContextCursor):
+            cursor.wrapper = self
+        return cursor
+
+    def _cursor(self, name: str | None = None) -> Any:
+        return super(django_tenants.DatabaseWrapper, self)._cursor(name)  # without its SET search_path
+
+    def enter_schema(self, plane: str, *schemas: str) -> None:
+        """Send the owner's DDL of a plane ('control' or 'tenant') to the first of the schemas."""
+        if not self.as_owner:
+            raise NotSupportedError("Only the owner's connection chooses its schema.")
+        self.migration_plane = plane
+        path = self.ops.compose_sql("SELECT set_config('search_path', %s, false)", [", ".join(schemas)])
+        with self.cursor() as cursor:
+            cursor.execute(path)
+
+    # -- the API of django-tenants, made to set the context ---------------------------------------------------
+
+    @property
+    def tenant(self) -> Any:
+        return bridge.tenant_of(current())
+
+    @tenant.setter
+    def tenant(self, value: Any) -> None:
+        """The parent class resets these when it is made; the context is the only place they are kept."""
+
+    @property
+    def schema_name(self) -> str:
+        return bridge.schema_name_of(current())
+
+    @schema_name.setter
+    def schema_name(self, value: Any) -> None:
+        """See ``tenant``."""
+
+    def set_tenant(self, tenant: Any, include_public: bool = True) -> None:
+        bridge.enter(tenant)
+
+    def set_schema(self, schema_name: str, include_public: bool = True, tenant_type: Any = None) -> None:
+        bridge.enter(schema_name)
+
+    def set_schema_to_public(self) -> None:
+        """Leave every context: what django-tenants calls when it is done with a tenant."""
+        if hasattr(self, "as_owner"):  # not while the parent class is being made
+            bridge.leave()

@@ -1,0 +1,96 @@
+"""Hands the outbox of one database to the task queue."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import structlog
+from psycopg.rows import class_row
+
+from .outbox import subscribers_of
+from .roles import APP_RELAY
+
+log = structlog.get_logger(__name__)
+
+BATCH = 100
+POLL_SECONDS = 1.0
+MAX_DELAY_SECONDS = 300
+
+CLAIM = """SELECT id, event_id, tenant_id, topic, payload, request_id FROM platform.outbox
+    WHERE available_at <= now() ORDER BY available_at, id LIMIT %s FOR UPDATE SKIP LOCKED"""
+POSTPONE = """UPDATE platform.outbox SET attempts = attempts + 1, last_error = %s,
+    available_at = now() + least(power(2, attempts), %s) * interval '1 second' WHERE id = %s"""
+
+
+@dataclass(frozen=True)
+class Event:
+    id: int
+    event_id: UUID
+    tenant_id: UUID | None
+    topic: str
+    payload: dict[str, Any]
+    request_id: str
+
+
+Publish = Callable[[str, Event], None]
+
+
+class Relay:
+    """Reads one database's outbox over a direct connection; any number of relays may run side by side."""
+
+    def __init__(self, name: str, conninfo: str, publish: Publish) -> None:
+        self.name = name
+        self.conninfo = conninfo
+        self.publish = publish
+
+    def run(self, stop: threading.Event) -> None:
+        """Deliver until told to stop, reconnecting for as long as the database is away."""
+        while not stop.is_set():
+            try:
+                with psycopg.connect(self.conninfo, autocommit=True) as connection:
+                    connection.execute("LISTEN outbox")
+                    while not stop.is_set():
+                        if not self.deliver(connection):
+                            wait_for_wake_up(connection)
+            except psycopg.OperationalError as error:
+                log.warning("relay_reconnects", database=self.name, error=str(error).strip())
+                stop.wait(POLL_SECONDS)
+
+    def deliver(self, connection: psycopg.Connection[Any]) -> int:
+        """Hand over one batch. Returns how many rows it held.
+
+        A row is deleted in the transaction that claimed it, after the broker took it: a kill in between
+        delivers it twice, never not at all.
+        """
+        with connection.transaction():
+            connection.execute(f"SET LOCAL ROLE {APP_RELAY}")
+            with connection.cursor(row_factory=class_row(Event)) as cursor:
+                events = cursor.execute(CLAIM, [BATCH]).fetchall()
+            done = [event.id for event in events if self._hand_over(connection, event)]
+            connection.execute("DELETE FROM platform.outbox WHERE id = ANY(%s)", [done])
+        return len(events)
+
+    def _hand_over(self, connection: psycopg.Connection[Any], event: Event) -> bool:
+        try:
+            for task in subscribers_of(event.topic):
+                self.publish(task, event)
+        except (LookupError, OSError) as error:
+            log.error("outbox_event_postponed", topic=event.topic, event=str(event.event_id), error=str(error))
+            connection.execute(POSTPONE, [str(error)[:500], MAX_DELAY_SECONDS, event.id])
+            return False
+        return True
+
+
+def wait_for_wake_up(connection: psycopg.Connection[Any]) -> None:
+    """Sleep until rows are announced or the polling interval is over; many announcements count as one."""
+    deadline = time.monotonic() + POLL_SECONDS
+    for _ in connection.notifies(timeout=POLL_SECONDS, stop_after=1):
+        break
+    while time.monotonic() < deadline and list(connection.notifies(timeout=0)):
+        pass

@@ -1,0 +1,60 @@
+"""Celery tasks run in the context they were sent from, or not at all."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from celery import Task, current_app
+from django_tenants.utils import get_tenant_model
+
+from .context import Context, ControlContext, TenantContext, current, use
+from .errors import NoTenantContext, TaskRefused
+from .relay import Event
+
+TENANT_HEADER = "tenant_id"
+
+
+class ContextTask(Task):  # type: ignore[misc]
+    """The base of every task.
+
+    By default a task belongs to a tenant: it can be sent only from a tenant context, whose id travels in the
+    message header, and a message without one is refused. ``control_reason`` declares one for the control plane.
+    """
+
+    control_reason: str = ""
+
+    def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
+        headers = dict(options.pop("headers", None) or {})
+        if not self.control_reason and TENANT_HEADER not in headers:
+            headers[TENANT_HEADER] = str(self._sender().tenant_id)
+        return super().apply_async(args, kwargs, headers=headers, **options)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        with use(self._context()):
+            return self.run(*args, **kwargs)
+
+    def _context(self) -> Context:
+        if self.control_reason:
+            return ControlContext(self.control_reason)
+        if self.request.called_directly:
+            return self._sender()
+        tenant_id = (self.request.headers or {}).get(TENANT_HEADER)
+        if not tenant_id:
+            raise TaskRefused(f"{self.name} came without a tenant and is not a control-plane task.")
+        model: Any = get_tenant_model()
+        context: TenantContext = model.context_for_id(UUID(tenant_id))
+        return context
+
+    def _sender(self) -> TenantContext:
+        context = current()
+        if not isinstance(context, TenantContext):
+            raise NoTenantContext(f"{self.name} is a tenant's task; send it from that tenant's context.")
+        return context
+
+
+def publish(task: str, event: Event) -> None:
+    """Send an outbox event to a task, with its tenant in the header and an id that stays the same when repeated."""
+    headers = {TENANT_HEADER: str(event.tenant_id)} if event.tenant_id else {}
+    kwargs = {"event_id": str(event.event_id), **event.payload}
+    current_app.send_task(task, kwargs=kwargs, headers=headers, task_id=f"{event.event_id}.{task}")

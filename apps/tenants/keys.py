@@ -1,0 +1,40 @@
+"""Each tenant's data keys."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from apps.core.encryption import DataKey, DecryptionError, new_data_key, unwrap, wrap
+from apps.tenancy.context import control
+
+from . import models
+
+
+class TenantDataKeys:
+    """Reads wrapped keys from the control plane; a tenant's first key is made on first use."""
+
+    def newest(self, tenant_id: UUID) -> DataKey:
+        with control("seal a value"):
+            row = models.DataKey.objects.filter(tenant_id=tenant_id).order_by("-version").first()
+            return self._opened(row or self._made(tenant_id))
+
+    def by_id(self, key_id: UUID) -> DataKey:
+        with control("open a sealed value"):
+            row = models.DataKey.objects.filter(id=key_id).first()
+        if row is None:
+            raise DecryptionError("The key was erased.")
+        return self._opened(row)
+
+    def _made(self, tenant_id: UUID) -> models.DataKey:
+        version, wrapped = wrap(new_data_key(), owner=tenant_id)
+        row, _ = models.DataKey.objects.get_or_create(
+            tenant_id=tenant_id, version=1, defaults={"master_version": version, "wrapped": wrapped}
+        )
+        return row
+
+    def _opened(self, row: models.DataKey) -> DataKey:
+        secret = unwrap(row.wrapped, owner=row.tenant_id, version=row.master_version)
+        return DataKey(row.id, secret)
+
+
+data_keys = TenantDataKeys()

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from apps.tenants.models import Tenant
+from apps.tenants.selectors import all_tenants
+
+
+class Command(BaseCommand):
+    help = "List organizations with their status and placement. Exit code 0."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--json", action="store_true", help="one JSON object per line")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        for tenant in all_tenants():
+            row = _row(tenant)
+            self.stdout.write(json.dumps(row) if options["json"] else "  ".join(str(v) for v in row.values()))
+
+
+def _row(tenant: Tenant) -> dict[str, str]:
+    placement = getattr(tenant, "placement", None)
+    return {
+        "id": str(tenant.id),
+        "slug": tenant.slug,
+        "status": "held" if tenant.is_held else tenant.status,
+        "placement": tenant.requested_placement,
+        "where": str(placement) if placement else "-",
+        "created_at": tenant.created_at.isoformat(timespec="seconds"),
+        "name": tenant.name,
+    }

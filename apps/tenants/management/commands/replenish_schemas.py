@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from apps.tenancy.errors import DatabaseNotConfigured
+from apps.tenants.services import schema_store
+
+
+class Command(BaseCommand):
+    help = "Build schemas and pools until enough are ready to be claimed. Exit codes: 0 enough, 1 not possible."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--schemas", type=int, help="how many to have ready (default: WARM_SCHEMAS)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            stock = schema_store.replenish(schemas=options["schemas"], progress=self._progress)
+        except DatabaseNotConfigured as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(f"{stock.schemas} schemas and {stock.pool_places} pool places are ready.")
+
+    def _progress(self, schema: str) -> None:
+        self.stdout.write(f"built {schema}")

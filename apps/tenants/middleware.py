@@ -1,0 +1,68 @@
+"""Finds the tenant of a request by its host and runs everything else in that tenant's context."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.conf import settings
+from django.core.exceptions import DisallowedHost
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase, StreamingHttpResponse
+from django.urls import set_urlconf
+from django_tenants.middleware.main import TenantMainMiddleware
+
+from apps.core.problems import error_response
+from apps.tenancy.context import Context, iterate_inside, use
+
+from .models import Tenant
+from .selectors import tenant_for_host
+
+RETRY_AFTER_SECONDS = 2
+
+
+class TenantMiddleware(TenantMainMiddleware):  # type: ignore[misc]
+    """Unknown host: 404. Held or deactivated: 403 with the reason. Not yet provisioned: 503, try again."""
+
+    async_capable = False
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        super().__init__(get_response)
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        try:
+            host = self.hostname_from_request(request).lower().rstrip(".")
+        except DisallowedHost:
+            return self._unknown(request)
+        if host == settings.BASE_DOMAIN:
+            return self._run(request, None, None)
+        tenant = tenant_for_host(host)
+        if tenant is None or tenant.status == Tenant.Status.ERASED:
+            return self._unknown(request)
+        return self._refusal(request, tenant) or self._run(request, tenant, tenant.context())
+
+    def _run(self, request: HttpRequest, tenant: Tenant | None, context: Context) -> HttpResponseBase:
+        request.tenant = tenant  # type: ignore[attr-defined]
+        request.urlconf = settings.ROOT_URLCONF if tenant else settings.PUBLIC_SCHEMA_URLCONF  # type: ignore[attr-defined]
+        set_urlconf(request.urlconf)  # type: ignore[attr-defined]
+        with use(context):
+            response = self.get_response(request)
+        if isinstance(response, StreamingHttpResponse):
+            response.streaming_content = iterate_inside(context, response.streaming_content)  # type: ignore[arg-type]
+        return response
+
+    def _refusal(self, request: HttpRequest, tenant: Tenant) -> HttpResponse | None:
+        if tenant.is_held:
+            detail = f"{tenant.name} is on hold: {tenant.hold_reason}"
+            return error_response(request, 403, "tenant_held", detail)
+        if tenant.status == Tenant.Status.PROVISIONING:
+            response = error_response(request, 503, "tenant_provisioning", f"{tenant.name} is being prepared.")
+            response["Retry-After"] = str(RETRY_AFTER_SECONDS)
+            response["Refresh"] = str(RETRY_AFTER_SECONDS)
+            return response
+        if tenant.status == Tenant.Status.DEACTIVATED:
+            return error_response(request, 403, "tenant_deactivated", f"{tenant.name} has been deactivated.")
+        return None
+
+    def _unknown(self, request: HttpRequest) -> HttpResponse:
+        return error_response(request, 404, "unknown_host", "No organization answers at this address.")

@@ -1,0 +1,230 @@
+"""Organizations, their addresses, and the places where their rows live."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import Any, ClassVar
+from uuid import UUID, uuid4
+
+from django.db import models
+from django.db.models import F, Q
+from django_tenants.models import DomainMixin, TenantMixin
+
+from apps.core.encryption import EncryptedTextField
+from apps.tenancy import context as contexts
+from apps.tenancy import databases
+from apps.tenancy.context import CONTROL_ALIAS, TenantContext, control
+from apps.tenancy.fields import TenantKey, TenantOneToOneKey
+
+from .errors import TenantNotFound, TenantNotReady
+
+
+class TenantQuerySet(models.QuerySet["Tenant"]):
+    def with_placement(self) -> TenantQuerySet:
+        return self.select_related("placement__database", "placement__pool")
+
+
+class Tenant(TenantMixin):  # type: ignore[misc]
+    """An organization. ``schema_name`` is its logical name; its Placement says where the rows are."""
+
+    auto_create_schema = False
+
+    class Status(models.TextChoices):
+        PROVISIONING = "provisioning"
+        READY = "ready"
+        DEACTIVATED = "deactivated"
+        ERASED = "erased"
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    name = models.CharField(max_length=200)
+    slug = models.CharField(max_length=63, unique=True)
+    status = models.CharField(max_length=12, choices=Status.choices, default=Status.PROVISIONING)
+    requested_placement = models.CharField(max_length=8)
+    held_at = models.DateTimeField(null=True, blank=True)
+    hold_reason = models.CharField(max_length=500, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    ready_at = models.DateTimeField(null=True, blank=True)
+
+    objects = TenantQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["created_at", "id"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(
+                name="tenants_tenant_status_known",
+                condition=Q(status__in=["provisioning", "ready", "deactivated", "erased"]),
+            ),
+            models.CheckConstraint(
+                name="tenants_tenant_hold_has_reason", condition=Q(held_at__isnull=True) | ~Q(hold_reason="")
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __enter__(self) -> Tenant:
+        """Enter the tenant's context; kept per thread and task, unlike the parent class's shared list."""
+        _entered.set((*_entered.get(), contexts.current()))
+        contexts.replace(self.context())
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        *rest, previous = _entered.get()
+        _entered.set(tuple(rest))
+        contexts.replace(previous)
+
+    @property
+    def is_held(self) -> bool:
+        return self.held_at is not None
+
+    def context(self) -> TenantContext:
+        """The context of this tenant; makes its database usable in this process. Raises TenantNotReady."""
+        placement = self._placement()
+        if self.status != self.Status.READY or placement is None:
+            raise TenantNotReady(f"The organization is {self.status}.")
+        if placement.database is not None:
+            placement.database.register()
+        return TenantContext(
+            tenant_id=self.id,
+            schema_name=self.schema_name,
+            alias=placement.alias,
+            schema=placement.schema,
+            slug=self.slug,
+            placement=placement.kind,
+            status=self.status,
+        )
+
+    def _placement(self) -> Placement | None:
+        if "placement" in self._state.fields_cache:
+            cached: Placement | None = self._state.fields_cache["placement"]
+            return cached
+        with control("find placement"):
+            return Placement.objects.select_related("database", "pool").filter(tenant_id=self.id).first()
+
+    @classmethod
+    def context_for_id(cls, tenant_id: UUID) -> TenantContext:
+        return cls._found(id=tenant_id).context()
+
+    @classmethod
+    def context_for_schema_name(cls, schema_name: str) -> TenantContext:
+        return cls._found(schema_name=schema_name).context()
+
+    @classmethod
+    def _found(cls, **lookup: Any) -> Tenant:
+        with control("find tenant"):
+            tenant = cls.objects.with_placement().filter(**lookup).first()
+        if tenant is None:
+            raise TenantNotFound
+        return tenant
+
+
+_entered: ContextVar[tuple[contexts.Context, ...]] = ContextVar("entered_tenants", default=())
+
+
+class Domain(DomainMixin):  # type: ignore[misc]
+    """A host name of a tenant. Links are built from the primary one."""
+
+    tenant = TenantKey(related_name="domains")
+
+
+class DataKey(models.Model):
+    """A tenant's data key, wrapped by a master key. Deleting it makes what it sealed unreadable."""
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    tenant = TenantKey(related_name="data_keys", privileges="")
+    version = models.PositiveIntegerField(default=1)
+    master_version = models.PositiveIntegerField()
+    wrapped = models.BinaryField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["tenant", "version"], name="tenants_datakey_version"),
+        ]
+
+
+class Pool(models.Model):
+    """A numbered schema shared by many tenants."""
+
+    number = models.PositiveIntegerField(unique=True)
+    schema = models.CharField(max_length=63, unique=True)
+    capacity = models.PositiveIntegerField()
+    tenant_count = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["number"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(name="tenants_pool_not_over_full", condition=Q(tenant_count__lte=F("capacity"))),
+        ]
+
+    def __str__(self) -> str:
+        return self.schema
+
+
+class TenantDatabase(models.Model):
+    """A tenant's own database, with a login of its own."""
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    tenant = TenantOneToOneKey(related_name="database", privileges="")
+    name = models.CharField(max_length=63, unique=True)
+    schema = models.CharField(max_length=63)
+    built = models.BooleanField(default=False)
+    url = EncryptedTextField()
+    version = models.PositiveIntegerField(default=1)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def alias(self) -> str:
+        return self.name
+
+    def register(self) -> None:
+        """Make the alias usable in this process with the current credentials."""
+        if not databases.is_registered(self.alias, self.version):
+            databases.register(self.alias, self.url.reveal(), self.version)
+
+
+class Placement(models.Model):
+    """Where one tenant's rows are; without a tenant, a schema kept warm for the next sign-up."""
+
+    class Kind(models.TextChoices):
+        POOL = "pool"
+        SCHEMA = "schema"
+        DATABASE = "database"
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    tenant = TenantOneToOneKey(related_name="placement", null=True)
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    pool = models.ForeignKey(Pool, models.PROTECT, null=True, related_name="placements")
+    database = models.OneToOneField(TenantDatabase, models.PROTECT, null=True, related_name="placement")
+    schema = models.CharField(max_length=63)
+    created_at = models.DateTimeField(auto_now_add=True)
+    claimed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(
+                fields=["schema"], condition=Q(pool__isnull=True), name="tenants_placement_own_schema"
+            ),
+            models.CheckConstraint(
+                name="tenants_placement_kind",
+                condition=Q(kind="pool", pool__isnull=False, database__isnull=True)
+                | Q(kind="schema", pool__isnull=True, database__isnull=True)
+                | Q(kind="database", pool__isnull=True, database__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="tenants_placement_only_schemas_are_warm", condition=Q(tenant__isnull=False) | Q(kind="schema")
+            ),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["created_at"], condition=Q(tenant__isnull=True), name="tenants_placement_warm"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.alias}/{self.schema}"
+
+    @property
+    def alias(self) -> str:
+        return self.database.alias if self.database is not None else CONTROL_ALIAS

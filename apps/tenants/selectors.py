@@ -1,0 +1,39 @@
+"""Reads about organizations."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from apps.tenancy.context import control
+
+from .models import Domain, Tenant, TenantDatabase
+
+
+def tenant_for_host(host: str) -> Tenant | None:
+    """The tenant that answers at a host name, with its placement; one query."""
+    related = ("tenant__placement__database", "tenant__placement__pool")
+    with control("host lookup"):
+        domain = Domain.objects.select_related(*related).filter(domain=host).first()
+    return domain.tenant if domain else None
+
+
+def primary_domain(tenant_id: UUID) -> Domain:
+    """The host name that links to a tenant are built with, and the tenant."""
+    with control("build a link"):
+        return Domain.objects.select_related("tenant").get(tenant_id=tenant_id, is_primary=True)
+
+
+def all_tenants() -> list[Tenant]:
+    with control("list tenants"):
+        return list(Tenant.objects.with_placement())
+
+
+def tenant_for_slug(slug: str) -> Tenant | None:
+    with control("find tenant"):
+        return Tenant.objects.with_placement().filter(slug=slug).first()
+
+
+def tenant_databases() -> list[TenantDatabase]:
+    """Databases that belong to one tenant and are ready for use."""
+    with control("list databases"):
+        return list(TenantDatabase.objects.filter(built=True))

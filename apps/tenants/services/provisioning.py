@@ -1,0 +1,147 @@
+"""Giving an organization its place: claimed from the store in a request, built by the provisioner otherwise."""
+
+from __future__ import annotations
+
+import secrets
+from uuid import UUID
+
+import psycopg
+from django.conf import settings
+from django.db import IntegrityError
+from django.db.models import F
+from django.utils import timezone
+
+from apps.tenancy import blueprint, databases, outbox, server
+from apps.tenancy.context import control
+from apps.tenancy.transactions import atomic
+
+from .. import slugs
+from ..errors import SlugTaken, TenantNotFound
+from ..models import Domain, Placement, Pool, Tenant, TenantDatabase
+from . import schema_store
+
+REQUESTED = "tenants.requested"
+READY = "tenants.ready"
+Kind = Placement.Kind
+
+
+def open_tenant(*, name: str, kind: str) -> Tenant:
+    """Insert a tenant with its address and claim a place for it, in the caller's control-plane transaction.
+
+    Without a free place the tenant stays in provisioning and the provisioner is asked to build one. Raises
+    SlugTaken when no free address was found.
+    """
+    tenant = _insert_with_free_slug(name, kind)
+    Domain.objects.create(tenant=tenant, domain=f"{tenant.slug}.{settings.BASE_DOMAIN}", is_primary=True)
+    if not _claim(tenant):
+        outbox.emit(REQUESTED, {"tenant_id": str(tenant.id)}, tenant_id=tenant.id)
+    return tenant
+
+
+def finish(tenant_id: UUID) -> Tenant:
+    """Build what an unfinished tenant waits for. Needs the owner's credentials; safe to repeat and to kill."""
+    with control("finish provisioning"):
+        tenant = Tenant.objects.filter(id=tenant_id).first()
+        if tenant is None:
+            raise TenantNotFound
+        if tenant.status != Tenant.Status.PROVISIONING:
+            return tenant
+        if tenant.requested_placement == Kind.DATABASE:
+            _build_database(tenant)
+        else:
+            schema_store.replenish(schemas=1, pool_places=1)
+        with atomic():
+            tenant = Tenant.objects.select_for_update().get(id=tenant_id)
+            if tenant.status == Tenant.Status.PROVISIONING:
+                _claim(tenant)
+        return tenant
+
+
+def unfinished() -> list[UUID]:
+    """Tenants still waiting for their place, oldest first."""
+    with control("find unfinished tenants"):
+        waiting = Tenant.objects.filter(status=Tenant.Status.PROVISIONING).order_by("created_at")
+        return list(waiting.values_list("id", flat=True))
+
+
+def _insert_with_free_slug(name: str, kind: str) -> Tenant:
+    for slug in slugs.candidates(name):
+        try:
+            with atomic():
+                return Tenant.objects.create(
+                    name=name, slug=slug, schema_name=blueprint.new_schema_name(), requested_placement=kind
+                )
+        except IntegrityError as error:
+            if "slug" not in str(error):
+                raise
+    raise SlugTaken
+
+
+def _claim(tenant: Tenant) -> bool:
+    """Give the tenant a place that is ready, and make it ready with it."""
+    claims = {Kind.SCHEMA: _claim_warm_schema, Kind.POOL: _claim_pool_place, Kind.DATABASE: _claim_database}
+    placement = claims[Kind(tenant.requested_placement)](tenant)
+    if placement is None:
+        return False
+    tenant.status = Tenant.Status.READY
+    tenant.ready_at = placement.claimed_at
+    tenant.save(update_fields=["status", "ready_at"])
+    tenant.placement = placement
+    outbox.emit(READY, {}, tenant_id=tenant.id)
+    return True
+
+
+def _claim_warm_schema(tenant: Tenant) -> Placement | None:
+    warm = Placement.objects.filter(tenant__isnull=True).order_by("created_at")
+    placement = warm.select_for_update(skip_locked=True).first()
+    if placement is not None:
+        placement.tenant, placement.claimed_at = tenant, timezone.now()
+        placement.save(update_fields=["tenant", "claimed_at"])
+    return placement
+
+
+def _claim_pool_place(tenant: Tenant) -> Placement | None:
+    pool = Pool.objects.filter(tenant_count__lt=F("capacity")).order_by("number").select_for_update().first()
+    if pool is None:
+        return None
+    Pool.objects.filter(id=pool.id).update(tenant_count=F("tenant_count") + 1)
+    return Placement.objects.create(
+        tenant=tenant, kind=Kind.POOL, pool=pool, schema=pool.schema, claimed_at=timezone.now()
+    )
+
+
+def _claim_database(tenant: Tenant) -> Placement | None:
+    database = TenantDatabase.objects.filter(tenant=tenant, built=True).first()
+    if database is None:
+        return None
+    return Placement.objects.create(
+        tenant=tenant, kind=Kind.DATABASE, database=database, schema=database.schema, claimed_at=timezone.now()
+    )
+
+
+def _build_database(tenant: Tenant) -> None:
+    """Make the tenant's database, its login and its schema; every step finds what an earlier run left."""
+    database = TenantDatabase.objects.filter(tenant=tenant).first() or _record_database(tenant)
+    if database.built:
+        return
+    credentials = databases.parse_url(database.url.reveal())
+    operator = settings.DATABASE_OPERATOR_ROLE
+    with psycopg.connect(databases.owner_url(), autocommit=True) as connection:
+        server.create_database(connection, database.name)
+        server.ensure_login(connection, credentials["USER"], credentials["PASSWORD"])
+    with psycopg.connect(databases.owner_url(database.name), autocommit=True) as connection:
+        server.prepare_database(connection, login=credentials["USER"], operator=operator)
+    owner = databases.owner_alias(database.name)
+    if not blueprint.schema_exists(owner, database.schema):
+        blueprint.build_schema(owner, database.schema, operator=operator)
+    TenantDatabase.objects.filter(id=database.id).update(built=True)
+
+
+def _record_database(tenant: Tenant) -> TenantDatabase:
+    """Note name and credentials before anything is made, so that a kill leaves nothing unknown behind."""
+    token = secrets.token_hex(8)
+    name, login = f"tenant_{token}", f"tenant_{token}_login"
+    place = databases.parse_url(databases.owner_url())
+    url = f"postgres://{login}:{secrets.token_urlsafe(32)}@{place['HOST']}:{place['PORT']}/{name}"
+    TenantDatabase.objects.create(tenant=tenant, name=name, schema=f"t_{token}", url=url)
+    return TenantDatabase.objects.get(name=name)

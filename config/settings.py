@@ -1,0 +1,257 @@
+"""All settings; what differs between installations comes from the environment (see docs/configuration.md)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from environs import Env
+
+from apps.core.encryption import parse_master_keys
+from apps.tenancy.databases import parse_url
+from config.observability import logging_config, start_sentry
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = Env()
+
+# -- Installation ------------------------------------------------------------------------------------------------
+
+ENVIRONMENT = env.str("ENVIRONMENT", "production")
+DEVELOPMENT = ENVIRONMENT == "development"
+DEBUG = env.bool("DEBUG", False)
+SECRET_KEY = env.str("SECRET_KEY")
+MASTER_KEYS = env.str("MASTER_KEYS")
+parse_master_keys(MASTER_KEYS)
+DATA_KEYS = "apps.tenants.keys.data_keys"
+DATA_DIR = Path(env.str("DATA_DIR", str(BASE_DIR / "var")))
+
+BASE_DOMAIN = env.str("BASE_DOMAIN", "localhost")
+PUBLIC_SCHEME = env.str("PUBLIC_SCHEME", "http" if DEVELOPMENT else "https")
+PUBLIC_PORT = env.str("PUBLIC_PORT", env.str("PORT", "8000") if DEVELOPMENT else "")
+ALLOWED_HOSTS = ["*"]  # the tenant middleware answers 404 for every host that is not in the database
+
+# -- Applications ------------------------------------------------------------------------------------------------
+
+SHARED_APPS = [
+    "apps.core",
+    "apps.tenancy",
+    "apps.tenants",
+    "apps.fleet",
+    "apps.accounts",
+    "apps.notifications",
+    "apps.onboarding",
+    "django_tenants",
+    "django.contrib.contenttypes",
+    "django.contrib.auth",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_structlog",
+    "allauth",
+    "allauth.account",
+    "rest_framework",
+    "drf_standardized_errors",
+]
+TENANT_APPS = ["apps.projects"]
+INSTALLED_APPS = [*SHARED_APPS, *(app for app in TENANT_APPS if app not in SHARED_APPS)]
+
+TENANT_MODEL = "tenants.Tenant"
+TENANT_DOMAIN_MODEL = "tenants.Domain"
+TENANT_SYNC_ROUTER = "apps.tenancy.router.PlaneRouter"
+DATABASE_ROUTERS = [TENANT_SYNC_ROUTER]
+SKIP_PG_EXTRA_VALIDATION = True
+ROOT_URLCONF = "config.urls_tenant"
+PUBLIC_SCHEMA_URLCONF = "config.urls_control"
+WSGI_APPLICATION = "config.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+MIDDLEWARE = [
+    "apps.fleet.health.HealthMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "django_structlog.middlewares.RequestMiddleware",
+    "apps.core.middleware.SecurityHeadersMiddleware",
+    "apps.tenants.middleware.TenantMiddleware",
+    "apps.core.middleware.DomainErrorMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "apps.accounts.middleware.MemberLogMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.messages.context_processors.messages",
+                "apps.accounts.context_processors.member",
+            ]
+        },
+    }
+]
+
+# -- Databases ---------------------------------------------------------------------------------------------------
+
+DATABASE_URL = env.str("DATABASE_URL")
+DATABASE_DIRECT_URL = env.str("DATABASE_DIRECT_URL", DATABASE_URL)  # past PgBouncer, for LISTEN
+DATABASE_OWNER_URL = env.str("DATABASE_OWNER_URL", "")
+DATABASE_OPERATOR_URL = env.str("DATABASE_OPERATOR_URL", "")
+DATABASE_OPERATOR_ROLE = urlsplit(DATABASE_OPERATOR_URL).username or env.str(
+    "DATABASE_OPERATOR_ROLE", "tenantry_operator"
+)
+_pool_size = env.int("DATABASE_POOL_SIZE", 0)  # for threaded servers; never in forking workers
+TENANT_DATABASE_CONN_MAX_AGE = 60
+DATABASES = {
+    "default": {
+        "ENGINE": "apps.tenancy.postgresql",
+        **parse_url(DATABASE_URL),
+        "CONN_MAX_AGE": 0 if _pool_size else 60,
+        "CONN_HEALTH_CHECKS": not _pool_size,
+        "DISABLE_SERVER_SIDE_CURSORS": True,  # named cursors carry no context and break transaction pooling
+        "OPTIONS": {
+            "connect_timeout": 5,
+            **({"pool": {"min_size": 1, "max_size": _pool_size, "timeout": 10}} if _pool_size else {}),
+        },
+    }
+}
+DEFAULT_PLACEMENT = env.str("DEFAULT_PLACEMENT", "schema")
+WARM_SCHEMAS = env.int("WARM_SCHEMAS", 8)
+WARM_POOL_PLACES = env.int("WARM_POOL_PLACES", 50)
+POOL_CAPACITY = env.int("POOL_CAPACITY", 500)
+
+# -- Cache, sessions, tasks --------------------------------------------------------------------------------------
+
+REDIS_URL = env.str("REDIS_URL")
+CACHES = {
+    "default": {
+        "BACKEND": "apps.tenancy.cache.TenantCache",
+        "LOCATION": env.str("CACHE_URL", REDIS_URL),
+        "KEY_PREFIX": "tenantry",
+        "KEY_FUNCTION": "apps.tenancy.cache.make_key",
+        "TIMEOUT": 300,
+        "OPTIONS": {
+            "REVERSE_KEY_FUNCTION": "apps.tenancy.cache.reverse_key",
+            "SOCKET_CONNECT_TIMEOUT": 0.2,
+            "SOCKET_TIMEOUT": 0.2,
+        },
+    }
+}
+SESSION_ENGINE = "apps.accounts.sessions"
+SESSION_COOKIE_AGE = 14 * 24 * 3600
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+
+CELERY_BROKER_URL = env.str("BROKER_URL", REDIS_URL)
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_TIME_LIMIT = 300
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TASK_ROUTES = {"apps.tenants.tasks.*": {"queue": "provisioning"}}
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 600,
+    "unacked_restore_interval": 1,
+    "unacked_restore_throttle": 1,
+}
+CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
+CELERY_BEAT_SCHEDULE = {
+    "resume-provisioning": {"task": "apps.tenants.tasks.resume_provisioning", "schedule": 60.0},
+}
+
+# -- People ------------------------------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["apps.accounts.backends.MemberBackend"]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.BCryptSHA256PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 15}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+ACCOUNT_ADAPTER = "apps.accounts.adapter.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
+ACCOUNT_SESSION_REMEMBER = True
+HANDOFF_SECONDS = 60
+
+# -- API ---------------------------------------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["apps.accounts.api_access.SessionAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["apps.accounts.api_access.DeclaredPermission"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PAGINATION_CLASS": "apps.core.pagination.NewestFirstPagination",
+    "PAGE_SIZE": 20,
+    "EXCEPTION_HANDLER": "drf_standardized_errors.handler.exception_handler",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+DRF_STANDARDIZED_ERRORS = {
+    "EXCEPTION_HANDLER_CLASS": "apps.core.problems.ProblemHandler",
+    "EXCEPTION_FORMATTER_CLASS": "apps.core.problems.ProblemFormatter",
+    "ENABLE_IN_DEBUG_FOR_UNHANDLED_EXCEPTIONS": True,
+}
+
+# -- Files and mail ----------------------------------------------------------------------------------------------
+
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+MEDIA_ROOT = str(DATA_DIR / "media")
+STORAGES = {
+    "default": {"BACKEND": "apps.tenancy.storage.TenantStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+DOCUMENT_MAX_BYTES = env.int("DOCUMENT_MAX_BYTES", 50 * 1024 * 1024)
+DOCUMENT_LINK_SECONDS = 300
+
+EMAIL_FILE_PATH = str(DATA_DIR / "mail")
+if DEVELOPMENT:
+    EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+else:
+    _email = env.dj_email_url("EMAIL_URL", "smtp://localhost:25")
+    EMAIL_BACKEND, EMAIL_HOST, EMAIL_PORT = _email["EMAIL_BACKEND"], _email["EMAIL_HOST"], _email["EMAIL_PORT"]
+    EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _email["EMAIL_HOST_USER"], _email["EMAIL_HOST_PASSWORD"]
+    EMAIL_USE_TLS, EMAIL_USE_SSL = _email["EMAIL_USE_TLS"], _email["EMAIL_USE_SSL"]
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", f"Tenantry <hello@{BASE_DOMAIN}>")
+
+# -- Transport ---------------------------------------------------------------------------------------------------
+
+_secure = PUBLIC_SCHEME == "https"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _secure
+SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", False)
+SECURE_HSTS_SECONDS = 31_536_000 if _secure else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = _secure
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_TLS_PROXY", False) else None
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+# -- Language, time, observability -------------------------------------------------------------------------------
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+LOGGING = logging_config(level=env.str("LOG_LEVEL", "INFO"))
+LOGGING_CONFIG = "logging.config.dictConfig"
+DJANGO_STRUCTLOG_USER_ID_FIELD = None
+DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = True
+start_sentry(env.str("SENTRY_DSN", ""), environment=ENVIRONMENT)
+
+env.seal()

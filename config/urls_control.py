@@ -1,0 +1,16 @@
+"""Routes of the apex."""
+
+from django.conf import settings
+from django.urls import include, path
+
+urlpatterns = [
+    path("", include("apps.onboarding.urls")),
+    path("api/v1/", include("apps.onboarding.api_urls")),
+]
+if settings.DEVELOPMENT:
+    urlpatterns.append(path("", include("apps.notifications.urls")))
+
+handler400 = "apps.core.problems.bad_request"
+handler403 = "apps.core.problems.permission_denied"
+handler404 = "apps.core.problems.not_found"
+handler500 = "apps.core.problems.server_error"

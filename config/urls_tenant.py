@@ -1,0 +1,14 @@
+"""Routes of a tenant's host."""
+
+from django.urls import include, path
+
+urlpatterns = [
+    path("", include("apps.projects.urls")),
+    path("", include("apps.accounts.urls")),
+    path("api/v1/", include("apps.projects.api_urls")),
+]
+
+handler400 = "apps.core.problems.bad_request"
+handler403 = "apps.core.problems.permission_denied"
+handler404 = "apps.core.problems.not_found"
+handler500 = "apps.core.problems.server_error"

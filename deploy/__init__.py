@@ -1,0 +1,1 @@
+"""How Tenantry is started, on a laptop and elsewhere."""
