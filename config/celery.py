@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import logging.config
 import os
+import warnings
 from typing import Any
 
+import structlog
 from celery import Celery
+from celery.platforms import SecurityWarning
 from celery.signals import setup_logging
 from django.conf import settings
+from django_structlog.celery import signals as log_signals
 from django_structlog.celery.steps import DjangoStructLogInitStep
+
+from apps.tenancy.tasks import TENANT_HEADER
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -17,9 +23,19 @@ app = Celery("tenantry", task_cls="apps.tenancy.tasks:ContextTask")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.steps["worker"].add(DjangoStructLogInitStep)
 app.autodiscover_tasks()
+if settings.DEVELOPMENT:
+    warnings.simplefilter("ignore", SecurityWarning)  # a development machine may be a container that is root
 
 
 @setup_logging.connect
 def use_django_logging(**kwargs: Any) -> None:
     """Keep Celery from configuring logging of its own."""
     logging.config.dictConfig(settings.LOGGING)
+
+
+@log_signals.bind_extra_task_metadata.connect
+def name_tenant_in_logs(task: Any, **kwargs: Any) -> None:
+    """Bind the tenant before the task's first log line; its context begins only after that."""
+    tenant_id = (task.request.headers or {}).get(TENANT_HEADER)
+    if tenant_id:
+        structlog.contextvars.bind_contextvars(tenant_id=tenant_id)

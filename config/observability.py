@@ -59,7 +59,8 @@ def logging_config(*, level: str) -> dict[str, Any]:
         "loggers": {
             "django.server": {"handlers": [], "propagate": False},
             "django.request": {"level": "ERROR"},
-            "celery.utils.functional": {"level": "WARNING"},
+            "celery.worker.strategy": {"level": "WARNING"},  # django-structlog says the same with more fields
+            "celery.app.trace": {"level": "CRITICAL"},
         },
     }
 

@@ -10,9 +10,13 @@ from django.http.response import HttpResponseBase
 from .errors import DomainError
 from .problems import error_response
 
-CONTENT_SECURITY_POLICY = (
-    "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
-)
+
+def content_security_policy(*, form_targets: str = "") -> str:
+    """The policy of a page; ``form_targets`` are origins that its forms may be redirected to."""
+    return (
+        "default-src 'self'; base-uri 'none'; frame-ancestors 'none'; object-src 'none'; "
+        f"form-action 'self' {form_targets}"
+    ).strip()
 
 
 class SecurityHeadersMiddleware:
@@ -21,7 +25,7 @@ class SecurityHeadersMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
-        response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+        response.headers.setdefault("Content-Security-Policy", content_security_policy())
         response.headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
         response.headers.setdefault("Cache-Control", "private, no-store")
         return response

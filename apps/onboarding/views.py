@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
@@ -11,6 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from apps.accounts.access import public
 from apps.accounts.services import issue_handoff_code
 from apps.core.errors import DomainError
+from apps.core.middleware import content_security_policy
 from apps.tenants.links import link
 from apps.tenants.selectors import primary_domain
 
@@ -34,7 +36,10 @@ def sign_up(request: HttpRequest) -> HttpResponse:
             return _welcome(services.sign_up(**form.cleaned_data))
         except DomainError as error:
             form.add_error(error.field or None, error.message)
-    return render(request, "onboarding/sign_up.html", {"form": form}, status=422 if form.errors else 200)
+    response = render(request, "onboarding/sign_up.html", {"form": form}, status=422 if form.errors else 200)
+    hosts = link(f"*.{settings.BASE_DOMAIN}", path="")
+    response["Content-Security-Policy"] = content_security_policy(form_targets=hosts)
+    return response
 
 
 def _welcome(founded: services.SignUp) -> HttpResponse:

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import psycopg
 import structlog
+from kombu.exceptions import OperationalError as BrokerUnavailable
 from psycopg.rows import class_row
 
 from .outbox import subscribers_of
@@ -80,8 +81,8 @@ class Relay:
         try:
             for task in subscribers_of(event.topic):
                 self.publish(task, event)
-        except (LookupError, OSError) as error:
-            log.error("outbox_event_postponed", topic=event.topic, event=str(event.event_id), error=str(error))
+        except (LookupError, BrokerUnavailable) as error:
+            log.error("outbox_event_postponed", topic=event.topic, event_id=str(event.event_id), error=str(error))
             connection.execute(POSTPONE, [str(error)[:500], MAX_DELAY_SECONDS, event.id])
             return False
         return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import structlog
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
@@ -45,6 +46,8 @@ class TenantMiddleware(TenantMainMiddleware):  # type: ignore[misc]
         request.tenant = tenant  # type: ignore[attr-defined]
         request.urlconf = settings.ROOT_URLCONF if tenant else settings.PUBLIC_SCHEMA_URLCONF  # type: ignore[attr-defined]
         set_urlconf(request.urlconf)  # type: ignore[attr-defined]
+        if tenant:
+            structlog.contextvars.bind_contextvars(tenant=tenant.slug, tenant_id=str(tenant.id))
         with use(context):
             response = self.get_response(request)
         if isinstance(response, StreamingHttpResponse):

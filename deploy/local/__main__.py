@@ -19,7 +19,8 @@ def main() -> int:
     """Do what the command line says; the exit code."""
     arguments = _parse()
     data_dir = default_data_dir()
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         signal.signal(signal.SIGHUP, _terminate)
     try:

@@ -1,7 +1,9 @@
 """The processes of the Procfile under one roof: they start together and end together."""
 
+import contextlib
 import os
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +17,7 @@ from honcho.process import Process  # type: ignore[import-untyped]
 from deploy.local.linux import adopt_orphans, signal_when_orphaned
 
 KILL_AFTER_SECONDS = 10
+ORPHAN_SECONDS = 5
 
 
 class Supervisor(Manager):  # type: ignore[misc]
@@ -83,7 +86,12 @@ class _MortalProcess(Process):  # type: ignore[misc]
 
     def _on_orphaned(self, number: int, frame: FrameType | None) -> None:
         if self._child is not None:
-            os.killpg(self._child.pid, signal.SIGTERM)
+            with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+                os.killpg(self._child.pid, signal.SIGTERM)
+                self._child.wait(timeout=ORPHAN_SECONDS)
+            with contextlib.suppress(OSError):
+                os.killpg(self._child.pid, signal.SIGKILL)
+        os._exit(1)
 
 
 def _end_descendants() -> None:

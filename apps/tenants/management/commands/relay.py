@@ -4,8 +4,9 @@ import signal
 import threading
 from typing import Any
 
+from celery import current_app
 from django.conf import settings
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from psycopg.conninfo import make_conninfo
 
 from apps.tenancy.context import CONTROL_ALIAS
@@ -20,6 +21,7 @@ class Command(BaseCommand):
     help = "Hand the outbox of every database to the task queue, until told to stop."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        current_app.loader.import_default_modules()  # the subscriptions are declared beside the tasks
         stop = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stop.set())
@@ -32,6 +34,10 @@ class Command(BaseCommand):
                     relays[name].start()
                     self.stdout.write(f"relaying {name}")
             stop.wait(LOOK_FOR_DATABASES_SECONDS)
+            dead = [name for name, thread in relays.items() if not thread.is_alive()]
+            if dead and not stop.is_set():
+                stop.set()
+                raise CommandError(f"The relay of {', '.join(dead)} has died; its last error is above.")
         for thread in relays.values():
             thread.join()
 

@@ -1,0 +1,27 @@
+"""Settings of the test suite: real servers of its own, started when the settings are loaded."""
+
+import atexit
+import os
+from pathlib import Path
+
+from deploy.local import start_servers, stop_servers
+
+_DATA_DIR = Path(__file__).resolve().parent.parent / "var" / "test"
+
+if "TENANTRY_TEST_SERVERS" not in os.environ:  # child processes of a test find them running
+    for _name in ("DATABASE_URL", "DATABASE_OWNER_URL", "DATABASE_OPERATOR_URL", "REDIS_URL", "DATABASE_POOL_SIZE"):
+        os.environ.pop(_name, None)
+    os.environ.update(start_servers(_DATA_DIR, durable=False))
+    os.environ["TENANTRY_TEST_SERVERS"] = "running"
+    atexit.register(stop_servers, _DATA_DIR)
+
+from .settings import *  # noqa: E402, F403
+from .settings import DATA_DIR  # noqa: E402
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+MEDIA_ROOT = str(DATA_DIR / "media")
+WARM_SCHEMAS = 2
+WARM_POOL_PLACES = 1
+POOL_CAPACITY = 50
+LOGGING["root"]["level"] = "WARNING"  # type: ignore[name-defined]  # noqa: F405
