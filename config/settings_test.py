@@ -24,4 +24,4 @@ MEDIA_ROOT = str(DATA_DIR / "media")
 WARM_SCHEMAS = 2
 WARM_POOL_PLACES = 1
 POOL_CAPACITY = 50
-LOGGING["root"]["level"] = "WARNING"  # type: ignore[name-defined]  # noqa: F405
+LOGGING["root"]["level"] = "WARNING"  # type: ignore[name-defined]

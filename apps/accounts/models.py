@@ -92,3 +92,6 @@ class HandoffCode(models.Model):
     code_hash = models.CharField(max_length=64, unique=True)
     expires_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"hand-off code of {self.user_id}"

@@ -54,9 +54,7 @@ def issue_handoff_code(*, tenant_id: UUID, user_id: UUID) -> str:
     code = secrets.token_urlsafe(32)
     expires_at = timezone.now() + timedelta(seconds=settings.HANDOFF_SECONDS)
     with control("hand over a session"), atomic():
-        HandoffCode.objects.create(
-            tenant_id=tenant_id, user_id=user_id, code_hash=_hash(code), expires_at=expires_at
-        )
+        HandoffCode.objects.create(tenant_id=tenant_id, user_id=user_id, code_hash=_hash(code), expires_at=expires_at)
     return code
 
 

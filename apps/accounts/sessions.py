@@ -25,7 +25,7 @@ class SessionStore(db.SessionStore):
         return Session
 
     def create_model_instance(self, data: dict[str, Any]) -> Session:
-        session: Session = super().create_model_instance(data)
+        session: Any = super().create_model_instance(data)
         session.tenant_id = self._tenant_id
         return session
 

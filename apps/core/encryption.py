@@ -77,7 +77,7 @@ def unwrap(wrapped: bytes, *, owner: UUID, version: int) -> bytes:
     keys = parse_master_keys(settings.MASTER_KEYS)
     if version not in keys:
         raise DecryptionError(f"MASTER_KEYS has no version {version}.")
-    return _decrypt(keys[version], bytes(wrapped), owner.bytes)
+    return _decrypt(keys[version], wrapped, owner.bytes)
 
 
 class SealedText:

@@ -90,5 +90,3 @@ class ProblemFormatter(ExceptionFormatter):  # type: ignore[misc]
         field = getattr(self.exc, "field", "")
         errors = [{"field": field, "code": first.code, "detail": first.detail}] if field else []
         return problem(self.exc.status_code, first.code, first.detail, errors)
-
-

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from functools import partial
 
 import redis
 import structlog
@@ -14,6 +14,7 @@ from django.http.response import HttpResponseBase
 
 from apps.core.encryption import DecryptionError
 from apps.tenancy.context import CONTROL_ALIAS, control, use
+from apps.tenants.models import TenantDatabase
 from apps.tenants.selectors import tenant_databases
 
 from .services import control_migrations_missing
@@ -58,11 +59,11 @@ def _databases() -> dict[str, str]:
     results = {"database": _checked(lambda: _select_one(CONTROL_ALIAS))}
     if results["database"] == "ok":
         for database in tenant_databases():
-            results[f"database:{database.alias}"] = _checked(lambda database=database: _tenant_database(database))
+            results[f"database:{database.alias}"] = _checked(partial(_tenant_database, database))
     return results
 
 
-def _tenant_database(database: Any) -> None:
+def _tenant_database(database: TenantDatabase) -> None:
     database.register()
     _select_one(database.alias)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from django.core.management.commands.migrate import Command as MigrateCommand
 from django.db import connections
@@ -29,17 +30,31 @@ class PhysicalSchema:
 def migrate_control(*, verbosity: int = 0) -> None:
     """Bring the control plane's tables up to date."""
     alias = databases.owner_alias()
-    connection = connections[alias]
+    connection: Any = connections[alias]
     with databases.owner_lock(LOCK):
-        connection.enter_schema(CONTROL, "public", PLATFORM_SCHEMA)  # type: ignore[attr-defined]
+        connection.enter_schema(CONTROL, "public", PLATFORM_SCHEMA)
         try:
             MigrateCommand().execute(
-                database=alias, app_label=None, migration_name=None, interactive=False, verbosity=verbosity,
-                fake=False, fake_initial=False, plan=False, check_unapplied=False, run_syncdb=False, prune=False,
-                skip_checks=True, force_color=False, no_color=False, stdout=None, stderr=None, traceback=False,
+                database=alias,
+                app_label=None,
+                migration_name=None,
+                interactive=False,
+                verbosity=verbosity,
+                fake=False,
+                fake_initial=False,
+                plan=False,
+                check_unapplied=False,
+                run_syncdb=False,
+                prune=False,
+                skip_checks=True,
+                force_color=False,
+                no_color=False,
+                stdout=None,
+                stderr=None,
+                traceback=False,
             )
         finally:
-            connection.migration_plane = None  # type: ignore[attr-defined]
+            connection.migration_plane = None
             connection.close()
 
 
@@ -77,8 +92,6 @@ def control_migrations_missing() -> list[tuple[str, str]]:
     labels = {model._meta.app_label for model in control_models()}
     wanted = [node for node in MigrationLoader(None).graph.nodes if node[0] in labels]
     with connections[CONTROL_ALIAS].cursor() as cursor:
-        cursor.execute(f"SELECT app, name FROM {PLATFORM_SCHEMA}.django_migrations")
+        cursor.execute("SELECT app, name FROM platform.django_migrations")
         applied = set(cursor.fetchall())
     return [node for node in wanted if node not in applied]
-
-

@@ -71,13 +71,13 @@ def add_document(*, actor: User, project: Project, upload: UploadedFile) -> Docu
         with atomic():
             document.save()
     except IntegrityError as error:
-        document.file.storage.delete(document.file.name)
+        document.file.storage.delete(str(document.file.name))
         raise ProjectNotFound from error
     return document
 
 
 def delete_document(*, document: Document) -> None:
-    name = document.file.name
+    name = str(document.file.name)
     with atomic():
         Document.objects.filter(id=document.id).delete()
     document.file.storage.delete(name)

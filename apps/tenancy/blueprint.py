@@ -49,7 +49,7 @@ def digest() -> str:
 
 def build_schema(owner_alias: str, schema: str, *, operator: str) -> None:
     """Make a schema with all tenant-plane tables in one transaction; the owner's connection does it."""
-    connection = connections[owner_alias]
+    connection: Any = connections[owner_alias]
     with transaction.atomic(using=owner_alias):
         with connection.cursor() as cursor:
             for statement in _create_schema(schema, operator):
@@ -84,7 +84,7 @@ def migrate_schema(owner_alias: str, schema: str) -> list[MigrationKey]:
     """Apply what a schema lacks, in one transaction. Returns the migrations that were applied."""
     missing = [key for key in tenant_migrations() if key not in applied_migrations(owner_alias, schema)]
     if missing:
-        connection = connections[owner_alias]
+        connection: Any = connections[owner_alias]
         with transaction.atomic(using=owner_alias):
             connection.enter_schema(TENANT, schema)
             _apply(connection, frozenset(tenant_migrations()) - set(missing))
@@ -134,5 +134,3 @@ def _leave_schema(connection: Any) -> None:
 @lru_cache(maxsize=1)
 def _loader() -> MigrationLoader:
     return MigrationLoader(None)
-
-

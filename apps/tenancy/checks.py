@@ -78,8 +78,8 @@ def _leads_with_tenant(constraint: Any, fields: tuple[str, ...] | None = None) -
 
 def _references(model: Any) -> Iterator[checks.CheckMessage]:
     keyed = {c.field for c in model._meta.constraints if isinstance(c, TenantForeignKey)}
-    for field in model._meta.local_fields:
-        if isinstance(field, models.ForeignKey) and (field.db_constraint or field.name not in keyed):
+    for field in list[Any](model._meta.local_fields):
+        if isinstance(field, models.ForeignKey) and (getattr(field, "db_constraint", True) or field.name not in keyed):
             yield checks.Error(
                 "Declare db_constraint=False and a TenantForeignKey constraint.", obj=field, id="tenancy.E005"
             )
@@ -91,5 +91,3 @@ def _references(model: Any) -> Iterator[checks.CheckMessage]:
 def _manager(model: Any) -> Iterator[checks.CheckMessage]:
     if not isinstance(model._default_manager, TenantManager) or not isinstance(model._base_manager, TenantManager):
         yield checks.Error("The managers of a tenant's model must be TenantManagers.", obj=model, id="tenancy.E007")
-
-

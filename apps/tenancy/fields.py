@@ -53,7 +53,9 @@ class _OwnedRow:
 
     plane = CONTROL
 
-    def __init__(self, to: Any = None, on_delete: Any = models.CASCADE, *, privileges: str = "SELECT", **kw: Any) -> None:
+    def __init__(
+        self, to: Any = None, on_delete: Any = models.CASCADE, *, privileges: str = "SELECT", **kw: Any
+    ) -> None:
         self.privileges = privileges
         super().__init__(to or settings.TENANT_MODEL, on_delete, **kw)  # type: ignore[call-arg]
 

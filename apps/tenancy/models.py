@@ -23,7 +23,7 @@ class OwnTenant(models.Expression):
         super().__init__(output_field=models.UUIDField())
         self.built_for = built_for
 
-    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, Any]:
         context = current()
         if not isinstance(context, TenantContext):
             raise NoTenantContext("A tenant's rows were asked for outside a tenant context.")

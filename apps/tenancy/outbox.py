@@ -17,9 +17,7 @@ from django.db import connections
 from .context import CONTROL_ALIAS, TenantContext, current
 from .errors import NoTenantContext
 
-INSERT = (
-    "INSERT INTO platform.outbox (event_id, tenant_id, topic, payload, request_id) VALUES (%s, %s, %s, %s, %s)"
-)
+INSERT = "INSERT INTO platform.outbox (event_id, tenant_id, topic, payload, request_id) VALUES (%s, %s, %s, %s, %s)"
 
 TaskType = TypeVar("TaskType", bound=Any)
 _subscribers: dict[str, list[str]] = {}

@@ -87,12 +87,15 @@ def _close_public_schema(connection: Connection) -> None:
 
 def _platform_schema(operator: str) -> list[sql.Composed]:
     """The schema that every database has: the outbox, and the control plane's migration record."""
-    schema, names = sql.Identifier(PLATFORM_SCHEMA), {
-        "tenant": sql.Identifier(APP_TENANT),
-        "control": sql.Identifier(APP_CONTROL),
-        "relay": sql.Identifier(APP_RELAY),
-        "operator": sql.Identifier(operator),
-    }
+    schema, names = (
+        sql.Identifier(PLATFORM_SCHEMA),
+        {
+            "tenant": sql.Identifier(APP_TENANT),
+            "control": sql.Identifier(APP_CONTROL),
+            "relay": sql.Identifier(APP_RELAY),
+            "operator": sql.Identifier(operator),
+        },
+    )
     templates = [
         "CREATE SCHEMA IF NOT EXISTS {schema}",
         "GRANT USAGE ON SCHEMA {schema} TO {tenant}, {control}, {relay}, {operator}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.db import connections, transaction
 
@@ -18,7 +19,7 @@ def atomic() -> Iterator[None]:
     Until it ends no statement of another context may run on that connection. Raises NoTenantContext without
     a context, ContextChangedInTransaction when an enclosing one belongs to another context.
     """
-    connection = connections[_alias()]
+    connection: Any = connections[_alias()]
     outer = connection.transaction_context
     if outer is not None and outer[0] != current():
         raise ContextChangedInTransaction("An enclosing transaction belongs to another context.")

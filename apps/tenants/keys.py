@@ -33,7 +33,7 @@ class TenantDataKeys:
         return row
 
     def _opened(self, row: models.DataKey) -> DataKey:
-        secret = unwrap(row.wrapped, owner=row.tenant_id, version=row.master_version)
+        secret = unwrap(bytes(row.wrapped), owner=row.tenant_id, version=row.master_version)
         return DataKey(row.id, secret)
 
 

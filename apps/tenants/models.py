@@ -142,6 +142,9 @@ class DataKey(models.Model):
             models.UniqueConstraint(fields=["tenant", "version"], name="tenants_datakey_version"),
         ]
 
+    def __str__(self) -> str:
+        return f"data key {self.version} of {self.tenant_id}"
+
 
 class Pool(models.Model):
     """A numbered schema shared by many tenants."""
@@ -169,7 +172,7 @@ class TenantDatabase(models.Model):
     name = models.CharField(max_length=63, unique=True)
     schema = models.CharField(max_length=63)
     built = models.BooleanField(default=False)
-    url = EncryptedTextField()
+    url: Any = EncryptedTextField()
     version = models.PositiveIntegerField(default=1)
     created_at = models.DateTimeField(auto_now_add=True)
 

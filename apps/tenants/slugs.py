@@ -7,7 +7,6 @@ import secrets
 import unicodedata
 from collections.abc import Iterator
 
-
 MAX_LENGTH = 40
 FALLBACK = "organization"
 RESERVED = frozenset(

@@ -194,9 +194,7 @@ class EmbeddedPostgres:
         """Whether this is a process of our server: all of them work in the cluster's directory."""
         try:
             process = psutil.Process(pid)
-            return (
-                process.status() != psutil.STATUS_ZOMBIE and Path(process.cwd()) == self.directory.resolve()
-            )
+            return process.status() != psutil.STATUS_ZOMBIE and Path(process.cwd()) == self.directory.resolve()
         except (OSError, psutil.Error):
             return False
 

@@ -139,9 +139,7 @@ def _last_error(log: Path) -> str:
     return (errors or lines or ["it printed nothing"])[-1]
 
 
-def _supervise(
-    commands: Mapping[str, str], variables: Mapping[str, str], port: int, progress: Progress
-) -> int:
+def _supervise(commands: Mapping[str, str], variables: Mapping[str, str], port: int, progress: Progress) -> int:
     demo = variables["ENVIRONMENT"] == "development"
     supervisor = Supervisor(lambda: _announce(port, progress, demo=demo))
     for name, command in commands.items():
@@ -169,8 +167,7 @@ def _announce(port: int, progress: Progress, *, demo: bool) -> None:
 
 def _demo_lines(port: int) -> list[str]:
     lines = [
-        f"  http://{tenant}.localhost:{port}/".ljust(39)
-        + f'owner@{tenant}.example / "demo password for {tenant}"'
+        f"  http://{tenant}.localhost:{port}/".ljust(39) + f'owner@{tenant}.example / "demo password for {tenant}"'
         for tenant in DEMO_TENANTS
     ]
     return [*lines, f"  http://localhost:{port}/dev/inbox/".ljust(39) + "all e-mail that is sent"]

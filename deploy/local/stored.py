@@ -64,6 +64,4 @@ def _read(path: Path) -> dict[str, str]:
 
 
 def _belongs_to_another(path: Path) -> LaunchError:
-    return LaunchError(
-        f"{path} belongs to another user: run as that user, or set DATA_DIR to a directory of your own"
-    )
+    return LaunchError(f"{path} belongs to another user: run as that user, or set DATA_DIR to a directory of your own")

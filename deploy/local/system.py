@@ -45,9 +45,7 @@ class Account:
         """Whether the command exits with 0 when this account runs it."""
         arguments = [str(part) for part in command]
         try:
-            done = subprocess.run(
-                arguments, cwd="/", capture_output=True, check=False, **self.subprocess_options()
-            )
+            done = subprocess.run(arguments, cwd="/", capture_output=True, check=False, **self.subprocess_options())
         except OSError:
             return False
         return done.returncode == 0
@@ -132,9 +130,7 @@ def write_private(path: Path, text: str) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        raise LaunchError(
-            f"cannot write {path} ({error.strerror}): make it writable or set DATA_DIR"
-        ) from None
+        raise LaunchError(f"cannot write {path} ({error.strerror}): make it writable or set DATA_DIR") from None
 
 
 def open_lock(path: Path) -> int:

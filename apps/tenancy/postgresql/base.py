@@ -22,7 +22,10 @@ from .schema import DatabaseSchemaEditor
 IDLE, INTRANS = TransactionStatus.IDLE, TransactionStatus.INTRANS
 
 
-class ContextCursor(postgresql.Cursor):
+_PostgresCursor: Any = postgresql.Cursor
+
+
+class ContextCursor(_PostgresCursor):
     """Sends the context along with the first statement of a transaction, in the same message."""
 
     wrapper: DatabaseWrapper | None = None  # without one a cursor has the login role's rights: none

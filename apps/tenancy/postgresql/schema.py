@@ -10,6 +10,8 @@ from .. import rls
 
 
 class DatabaseSchemaEditor(PostgresSchemaEditor):
+    connection: Any
+
     def create_model(self, model: Any) -> None:
         super().create_model(model)
         self._raise_walls(model)

@@ -1,0 +1,49 @@
+# `make help` lists the targets. Everything runs from a virtual environment in .venv, made on first use.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/installed
+
+.PHONY: help run stop test test-slow lint format bench mutants
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | expand -t 14
+
+$(STAMP): requirements/dev.txt
+	@echo "Setting up the virtual environment (once, about a minute)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 …" >&2; exit 1; }
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $(STAMP)
+
+run: $(STAMP) ## Start everything on http://localhost:8000 (PORT, DATA_DIR can be set)
+	@$(BIN)/python -m deploy.local run
+
+stop: $(STAMP) ## Stop what `make run` left running
+	@$(BIN)/python -m deploy.local stop
+
+test: $(STAMP) ## Run all tests but the slow ones
+	@$(BIN)/python -m pytest -q -m "not slow"
+
+test-slow: $(STAMP) ## Run the slow tests: killed processes, browser, load
+	@$(BIN)/python -m pytest -q -m slow
+
+lint: $(STAMP) ## Check style, types, layers, security, migrations
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache > .venv/lint-imports.log || { cat .venv/lint-imports.log; exit 1; }
+	@$(BIN)/bandit --quiet --recursive --configfile pyproject.toml apps config deploy
+	@$(BIN)/djlint --quiet --lint templates
+	@DJANGO_SETTINGS_MODULE=config.settings_lint $(BIN)/python manage.py makemigrations --check --dry-run
+	@echo "lint: all clean"
+
+format: $(STAMP) ## Format the code
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
+
+bench: $(STAMP) ## Measure, against a stock project on the same server (JSON lines)
+	@$(BIN)/python -m tests.bench $(BENCH)
+
+mutants: $(STAMP) ## Break each wall in turn and see that the isolation suite notices
+	@$(BIN)/python -m tests.mutants $(MUTANTS)
