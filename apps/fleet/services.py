@@ -75,8 +75,10 @@ def migrate_place(place: PhysicalSchema) -> int:
 
 def physical_schemas() -> Iterator[PhysicalSchema]:
     with control("enumerate placements"):
-        pools = [PhysicalSchema(None, schema) for schema in Pool.objects.values_list("schema", flat=True)]
-        own = Placement.objects.filter(pool__isnull=True).values_list("database__name", "schema")
+        pools = [
+            PhysicalSchema(None, schema) for schema in Pool.objects.filter(built=True).values_list("schema", flat=True)
+        ]
+        own = Placement.objects.filter(pool__isnull=True, built=True).values_list("database__name", "schema")
         yield from [*pools, *(PhysicalSchema(*row) for row in own)]
 
 

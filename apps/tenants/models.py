@@ -153,6 +153,7 @@ class Pool(models.Model):
     schema = models.CharField(max_length=63, unique=True)
     capacity = models.PositiveIntegerField()
     tenant_count = models.PositiveIntegerField(default=0)
+    built = models.BooleanField(default=False)
 
     class Meta:
         ordering: ClassVar[list[str]] = ["number"]
@@ -203,6 +204,7 @@ class Placement(models.Model):
     pool = models.ForeignKey(Pool, models.PROTECT, null=True, related_name="placements")
     database = models.OneToOneField(TenantDatabase, models.PROTECT, null=True, related_name="placement")
     schema = models.CharField(max_length=63)
+    built = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
     claimed_at = models.DateTimeField(null=True)
 
@@ -219,6 +221,9 @@ class Placement(models.Model):
             ),
             models.CheckConstraint(
                 name="tenants_placement_only_schemas_are_warm", condition=Q(tenant__isnull=False) | Q(kind="schema")
+            ),
+            models.CheckConstraint(
+                name="tenants_placement_claimed_is_built", condition=Q(tenant__isnull=True) | Q(built=True)
             ),
         ]
         indexes: ClassVar[list[models.Index]] = [

@@ -92,7 +92,7 @@ def _claim(tenant: Tenant) -> bool:
 
 
 def _claim_warm_schema(tenant: Tenant) -> Placement | None:
-    warm = Placement.objects.filter(tenant__isnull=True).order_by("created_at")
+    warm = Placement.objects.filter(tenant__isnull=True, built=True).order_by("created_at")
     placement = warm.select_for_update(skip_locked=True).first()
     if placement is not None:
         placement.tenant, placement.claimed_at = tenant, timezone.now()
@@ -101,12 +101,14 @@ def _claim_warm_schema(tenant: Tenant) -> Placement | None:
 
 
 def _claim_pool_place(tenant: Tenant) -> Placement | None:
-    pool = Pool.objects.filter(tenant_count__lt=F("capacity")).order_by("number").select_for_update().first()
+    pool = (
+        Pool.objects.filter(tenant_count__lt=F("capacity"), built=True).order_by("number").select_for_update().first()
+    )
     if pool is None:
         return None
     Pool.objects.filter(id=pool.id).update(tenant_count=F("tenant_count") + 1)
     return Placement.objects.create(
-        tenant=tenant, kind=Kind.POOL, pool=pool, schema=pool.schema, claimed_at=timezone.now()
+        tenant=tenant, kind=Kind.POOL, pool=pool, schema=pool.schema, built=True, claimed_at=timezone.now()
     )
 
 
@@ -115,7 +117,12 @@ def _claim_database(tenant: Tenant) -> Placement | None:
     if database is None:
         return None
     return Placement.objects.create(
-        tenant=tenant, kind=Kind.DATABASE, database=database, schema=database.schema, claimed_at=timezone.now()
+        tenant=tenant,
+        kind=Kind.DATABASE,
+        database=database,
+        schema=database.schema,
+        built=True,
+        claimed_at=timezone.now(),
     )
 
 

@@ -26,8 +26,8 @@ class Stock:
 
 def stock() -> Stock:
     with control("count the schema store"):
-        places = Pool.objects.aggregate(free=Sum(F("capacity") - F("tenant_count")))["free"]
-        return Stock(Placement.objects.filter(tenant__isnull=True).count(), places or 0)
+        places = Pool.objects.filter(built=True).aggregate(free=Sum(F("capacity") - F("tenant_count")))["free"]
+        return Stock(Placement.objects.filter(tenant__isnull=True, built=True).count(), places or 0)
 
 
 def replenish(
@@ -35,39 +35,40 @@ def replenish(
 ) -> Stock:
     """Build until at least so many schemas and pool places are ready (default: as settings say).
 
-    One run at a time: a schema that a killed run built but did not note is found and put on the shelf.
+    One run at a time. A place is noted before it is built, so the next run finishes what a killed one left.
     """
     wanted = Stock(
         settings.WARM_SCHEMAS if schemas is None else schemas,
         settings.WARM_POOL_PLACES if pool_places is None else pool_places,
     )
     with databases.owner_lock(LOCK), control("replenish the schema store"):
-        _adopt_unnoted_schemas()
+        _finish_unbuilt()
         while stock().schemas < wanted.schemas:
-            name = blueprint.new_schema_name()
-            _build(name)
-            Placement.objects.create(kind=Placement.Kind.SCHEMA, schema=name)
-            progress(name)
+            placement = Placement.objects.create(kind=Placement.Kind.SCHEMA, schema=blueprint.new_schema_name())
+            _build(placement)
+            progress(placement.schema)
         while stock().pool_places < wanted.pool_places:
-            progress(_add_pool().schema)
+            pool = _next_pool()
+            _build(pool)
+            progress(pool.schema)
         return stock()
 
 
-def _build(schema: str) -> None:
-    blueprint.build_schema(databases.owner_alias(), schema, operator=settings.DATABASE_OPERATOR_ROLE)
+def _finish_unbuilt() -> None:
+    for place in [*Placement.objects.filter(built=False), *Pool.objects.filter(built=False)]:
+        _build(place)
 
 
-def _add_pool() -> Pool:
+def _build(place: Placement | Pool) -> None:
+    """Build a noted place unless a killed run did; the schema and all its tables come in one transaction."""
+    owner = databases.owner_alias()
+    if not blueprint.schema_exists(owner, place.schema):
+        blueprint.build_schema(owner, place.schema, operator=settings.DATABASE_OPERATOR_ROLE)
+    place.built = True
+    place.save(update_fields=["built"])
+
+
+def _next_pool() -> Pool:
     last = Pool.objects.order_by("-number").first()
     number = last.number + 1 if last else 1
-    schema = f"pool_{number:04d}"
-    if not blueprint.schema_exists(databases.owner_alias(), schema):
-        _build(schema)
-    return Pool.objects.create(number=number, schema=schema, capacity=settings.POOL_CAPACITY)
-
-
-def _adopt_unnoted_schemas() -> None:
-    noted = set(Placement.objects.values_list("schema", flat=True))
-    for schema in blueprint.schemas_like(databases.owner_alias(), "t\\_%"):
-        if schema not in noted:
-            Placement.objects.create(kind=Placement.Kind.SCHEMA, schema=schema)
+    return Pool.objects.create(number=number, schema=f"pool_{number:04d}", capacity=settings.POOL_CAPACITY)
