@@ -21,7 +21,7 @@ def projects_for(user: User) -> QuerySet[Project]:
 
 
 def projects_with_document_counts(user: User) -> QuerySet[Project]:
-    return projects_for(user).annotate(document_count=Count("documents"))
+    return projects_for(user).annotate(document_count=Count("documents")).order_by("-created_at", "-id")
 
 
 def get_project_for(user: User, project_id: UUID) -> Project:

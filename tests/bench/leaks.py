@@ -1,0 +1,108 @@
+"""Whether tenants see each other's rows when threads and connections are shared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from . import pgbouncer
+from .report import Aim, measured, say, skipped
+from .servers import Servers
+from .worker import Worker
+
+NAME = "leaks"
+HOW = {"threads": 8, "units": 1200}
+OUR_TENANTS = {"pooled": 6, "own_schema": 2}
+STOCK_TENANTS = {"tenants": 8}
+COUNTED = ("foreign_reads", "invisible_rows", "lost_rows", "revived_rows", "errors")
+
+PROJECTS = ("ours", "stock")
+ROUNDS = 3
+
+
+@dataclass(frozen=True)
+class Results:
+    """What several rounds of one project came to."""
+
+    rounds: list[dict[str, Any]]
+
+    @property
+    def leaks(self) -> int:
+        """Reads that showed another tenant's row, and rows that lie in another tenant's place."""
+        return self._total("foreign_reads") + self._misplaced_rows
+
+    @property
+    def errors(self) -> int:
+        """Units that raised, and rows that were missing or came back."""
+        return sum(self._total(name) for name in ("errors", "invisible_rows", "lost_rows", "revived_rows"))
+
+    @property
+    def speed(self) -> float:
+        """The median of the units done in a second."""
+        return median(result["units"] / result["seconds"] for result in self.rounds)
+
+    def details(self) -> dict[str, Any]:
+        """What leaks and errors consist of, and the text of the first error."""
+        totals = {name: self._total(name) for name in COUNTED}
+        first = next((result["first_error"] for result in self.rounds if result["first_error"]), "")
+        return totals | {"misplaced_rows": self._misplaced_rows, "first_error": first}
+
+    @property
+    def _misplaced_rows(self) -> int:
+        """Counted at the end: the rows of earlier rounds are still there."""
+        return int(self.rounds[-1]["misplaced_rows"])
+
+    def _total(self, name: str) -> int:
+        return sum(int(result[name]) for result in self.rounds)
+
+
+def run(servers: Servers) -> None:
+    """The same units of work straight to PostgreSQL and through PgBouncer, by both projects."""
+    servers.create_databases(ours=["ours_leaks"], stock=["stock_leaks"])
+    for project in PROJECTS:
+        with _worker(servers, project, None) as worker:
+            worker.call("prepare")
+            worker.call("found_leak_tenants", **_tenants(project))
+    _report("direct", _measure(servers, None))
+    program = pgbouncer.find()
+    if program is None:
+        skipped(f"{NAME} through PgBouncer", "pgbouncer is not installed (apt-get install pgbouncer)")
+        return
+    with pgbouncer.running(program, servers) as port:
+        results = _measure(servers, port)
+    _report("PgBouncer", results)
+
+
+def _worker(servers: Servers, project: str, port: int | None) -> Worker:
+    path = "direct" if port is None else "pgbouncer"
+    environments = {"ours": servers.ours, "stock": servers.stock}
+    environment = environments[project](f"{project}_leaks", port=port)
+    return Worker(project, environment, name=f"{NAME}-{project}-{path}")
+
+
+def _tenants(project: str) -> dict[str, int]:
+    return OUR_TENANTS if project == "ours" else STOCK_TENANTS
+
+
+def _measure(servers: Servers, port: int | None) -> dict[str, Results]:
+    """Let the projects take turns, so that other load on the machine meets both."""
+    results = {project: Results([]) for project in PROJECTS}
+    for _ in range(ROUNDS):
+        for project in PROJECTS:
+            say(f"{NAME}: {project} {'direct' if port is None else 'through PgBouncer'}")
+            with _worker(servers, project, port) as worker:
+                results[project].rounds.append(worker.call("leaks", **_tenants(project), **HOW))
+    return results
+
+
+def _report(path: str, results: dict[str, Results]) -> None:
+    ours, stock = results["ours"], results["stock"]
+    details = {"rounds": ROUNDS, "details": ours.details(), "baseline_details": stock.details()}
+    for case, value, baseline in (
+        ("leaks", ours.leaks, stock.leaks),
+        ("errors", ours.errors, stock.errors),
+    ):
+        measured(NAME, f"{path}, {case}", value, "count", baseline=baseline, aim=Aim(0), **HOW, **details)
+    speed, stock_speed = ours.speed, stock.speed
+    measured(NAME, f"{path}, throughput", speed, "units/s", baseline=stock_speed, rounds=ROUNDS, **HOW)

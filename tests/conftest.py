@@ -1,0 +1,95 @@
+"""One real platform for the whole run; every test runs committed, in autocommit, as production does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.core import mail
+from django.core.management import call_command
+from django.test import Client
+from django_redis import get_redis_connection
+
+from apps.accounts.models import HandoffCode, Membership, Session, User
+from apps.fleet.services import migrate_control
+from apps.tenancy.context import control, current
+from apps.tenants.models import Tenant
+from apps.tenants.services import schema_store
+from tests import servers
+from tests.factories import Organization, found
+
+PLACEMENTS = ("pool", "schema", "database")
+
+
+@pytest.fixture(scope="session")
+def django_db_setup() -> None:
+    """The platform fixture makes the databases; nothing is made the stock way."""
+
+
+@pytest.fixture(scope="session")
+def platform(django_db_blocker) -> Iterator[dict[str, list[Organization]]]:
+    """An empty platform with two organizations in each placement."""
+    servers.recreate_databases()
+    with django_db_blocker.unblock():
+        call_command("setup_roles", verbosity=0)
+        migrate_control()
+        schema_store.replenish()
+        yield {kind: [found(f"{kind} {name}", kind) for name in ("home", "foreign")] for kind in PLACEMENTS}
+
+
+@pytest.fixture
+def database(platform) -> Iterator[None]:
+    """The platform, with everything that the test adds taken away afterward."""
+    kept = {organization.tenant.id for pair in platform.values() for organization in pair}
+    yield
+    assert current() is None, "the test left a context behind"
+    _remove_new_organizations(kept)
+    for pair in platform.values():
+        for organization in pair:
+            organization.reset()
+    mail.outbox.clear()
+
+
+@pytest.fixture(params=PLACEMENTS)
+def placement(request) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def home(platform, database, placement) -> Organization:
+    """An organization in the placement under test."""
+    return platform[placement][0]
+
+
+@pytest.fixture
+def foreign(platform, database, placement) -> Organization:
+    """Another organization in the same placement (in a pool: in the same schema)."""
+    return platform[placement][1]
+
+
+@pytest.fixture
+def acme(platform, database) -> Organization:
+    """An organization in its own schema, where the placement does not matter."""
+    return platform["schema"][0]
+
+
+@pytest.fixture
+def sign_in() -> Callable[[Organization, User | None], Client]:
+    def signed_in(organization: Organization, user: User | None = None) -> Client:
+        client = Client(HTTP_HOST=organization.host, raise_request_exception=False)
+        email = (user or organization.owner).email
+        response = client.post("/sign-in/", {"login": email, "password": organization.password})
+        assert response.status_code == 302, response.content
+        return client
+
+    return signed_in
+
+
+def _remove_new_organizations(kept: set) -> None:
+    with control("clean up after a test"):
+        Session.objects.all().delete()
+        HandoffCode.objects.all().delete()
+        Tenant.objects.exclude(id__in=kept).delete()
+        Membership.objects.exclude(tenant_id__in=kept).delete()
+        User.objects.exclude(memberships__tenant_id__in=kept).delete()
+    get_redis_connection("default").flushdb()

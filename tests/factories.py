@@ -1,0 +1,126 @@
+"""Organizations, people and things, made through the services that make the real ones."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import shutil
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from apps.accounts import services as accounts
+from apps.accounts.models import Membership, User
+from apps.accounts.permissions import Role
+from apps.onboarding.services import sign_up
+from apps.projects import services as projects
+from apps.projects.models import Document, Project
+from apps.tenancy.context import TenantContext, control, use
+from apps.tenancy.planes import tenant_models, walled_control_models
+from apps.tenancy.transactions import atomic
+from apps.tenants.models import Tenant
+from apps.tenants.services import provisioning
+from tests import servers
+
+PASSWORD = "a password that is long enough"
+_numbers = itertools.count(1)
+
+
+@dataclass
+class Organization:
+    """A tenant with its owner, for tests."""
+
+    tenant: Tenant
+    owner: User
+    password: str = PASSWORD
+
+    @property
+    def host(self) -> str:
+        return f"{self.tenant.slug}.{settings.BASE_DOMAIN}"
+
+    @property
+    def context(self) -> TenantContext:
+        return self.tenant.context()
+
+    def inside(self) -> AbstractContextManager[Any]:
+        return use(self.context)
+
+    @property
+    def database(self) -> str | None:
+        """The name of its own database, if it has one."""
+        alias = self.context.alias
+        return None if alias == "default" else alias
+
+    def fingerprint(self) -> str:
+        """A digest of every row and file that belongs to the organization, read past all walls."""
+        digest = hashlib.sha256()
+        with servers.as_operator(self.database) as connection:
+            for model in tenant_models():
+                digest.update(_rows(connection, f'"{self.context.schema}"', model, self.tenant.id))
+        with servers.as_operator() as connection:
+            for model in walled_control_models():
+                if model._meta.label != "accounts.Session":
+                    digest.update(_rows(connection, "public", model, self.tenant.id))
+        for file in sorted(self.folder.rglob("*")):
+            digest.update(str(file).encode() + (file.read_bytes() if file.is_file() else b""))
+        return digest.hexdigest()
+
+    @property
+    def folder(self) -> Path:
+        return Path(settings.MEDIA_ROOT) / "tenants" / self.tenant.id.hex
+
+    def reset(self) -> None:
+        """Back to an organization with an owner and nothing else."""
+        with servers.as_operator(self.database) as connection:
+            for model in reversed(tenant_models()):
+                table = f'"{self.context.schema}"."{model._meta.db_table}"'
+                connection.execute(f"DELETE FROM {table} WHERE tenant_id = %s", [self.tenant.id])
+        shutil.rmtree(self.folder, ignore_errors=True)
+        with control("reset an organization"):
+            Tenant.objects.filter(id=self.tenant.id).update(held_at=None, hold_reason="", status="ready")
+            Membership.objects.filter(tenant_id=self.tenant.id).exclude(user=self.owner).delete()
+
+
+def found(name: str = "", placement: str = "schema") -> Organization:
+    number = next(_numbers)
+    founded = sign_up(
+        organization=name or f"Organization {number}",
+        email=f"owner{number}@example.com",
+        password=PASSWORD,
+        placement=placement,
+    )
+    tenant = founded.tenant if founded.is_ready else provisioning.finish(founded.tenant.id)
+    return Organization(Tenant._found(id=tenant.id), founded.owner)
+
+
+def add_person(organization: Organization, role: str = Role.MEMBER) -> User:
+    with control("add a person"), atomic():
+        user = accounts.register_person(email=f"person{next(_numbers)}@example.com", password=PASSWORD)
+        user.membership = accounts.add_member(tenant_id=organization.tenant.id, user=user, role=role)
+    return user
+
+
+def add_project(organization: Organization, name: str = "") -> Project:
+    with organization.inside():
+        return projects.create_project(actor=organization.owner, name=name or f"Project {next(_numbers)}")
+
+
+def add_document(organization: Organization, project: Project, content: bytes = b"secret") -> Document:
+    with organization.inside():
+        upload = SimpleUploadedFile("notes.txt", content)
+        return projects.add_document(actor=organization.owner, project=project, upload=upload)
+
+
+def _rows(connection: servers.Connection, schema: str, model: Any, tenant_id: Any) -> bytes:
+    table = f'{schema}."{model._meta.db_table}"'
+    key = model._meta.pk.column
+    query = (
+        f"SELECT md5(coalesce(string_agg(t::text, '|' ORDER BY {key}::text), '')) FROM {table} t WHERE tenant_id = %s"
+    )
+    row = connection.execute(query, [tenant_id]).fetchone()
+    assert row is not None
+    return str(row[0]).encode()

@@ -1,0 +1,363 @@
+"""A context reaches exactly as far as it should: not into threads, leftovers, savepoints or somebody's stream."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from asgiref.sync import async_to_sync, sync_to_async
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
+from django.db import DatabaseError, NotSupportedError, ProgrammingError, connections, transaction
+from django.http import HttpRequest, StreamingHttpResponse
+from django_tenants.utils import schema_context, tenant_context
+
+from apps.projects.models import Document, Project
+from apps.tenancy.context import TenantContext, control, current, use
+from apps.tenancy.errors import ContextChangedInTransaction, ContextError, CrossTenantUse, NoTenantContext
+from apps.tenancy.transactions import atomic
+from apps.tenants.middleware import TenantMiddleware
+from tests import servers
+from tests.factories import found
+from tests.isolation.conftest import stock
+
+RAW = "SELECT name FROM projects_project"
+
+
+def names() -> list[str]:
+    return sorted(Project.objects.values_list("name", flat=True))
+
+
+def raw(context: Any, statement: str = RAW) -> list[Any]:
+    with connections[context.alias].cursor() as cursor:
+        cursor.execute(statement)
+        return cursor.fetchall()
+
+
+def test_thread__started_in_a_tenant__has_no_context(home, own):
+    outcome: list[Any] = []
+
+    def work() -> None:
+        outcome.append(current())
+        try:
+            outcome.append(names())
+        except NoTenantContext as error:
+            outcome.append(error)
+        try:
+            outcome.append(raw(home.context))
+        except ProgrammingError as error:
+            outcome.append(error)
+        finally:
+            connections.close_all()
+
+    with home.inside():
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+
+    assert outcome[0] is None
+    assert isinstance(outcome[1], NoTenantContext)
+    assert isinstance(outcome[2], ProgrammingError)
+
+
+def test_async_code__inside_a_tenant__stays_inside(home, own, loot):
+    async def work() -> list[str]:
+        return await sync_to_async(names)()
+
+    with home.inside():
+        assert async_to_sync(work)() == [own.word]
+
+
+def test_queryset__built_at_home_and_run_elsewhere__is_refused(home, own, foreign, loot):
+    with home.inside():
+        lazy = Project.objects.all()
+
+    with foreign.inside(), pytest.raises(CrossTenantUse):
+        list(lazy)
+
+
+def test_queryset__run_after_the_context_ended__is_refused(home, own):
+    with home.inside():
+        lazy = Project.objects.all()
+
+    with pytest.raises(NoTenantContext):
+        list(lazy)
+
+
+def test_queryset__built_without_a_context__serves_whoever_runs_it(home, own, foreign, loot):
+    module_level = Project.objects.all()
+
+    with home.inside():
+        assert [p.name for p in module_level.all()] == [own.word]
+    with foreign.inside():
+        assert [p.name for p in module_level.all()] == [loot.word]
+
+
+def test_streamed_response__read_after_the_view__runs_in_its_tenant(home, own):
+    def view(request: HttpRequest) -> StreamingHttpResponse:
+        return StreamingHttpResponse(name for name in Project.objects.values_list("name", flat=True).iterator())
+
+    request = HttpRequest()
+    request.META.update(HTTP_HOST=home.host, SERVER_NAME=home.host, SERVER_PORT="80")
+
+    response = TenantMiddleware(view)(request)
+
+    assert current() is None
+    assert b"".join(response) == own.word.encode()  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("statement", [RAW, "UPDATE projects_project SET name = name RETURNING name"])
+def test_raw_sql__in_a_tenant__touches_its_rows_only(home, own, loot, untouched, statement):
+    with home.inside():
+        assert raw(home.context, statement) == [(own.word,)]
+
+
+def test_raw_sql__without_a_context__is_denied_by_the_database(home, own):
+    with use(None), pytest.raises(ProgrammingError, match="does not exist|denied"):
+        raw(home.context)
+
+
+def test_missing_table__in_a_schema__is_an_error_and_not_the_public_one(platform, database):
+    broken = found(placement="schema")
+    with servers.as_owner() as connection:
+        connection.execute(f'DROP TABLE "{broken.context.schema}".projects_document')
+
+    with broken.inside(), pytest.raises(ProgrammingError, match="does not exist"):
+        list(Document.objects.all())
+
+
+def test_check__of_a_tenant_table_in_public__reports_it(platform, database):
+    with servers.as_owner() as connection:
+        connection.execute("CREATE TABLE public.projects_document (id int)")
+        try:
+            with control("check"), pytest.raises(SystemCheckError) as caught:
+                call_command("check", databases=["default"])
+        finally:
+            connection.execute("DROP TABLE public.projects_document")
+
+    assert "tenancy.E008" in str(caught.value)
+
+
+def test_context__used_on_a_foreign_alias__is_refused(platform, database):
+    one, other = platform["database"]
+
+    with one.inside(), pytest.raises(ContextError, match="not on the database"):
+        raw(other.context)
+
+
+def test_schema_name__that_was_not_generated__is_refused(acme):
+    context = acme.context
+    evil = TenantContext(context.tenant_id, "x", "default", 'public"; SET ROLE app_control; --')
+
+    with use(evil), pytest.raises(ContextError):
+        raw(evil)
+
+
+# -- transactions ------------------------------------------------------------------------------------------------
+
+
+def test_savepoint_rollback__then_next_statement__is_still_in_the_tenant(home, own, loot):
+    with home.inside(), transaction.atomic(using=home.context.alias):
+        with pytest.raises(ZeroDivisionError), transaction.atomic(using=home.context.alias):
+            names()  # the first statement after the savepoint carries the context with it
+            raise ZeroDivisionError
+
+        assert names() == [own.word]
+        assert raw(home.context) == [(own.word,)]
+
+
+def test_savepoint_made_before_any_statement__rolled_back__keeps_the_tenant(home, own):
+    alias = home.context.alias
+    with home.inside(), transaction.atomic(using=alias):
+        connection = connections[alias]
+        with use(None), pytest.raises(DatabaseError), transaction.atomic(using=alias):
+            raw(home.context)
+
+        assert raw(home.context) == [(own.word,)]
+        assert connection.in_atomic_block
+
+
+def test_raw_rollback_to_savepoint__then_next_statement__is_still_in_the_tenant(home, own):
+    alias = home.context.alias
+    with home.inside(), transaction.atomic(using=alias), connections[alias].cursor() as cursor:
+        with use(None):
+            cursor.execute("SAVEPOINT mine")
+        cursor.execute(RAW)
+        cursor.execute("ROLLBACK TO SAVEPOINT mine")
+
+        assert raw(home.context) == [(own.word,)]
+
+
+def test_failed_statement__in_autocommit__leaves_nothing_behind(home, own, loot):
+    with home.inside(), pytest.raises(DatabaseError):
+        raw(home.context, "SELECT 1/0")
+
+    with home.inside():
+        assert names() == [own.word]
+    with use(None), pytest.raises(ProgrammingError):
+        raw(home.context)
+
+
+def test_transaction__used_from_another_context__is_refused(platform, database):
+    one, other = platform["pool"]
+
+    with one.inside(), atomic(), other.inside(), pytest.raises(ContextChangedInTransaction):
+        names()
+    with one.inside(), atomic(), other.inside(), pytest.raises(ContextChangedInTransaction), atomic():
+        pass
+    with one.inside(), atomic(), control("peek"), pytest.raises(ContextChangedInTransaction):
+        raw(TenantContext(one.tenant.id, "", "default", "x"), "SELECT 1")
+
+
+def test_atomic__without_a_context__is_refused(platform, database):
+    with pytest.raises(NoTenantContext), atomic():
+        pass
+
+
+def test_on_commit__after_a_tenants_transaction__runs_in_that_tenant(home):
+    seen: list[Any] = []
+
+    with home.inside(), atomic():
+        transaction.on_commit(lambda: seen.append(current()), using=home.context.alias)
+
+    assert seen == [home.context]
+
+
+# -- cursors -----------------------------------------------------------------------------------------------------
+
+
+def test_results__after_the_prefix__are_the_statements_own(home, own):
+    with home.inside(), connections[home.context.alias].cursor() as cursor:
+        cursor.execute("SELECT 1 AS one, 2 AS two")
+        assert [column[0] for column in cursor.description] == ["one", "two"]
+        assert cursor.fetchall() == [(1, 2)]
+        cursor.execute("UPDATE projects_project SET name = name")
+        assert cursor.rowcount == 1
+
+
+def test_executemany__in_a_tenant__writes_only_there(home, own, foreign, loot, untouched):
+    with home.inside(), connections[home.context.alias].cursor() as cursor:
+        cursor.executemany("UPDATE projects_project SET description = %s WHERE true", [["a"], ["b"]])
+
+        assert cursor.rowcount == 2
+        assert Project.objects.get().description == "b"
+
+
+def test_copy__in_a_tenants_transaction__reads_its_rows_only(home, own, loot):
+    alias = home.context.alias
+    with home.inside(), atomic(), connections[alias].cursor() as cursor:
+        with cursor.copy("COPY (SELECT name FROM projects_project) TO STDOUT") as copy:
+            assert [row.tobytes().decode().strip() for row in copy] == [own.word]
+
+
+@pytest.mark.parametrize("refused", ["copy", "stream", "named"])
+def test_cursor__that_cannot_carry_the_context__is_refused(home, refused):
+    connection = connections[home.context.alias]
+    with home.inside(), pytest.raises(NotSupportedError):
+        if refused == "named":
+            connection.chunked_cursor()
+        with connection.cursor() as cursor:
+            if refused == "copy":
+                with cursor.copy("COPY projects_project TO STDOUT"):
+                    pass
+            list(cursor.stream("SELECT 1"))
+
+
+def test_raw_psycopg_connection__behind_djangos_back__has_no_rights(home, own):
+    alias = home.context.alias
+    with home.inside():
+        names()
+        with pytest.raises(Exception, match="denied|does not exist"):
+            connections[alias].connection.execute(RAW)
+
+
+# -- django-tenants' own API -------------------------------------------------------------------------------------
+
+
+def test_tenant_context__of_django_tenants__enters_and_leaves(home, own):
+    with tenant_context(home.tenant):
+        assert current() == home.context
+        assert names() == [own.word]
+
+    assert current() is None
+
+
+def test_schema_context__of_django_tenants__enters_and_leaves(home, own, foreign, loot):
+    with schema_context(home.tenant.schema_name):
+        assert names() == [own.word]
+        with schema_context(foreign.tenant.schema_name):
+            assert names() == [loot.word]
+        assert names() == [own.word]
+
+    assert current() is None
+
+
+def test_schema_context__of_public__is_the_control_plane(home, own):
+    with schema_context("public"):
+        with pytest.raises(NoTenantContext):
+            names()
+        assert connections["default"].schema_name == "public"
+
+
+def test_set_tenant__on_the_connection__enters_until_set_to_public(home, own):
+    with use(None):
+        connections["default"].set_tenant(home.tenant)
+        assert names() == [own.word]
+        connections["default"].set_schema_to_public()
+        with pytest.raises(NoTenantContext):
+            names()
+
+
+def test_with_tenant__in_two_threads__does_not_mix_them(platform, database):
+    pair = platform["pool"]
+    words = [stock(organization).word for organization in pair]
+    seen: dict[int, set[str]] = {0: set(), 1: set()}
+    errors: list[BaseException] = []
+    barrier = threading.Barrier(2)
+
+    def work(number: int) -> None:
+        try:
+            for _ in range(20):
+                barrier.wait(timeout=10)
+                with pair[number].tenant:
+                    barrier.wait(timeout=10)
+                    seen[number].update(names())
+            assert current() is None
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=work, args=[n]) for n in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert not errors
+    assert seen == {0: {words[0]}, 1: {words[1]}}
+
+
+def test_tenant_command__of_django_tenants__runs_inside(home, own, capsys):
+    with use(None):
+        call_command("tenant_command", "dumpdata", "projects.project", schema_name=home.tenant.schema_name)
+        assert own.word in capsys.readouterr().out
+        assert current() == home.context
+        assert names() == [own.word]
+
+
+def test_migrate_schemas__for_one_tenant__reaches_its_placement(home):
+    table = f'"{home.context.schema}".django_migrations'
+    with servers.as_owner(home.database) as connection:
+        connection.execute(f"ALTER TABLE {table} RENAME TO set_aside")
+        connection.execute(f'CREATE TABLE {table} (LIKE "{home.context.schema}".set_aside INCLUDING ALL)')
+    try:
+        with pytest.raises(DatabaseError, match="already exists"):  # it does start from the first migration there
+            call_command("migrate_schemas", schema=home.tenant.schema_name)
+    finally:
+        with servers.as_owner(home.database) as connection:
+            connection.execute(f"DROP TABLE {table}")
+            connection.execute(f'ALTER TABLE "{home.context.schema}".set_aside RENAME TO django_migrations')
+
+    call_command("migrate_schemas", schema=home.tenant.schema_name)

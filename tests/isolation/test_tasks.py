@@ -1,0 +1,107 @@
+"""Every task, sent without a tenant, with a foreign one, or with one that may not run."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from celery import current_app
+from django.core import mail
+
+from apps.accounts.models import Membership
+from apps.notifications.tasks import send_welcome_email
+from apps.tenancy.context import control, current, use
+from apps.tenancy.errors import NoTenantContext, TaskRefused
+from apps.tenancy.tasks import TENANT_HEADER, ContextTask
+from apps.tenants.errors import TenantNotFound, TenantNotReady
+from apps.tenants.models import Tenant
+
+# Every task by name, with arguments to call it with. A task that is missing here fails.
+TENANT_TASKS: dict[str, dict[str, Any]] = {
+    "apps.notifications.tasks.send_welcome_email": {"event_id": str(uuid4())},
+}
+CONTROL_TASKS = {
+    "apps.tenants.tasks.finish_provisioning",
+    "apps.tenants.tasks.replenish_after_claim",
+    "apps.tenants.tasks.resume_provisioning",
+}
+
+
+def registered() -> dict[str, Any]:
+    current_app.loader.import_default_modules()
+    return {name: task for name, task in current_app.tasks.items() if not name.startswith("celery.")}
+
+
+@pytest.fixture(params=sorted(TENANT_TASKS))
+def task(request) -> Any:
+    return registered()[request.param]
+
+
+def test_tasks__registered__are_all_attacked_below():
+    assert set(registered()) == set(TENANT_TASKS) | CONTROL_TASKS
+
+
+def test_tasks__registered__are_bound_to_a_context():
+    for name, task in registered().items():
+        assert isinstance(task, ContextTask), name
+        assert bool(task.control_reason) == (name in CONTROL_TASKS), name
+
+
+def test_task__sent_without_a_tenant__is_refused(task, platform, database):
+    with use(None), pytest.raises(NoTenantContext):
+        task.delay(**TENANT_TASKS[task.name])
+
+
+def test_task__sent_from_the_control_plane__is_refused(task, platform, database):
+    with control("attack"), pytest.raises(NoTenantContext):
+        task.delay(**TENANT_TASKS[task.name])
+
+
+def test_message__without_a_tenant__is_refused(task, platform, database):
+    assert isinstance(perform(task, None), TaskRefused)
+
+
+def test_message__with_an_unknown_tenant__is_refused(task, platform, database):
+    assert isinstance(perform(task, str(uuid4())), TenantNotFound)
+
+
+@pytest.mark.parametrize("status", ["provisioning", "deactivated", "erased"])
+def test_message__of_a_tenant_that_is_not_ready__is_refused(task, home, status):
+    with control("change the status"):
+        Tenant.objects.filter(id=home.tenant.id).update(status=status)
+
+    assert isinstance(perform(task, str(home.tenant.id)), TenantNotReady)
+
+
+def test_message__of_a_tenant__runs_in_that_tenant_only(home, foreign):
+    perform(send_welcome_email, str(home.tenant.id))
+
+    assert [message.to for message in mail.outbox] == [[home.owner.email]]
+    assert current() is None
+
+
+def test_task__called_directly_in_a_tenant__sees_that_tenant(home, foreign):
+    with home.inside():
+        send_welcome_email(event_id="x")
+
+    assert [message.to for message in mail.outbox] == [[home.owner.email]]
+
+
+def test_task__called_while_another_tenants_context_is_active__uses_the_message(home, foreign):
+    with foreign.inside():
+        perform(send_welcome_email, str(home.tenant.id))
+
+    assert [message.to for message in mail.outbox] == [[home.owner.email]]
+
+
+def test_membership__of_a_foreign_tenant__is_invisible_to_a_task(home, foreign):
+    with home.inside():
+        assert list(Membership.objects.values_list("tenant_id", flat=True)) == [home.tenant.id]
+
+
+def perform(task: Any, tenant_id: str | None) -> Any:
+    """Run a task as a worker does, with the message's header; the error it ended with, if any."""
+    headers = {TENANT_HEADER: tenant_id} if tenant_id else {"other": "header"}
+    result = ContextTask.apply(task, kwargs=TENANT_TASKS[task.name], headers=headers, throw=False)
+    return result.result

@@ -1,0 +1,56 @@
+"""The test servers' databases, seen from outside the application."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from django.conf import settings
+from psycopg import sql
+
+from apps.tenancy.databases import owner_url, parse_url
+
+Connection = psycopg.Connection[Any]
+_kept: dict[str, Connection] = {}
+
+
+def connect_url(url: str) -> Connection:
+    return psycopg.connect(url, autocommit=True)
+
+
+@contextmanager
+def as_owner(database: str | None = None) -> Iterator[Connection]:
+    with connect_url(owner_url(database)) as connection:
+        yield connection
+
+
+@contextmanager
+def as_login() -> Iterator[Connection]:
+    with connect_url(settings.DATABASE_URL) as connection:
+        yield connection
+
+
+@contextmanager
+def as_operator(database: str | None = None) -> Iterator[Connection]:
+    """Reads past all walls; the connection is kept, as nearly every test looks through it."""
+    url = settings.DATABASE_OPERATOR_URL
+    if database:
+        url = url.rsplit("/", 1)[0] + f"/{database}"
+    if url not in _kept or _kept[url].closed:
+        _kept[url] = connect_url(url)
+    yield _kept[url]
+
+
+def recreate_databases() -> None:
+    """Drop what an earlier run left and make an empty control database."""
+    name = parse_url(settings.DATABASE_URL)["NAME"]
+    with as_owner("postgres") as connection:
+        stale = "SELECT datname FROM pg_database WHERE datname = %s OR datname LIKE 'tenant\\_%%'"
+        for (database,) in connection.execute(stale, [name]).fetchall():
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(database)))
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        logins = "SELECT rolname FROM pg_roles WHERE rolname LIKE 'tenant\\_%\\_login'"
+        for (login,) in connection.execute(logins).fetchall():
+            connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(login)))
