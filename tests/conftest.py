@@ -13,7 +13,7 @@ from django_redis import get_redis_connection
 from apps.accounts.models import HandoffCode, Membership, Session, User
 from apps.fleet.services import migrate_control
 from apps.tenancy.context import control, current
-from apps.tenants.models import Tenant
+from apps.tenants.models import Placement, Tenant
 from apps.tenants.services import schema_store
 from tests import servers
 from tests.factories import Organization, found
@@ -89,6 +89,7 @@ def _remove_new_organizations(kept: set) -> None:
     with control("clean up after a test"):
         Session.objects.all().delete()
         HandoffCode.objects.all().delete()
+        Placement.objects.filter(tenant__isnull=False).exclude(tenant_id__in=kept).delete()
         Tenant.objects.exclude(id__in=kept).delete()
         Membership.objects.exclude(tenant_id__in=kept).delete()
         User.objects.exclude(memberships__tenant_id__in=kept).delete()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django_structlog.middlewares import RequestMiddleware
 
 from .errors import DomainError
 from .problems import error_response
@@ -17,6 +18,13 @@ def content_security_policy(*, form_targets: str = "") -> str:
         "default-src 'self'; base-uri 'none'; frame-ancestors 'none'; object-src 'none'; "
         f"form-action 'self' {form_targets}"
     ).strip()
+
+
+class RequestLogMiddleware(RequestMiddleware):  # type: ignore[misc]
+    """Logs a request by method and path; its query may hold a one-use code or a signature."""
+
+    def format_request(self, request: HttpRequest) -> str:
+        return f"{request.method} {request.path}"
 
 
 class SecurityHeadersMiddleware:

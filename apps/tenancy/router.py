@@ -8,7 +8,7 @@ from django.apps import apps
 from django.db import connections
 from django_tenants.routers import TenantSyncRouter
 
-from .context import CONTROL_ALIAS, TenantContext, current
+from .context import CONTROL_ALIAS, ControlContext, TenantContext, current
 from .errors import NoTenantContext
 from .planes import CONTROL, TENANT, plane_of
 
@@ -24,14 +24,14 @@ class PlaneRouter(TenantSyncRouter):  # type: ignore[misc]
         return plane_of(type(one)) == plane_of(type(other))
 
     def allow_migrate(self, db: str, app_label: str, model_name: str | None = None, **hints: Any) -> bool:
-        """DDL runs on an owner's connection only, and there for the plane it was pointed at."""
-        plane = getattr(connections[db], "migration_plane", None)
-        if plane is None:
-            return False
+        """Whether a model's table is at home there, for migrations and for dumpdata and its like.
+
+        An owner's connection has the tables of the plane it was pointed at, any other those of the context.
+        """
+        plane = getattr(connections[db], "migration_plane", None) or _plane_of_context(db)
         if model_name is None:
             return bool(hints.get("plane", CONTROL) == plane)
-        model = hints.get("model") or apps.get_model(app_label, model_name)
-        return plane_of(model) == plane
+        return plane_of(hints.get("model") or apps.get_model(app_label, model_name)) == plane
 
     def _home_of(self, model: Any) -> str:
         if plane_of(model) != TENANT:
@@ -40,3 +40,10 @@ class PlaneRouter(TenantSyncRouter):  # type: ignore[misc]
         if not isinstance(context, TenantContext):
             raise NoTenantContext(f"{model._meta.label} belongs to a tenant; no tenant context is active.")
         return context.alias
+
+
+def _plane_of_context(db: str) -> str | None:
+    context = current()
+    if isinstance(context, TenantContext):
+        return TENANT if db == context.alias else None
+    return CONTROL if isinstance(context, ControlContext) and db == CONTROL_ALIAS else None

@@ -28,7 +28,8 @@ class CountingProxy:
     @contextmanager
     def recording(self) -> Iterator[list[str]]:
         """The messages sent within the block, each as the first words of its statements."""
-        self._recorded = recorded = []
+        recorded: list[str] = []
+        self._recorded = recorded
         try:
             yield recorded
         finally:

@@ -32,8 +32,8 @@ class Site(Protocol):
     def after_error(self) -> None:
         """What Django does to a connection at the end of a failed request."""
 
-    def rows_by_home(self) -> list[tuple[str, str]]:
-        """(label of the tenant in whose place a row is, name of the row), read past every wall."""
+    def take_rows(self) -> list[tuple[str, str]]:
+        """Remove all rows past every wall: (label of the tenant in whose place a row was, its name)."""
 
 
 class RolledBack(Exception):
@@ -128,7 +128,7 @@ def run(site: Site, *, threads: int, units: int) -> dict[str, Any]:
     for worker in workers:
         worker.join()
     seconds = time.perf_counter() - began
-    rows = site.rows_by_home()
+    rows = site.take_rows()
     names = {name for _, name in rows}
     return {
         "units": share * threads,

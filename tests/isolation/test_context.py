@@ -341,7 +341,8 @@ def test_with_tenant__in_two_threads__does_not_mix_them(platform, database):
 
 def test_tenant_command__of_django_tenants__runs_inside(home, own, capsys):
     with use(None):
-        call_command("tenant_command", "dumpdata", "projects.project", schema_name=home.tenant.schema_name)
+        dump = ["dumpdata", "projects.project", f"--database={home.context.alias}"]
+        call_command("tenant_command", *dump, schema_name=home.tenant.schema_name)
         assert own.word in capsys.readouterr().out
         assert current() == home.context
         assert names() == [own.word]

@@ -56,7 +56,7 @@ class OurSite:
     def after_error(self) -> None:
         close_old_connections()
 
-    def rows_by_home(self) -> list[tuple[str, str]]:
+    def take_rows(self) -> list[tuple[str, str]]:
         labels = {tenant_id: label for label, tenant_id in self._ids.items()}
         with control("bench"):
             schemas = set(Placement.objects.filter(tenant_id__in=labels).values_list("schema", flat=True))
@@ -64,7 +64,7 @@ class OurSite:
             return [
                 (_home(labels, schema, tenant_id), name)
                 for schema in sorted(schemas)
-                for tenant_id, name in operator.execute(_all_rows(schema)).fetchall()
+                for tenant_id, name in operator.execute(_take(schema)).fetchall()
             ]
 
 
@@ -72,5 +72,6 @@ def _home(labels: dict[UUID, str], schema: str, tenant_id: UUID) -> str:
     return labels.get(tenant_id, f"a stranger in {schema}")
 
 
-def _all_rows(schema: str) -> sql.Composed:
-    return sql.SQL("SELECT tenant_id, name FROM {}.projects_project").format(sql.Identifier(schema))
+def _take(schema: str) -> sql.Composed:
+    statement = sql.SQL("DELETE FROM {}.projects_project RETURNING tenant_id, name")
+    return statement.format(sql.Identifier(schema))

@@ -72,7 +72,8 @@ def founding_times(samples: int) -> Times:
 
 def _ways() -> dict[tuple[str, str], Found]:
     cases = {"ensure_organization": _ensure, "sign_up": _sign_up, "open_tenant": _claim}
-    return {(case, kind): partial(way, placement=kind) for kind in ("schema", "pool") for case, way in cases.items()}
+    kinds = ("schema", "pool")
+    return {(case, kind): partial(way, placement=kind) for kind in kinds for case, way in cases.items()}
 
 
 def _ensure(name: str, *, placement: str) -> Tenant:

@@ -29,7 +29,7 @@ class StockSite:
 
     @contextmanager
     def enter(self, label: str) -> Iterator[None]:
-        connection.set_schema_to_public()
+        connection.set_schema_to_public()  # type: ignore[attr-defined]
         with tenant_context(Client.objects.get(schema_name=label)):
             yield
 
@@ -49,10 +49,8 @@ class StockSite:
     def after_error(self) -> None:
         close_old_connections()
 
-    def rows_by_home(self) -> list[tuple[str, str]]:
+    def take_rows(self) -> list[tuple[str, str]]:
+        take = "DELETE FROM {}.projects_project RETURNING name"
         with psycopg.connect(os.environ["DATABASE_DIRECT_URL"]) as direct:
-            return [
-                (label, name)
-                for label in self.labels
-                for (name,) in direct.execute(f"SELECT name FROM {label}.projects_project").fetchall()
-            ]
+            rows = {label: direct.execute(take.format(label)).fetchall() for label in self.labels}
+        return [(label, name) for label, names in rows.items() for (name,) in names]

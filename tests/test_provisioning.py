@@ -1,0 +1,160 @@
+"""An organization gets its place: at once, a little later, or after a kill."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from django.conf import settings
+from django.db import connections
+
+from apps.onboarding.services import ensure_organization, sign_up
+from apps.projects.models import Project
+from apps.tenancy.blueprint import schemas_like
+from apps.tenancy.context import control
+from apps.tenancy.databases import owner_alias
+from apps.tenants.errors import IllegalTransition, TenantNotFound
+from apps.tenants.models import Placement, Pool, Tenant
+from apps.tenants.services import lifecycle, provisioning, schema_store
+from tests.factories import PASSWORD, Organization
+
+
+@pytest.fixture
+def empty_store(platform, database):
+    """No schema is ready, and no pool has room."""
+    with control("empty the store"):
+        Placement.objects.filter(tenant__isnull=True).delete()
+        room = list(Pool.objects.values_list("id", "capacity"))
+        for pool in Pool.objects.all():
+            Pool.objects.filter(id=pool.id).update(capacity=pool.tenant_count)
+    yield
+    with control("refill the store"):
+        for pool_id, capacity in room:
+            Pool.objects.filter(id=pool_id).update(capacity=capacity)
+    schema_store.replenish()
+
+
+@pytest.mark.parametrize("kind", ["schema", "pool"])
+def test_sign_up__with_a_place_ready__is_ready_in_one_transaction(platform, database, kind):
+    schema_store.replenish()
+
+    founded = sign_up(organization="Prompt", email="prompt@example.com", password=PASSWORD, placement=kind)
+
+    assert founded.is_ready
+    with Organization(founded.tenant, founded.owner).inside():
+        assert list(Project.objects.all()) == []
+
+
+@pytest.mark.parametrize("kind", ["schema", "pool", "database"])
+def test_sign_up__without_a_place__is_finished_by_the_provisioner(empty_store, kind):
+    founded = sign_up(organization="Patient", email="patient@example.com", password=PASSWORD, placement=kind)
+
+    assert not founded.is_ready
+    assert provisioning.unfinished() == [founded.tenant.id]
+    finished = provisioning.finish(founded.tenant.id)
+    assert finished.status == Tenant.Status.READY
+    assert provisioning.finish(founded.tenant.id).status == Tenant.Status.READY
+    with Organization(finished, founded.owner).inside():
+        Project.objects.create(name="works")
+
+
+def test_sign_up__of_one_name_many_times_at_once__gives_each_its_own_address(platform, database):
+    with control("count"):
+        before = Tenant.objects.count()
+    schema_store.replenish(schemas=8)
+    results: list[str] = []
+
+    def work(number: int) -> None:
+        try:
+            email = f"race{number}@example.com"
+            results.append(sign_up(organization="Race", email=email, password=PASSWORD).tenant.slug)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=work, args=[n]) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(set(results)) == 8
+    with control("count"):
+        assert Tenant.objects.count() == before + 8
+        schemas = Placement.objects.filter(tenant__isnull=False, kind="schema").values_list("schema", flat=True)
+        assert len(set(schemas)) == len(schemas)
+
+
+def test_ensure_organization__twice__founds_it_once(platform, database):
+    first = ensure_organization(organization="Once", owner_email="once@example.com")
+    second = ensure_organization(organization="Once", owner_email="ONCE@example.com ")
+
+    assert (first.created, second.created) == (True, False)
+    assert first.tenant.id == second.tenant.id
+
+
+def test_pool__that_is_full__is_followed_by_the_next(empty_store):
+    provisioned = []
+    for number in range(2):
+        founded = sign_up(
+            organization=f"Full {number}", email=f"full{number}@example.com", password=PASSWORD, placement="pool"
+        )
+        provisioned.append(provisioning.finish(founded.tenant.id))
+        with control("fill the pool"):
+            placement = Placement.objects.get(tenant=founded.tenant)
+            Pool.objects.filter(id=placement.pool_id).update(capacity=placement.pool.tenant_count)
+
+    with control("look"):
+        numbers = [Placement.objects.get(tenant=t).pool.number for t in provisioned]
+    assert numbers[1] == numbers[0] + 1
+
+
+def test_store__replenished__notes_every_schema_there_is(platform, database):
+    schema_store.replenish(schemas=3)
+
+    with control("compare"):
+        noted = set(Placement.objects.filter(pool__isnull=True, database__isnull=True).values_list("schema", flat=True))
+        ready = Placement.objects.filter(tenant__isnull=True, built=True)
+        assert ready.count() >= 3
+    assert set(ready_schemas(ready)) <= set(schemas_like(owner_alias(), "t\\_%"))
+    assert set(ready_schemas(ready)) <= noted
+
+
+def ready_schemas(ready) -> list[str]:
+    with control("compare"):
+        return list(ready.values_list("schema", flat=True))
+
+
+def test_store__with_a_noted_but_unbuilt_schema__builds_it(platform, database):
+    with control("a killed run"):
+        left = Placement.objects.create(kind="schema", schema="t_left_by_a_kill")
+
+    schema_store.replenish()
+
+    with control("look"):
+        left.refresh_from_db()
+        assert left.built
+        left.delete()
+    with connections[owner_alias()].cursor() as cursor:
+        cursor.execute("DROP SCHEMA t_left_by_a_kill CASCADE")
+
+
+def test_hold__twice__keeps_the_first_reason(acme):
+    lifecycle.hold(slug=acme.tenant.slug, reason="unpaid")
+    held = lifecycle.hold(slug=acme.tenant.slug, reason="another")
+
+    assert held.hold_reason == "unpaid"
+    assert not lifecycle.release(slug=acme.tenant.slug).is_held
+    assert not lifecycle.release(slug=acme.tenant.slug).is_held
+
+
+@pytest.mark.parametrize(("slug", "reason", "error"), [("nobody", "x", TenantNotFound), ("", " ", IllegalTransition)])
+def test_hold__of_nobody_or_for_nothing__is_refused(platform, database, slug, reason, error):
+    with pytest.raises(error):
+        lifecycle.hold(slug=slug, reason=reason)
+
+
+def test_database_placement__has_credentials_of_its_own(platform, database):
+    urls = {o.tenant._placement().database.url.reveal() for o in platform["database"]}
+
+    assert len(urls) == 2
+    assert not any(settings.DATABASE_URL.split("@")[0] in url for url in urls)

@@ -1,0 +1,245 @@
+"""Founding an organization by page and API, and landing in it."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+from hypothesis import given
+from hypothesis import strategies as st
+
+from apps.accounts.models import HandoffCode, User
+from apps.accounts.services import issue_handoff_code
+from apps.tenancy.blueprint import new_schema_name
+from apps.tenancy.context import control
+from apps.tenancy.prefix import SCHEMA_NAME
+from apps.tenants import slugs
+from apps.tenants.services import schema_store
+from tests.factories import PASSWORD
+
+NAUGHTY = [
+    "",
+    " ",
+    "\x00",
+    "null",
+    "undefined",
+    "NaN",
+    "-1",
+    "1e100",
+    "'; DROP SCHEMA public CASCADE; --",
+    '"',
+    "`id`",
+    "$(id)",
+    "../../etc/passwd",
+    "<script>alert(1)</script>",
+    "Ünïcödé GmbH",
+    "株式会社",
+    "🦄🦄",
+    "ﷺ",
+    "\u202eevil",
+    "xn--bcher-kva",
+    "--",
+    "a--b",
+    "-a-",
+    "pg_catalog",
+    "public",
+    "admin",
+    "www",
+    "localhost",
+    "a" * 500,
+    "a.b.c",
+    "A B",
+    "İstanbul",
+    "ß",
+    "%00",
+    "{{7*7}}",
+    "\r\nHost: x",
+    "\ud800".encode("utf-16", "surrogatepass").decode("utf-16", "replace"),
+    "con",
+    "0",
+]
+LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+
+
+@pytest.fixture
+def stocked(platform, database) -> None:
+    """A schema is ready to be claimed."""
+    schema_store.replenish()
+
+
+def apex() -> Client:
+    return Client(HTTP_HOST="localhost", raise_request_exception=False)
+
+
+def form(**changes: str) -> dict[str, str]:
+    return {"organization": "New Org", "email": "new@example.com", "password": PASSWORD, **changes}
+
+
+@pytest.mark.parametrize("name", NAUGHTY)
+def test_slug__of_a_naughty_name__is_a_safe_dns_label(name):
+    for slug in (slugs.slugify(name), *slugs.candidates(name)):
+        assert LABEL.fullmatch(slug), slug
+        assert slug not in slugs.RESERVED
+
+
+@given(st.text(max_size=300))
+def test_slug__of_any_text__is_a_safe_dns_label(name):
+    slug = slugs.slugify(name)
+
+    assert LABEL.fullmatch(slug)
+    assert slug not in slugs.RESERVED
+    assert slugs.slugify(name) == slug
+
+
+def test_schema_name__is_generated_and_safe():
+    names = {new_schema_name() for _ in range(100)}
+
+    assert len(names) == 100
+    assert all(SCHEMA_NAME.fullmatch(name) for name in names)
+
+
+def test_page__signed_up__lands_signed_in_on_the_new_host(stocked):
+    response = apex().post("/sign-up/", form())
+
+    target = urlsplit(response["Location"])
+    assert (response.status_code, target.hostname, target.path) == (302, "new-org.localhost", "/sign-in/handoff/")
+    client = Client(HTTP_HOST="new-org.localhost")
+    landed = client.get(f"{target.path}?{target.query}", follow=True)
+    assert landed.status_code == 200
+    assert b"No projects yet" in landed.content
+
+
+@pytest.mark.parametrize("name", [n for n in NAUGHTY if n.strip(" \x00") and len(n) <= 200])
+def test_api__register__takes_any_name(platform, database, name):
+    body = {"organization": name, "email": "naughty@example.com", "password": PASSWORD}
+
+    response = apex().post("/api/v1/auth/register", body, content_type="application/json")
+
+    assert response.status_code in (201, 202, 400), response.content
+    if response.status_code != 400:
+        assert LABEL.fullmatch(response.json()["tenant"]["slug"])
+
+
+def test_api__register__answers_with_the_organizations_address(stocked):
+    response = apex().post("/api/v1/auth/register", form(), content_type="application/json")
+
+    assert response.status_code == 201
+    assert response.json()["tenant"]["url"].startswith("http://new-org.localhost")
+    assert response.json()["user"]["email"] == "new@example.com"
+
+
+BAD = [
+    ({"email": "nobody"}, "email"),
+    ({"password": "short"}, "password"),
+    ({"password": "password1234567"}, None),
+    ({"organization": ""}, "organization"),
+    ({"organization": "x" * 201}, "organization"),
+    ({"organization": "a\x00b"}, "organization"),
+    ({"email": "a\x00@example.com"}, "email"),
+    ({"password": ""}, "password"),
+]
+
+
+@pytest.mark.parametrize(("changes", "field"), BAD)
+@pytest.mark.parametrize("way", ["page", "api"])
+def test_sign_up__with_bad_input__names_the_field(platform, database, changes, field, way):
+    data = form(**changes)
+    if way == "page":
+        response = apex().post("/sign-up/", data)
+        if field:
+            assert response.status_code == 422
+            assert f'id="id_{field}_error"'.encode() in response.content
+        return
+    response = apex().post("/api/v1/auth/register", data, content_type="application/json")
+    if field:
+        assert response.status_code == 400
+        assert response["Content-Type"] == "application/problem+json"
+        assert {e["field"] for e in response.json()["errors"]} == {field}
+
+
+@pytest.mark.parametrize("body", [b"{", b"[]", b"null", b'"x"', b"\xff", b"{}", b'{"email": {}}'])
+def test_api__register__with_a_broken_body__is_a_problem(platform, database, body):
+    response = apex().post("/api/v1/auth/register", body, content_type="application/json")
+
+    assert response.status_code == 400
+    assert response["Content-Type"] == "application/problem+json"
+
+
+def test_sign_up__with_a_known_address__needs_its_password(acme):
+    wrong = apex().post("/sign-up/", form(email=acme.owner.email, password="another long password"))
+    right = apex().post("/sign-up/", form(email=acme.owner.email.upper()))
+
+    assert wrong.status_code == 422
+    assert right.status_code == 302
+    with control("look"):
+        assert User.objects.filter(email=acme.owner.email).count() == 1
+
+
+def test_sign_up__that_fails__leaves_no_person_behind(platform, database, monkeypatch):
+    monkeypatch.setattr("apps.tenants.services.provisioning.slugs.candidates", lambda name: iter(["schema-home"]))
+
+    response = apex().post("/sign-up/", form())
+
+    assert response.status_code == 422
+    with control("look"):
+        assert not User.objects.filter(email="new@example.com").exists()
+
+
+# -- the hand-off code -------------------------------------------------------------------------------------------
+
+
+def redeem(host: str, code: str) -> bool:
+    client = Client(HTTP_HOST=host)
+    client.get("/sign-in/handoff/", {"code": code})
+    return client.get("/").status_code == 200
+
+
+def test_handoff_code__used_twice__works_once(acme):
+    code = issue_handoff_code(tenant_id=acme.tenant.id, user_id=acme.owner.id)
+
+    assert [redeem(acme.host, code), redeem(acme.host, code)] == [True, False]
+
+
+def test_handoff_code__on_another_host__is_worth_nothing(home, foreign):
+    code = issue_handoff_code(tenant_id=home.tenant.id, user_id=home.owner.id)
+
+    assert not redeem(foreign.host, code)
+    assert redeem(home.host, code), "a foreign attempt does not spend it"
+
+
+def test_handoff_code__older_than_a_minute__is_worth_nothing(acme):
+    code = issue_handoff_code(tenant_id=acme.tenant.id, user_id=acme.owner.id)
+    with control("let time pass"):
+        row = HandoffCode.objects.get()
+        assert row.expires_at <= timezone.now() + timedelta(seconds=60)
+        HandoffCode.objects.update(expires_at=timezone.now())
+
+    assert not redeem(acme.host, code)
+
+
+def test_handoff_code__of_somebody_who_is_no_member__is_worth_nothing(home, foreign):
+    code = issue_handoff_code(tenant_id=home.tenant.id, user_id=foreign.owner.id)
+
+    assert not redeem(home.host, code)
+
+
+def test_handoff_code__stored__is_a_hash(acme):
+    code = issue_handoff_code(tenant_id=acme.tenant.id, user_id=acme.owner.id)
+
+    with control("look"):
+        assert code not in str(HandoffCode.objects.values())
+
+
+def test_handoff_code__in_a_request__does_not_reach_the_log(acme, caplog):
+    code = issue_handoff_code(tenant_id=acme.tenant.id, user_id=acme.owner.id)
+
+    with caplog.at_level("INFO"):
+        redeem(acme.host, code)
+        redeem("nobody.localhost", code)
+
+    assert "/sign-in/handoff/" in caplog.text
+    assert code not in caplog.text
