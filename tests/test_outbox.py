@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 from django.conf import settings
-from django.db import ProgrammingError, connections
+from django.db import IntegrityError, ProgrammingError, connections
 from kombu.exceptions import OperationalError as BrokerUnavailable
 
 from apps.tenancy import outbox
@@ -85,6 +85,23 @@ def test_event__whose_relay_dies_while_handing_over__is_delivered_again(home, ur
         deliver(url, die)
 
     assert deliver(url, lambda task, event: None) == 1
+
+
+@pytest.mark.parametrize("payload", ["[1]", '"x"', "1"])
+def test_event__whose_payload_is_no_object__is_refused_by_the_database(home, payload):
+    with home.inside(), connections[home.context.alias].cursor() as cursor, pytest.raises(IntegrityError):
+        cursor.execute(outbox.INSERT, [uuid4(), home.tenant.id, TOPIC, payload, ""])
+
+
+def test_event__that_nobody_subscribes_to__does_not_stop_the_others(home, url, subscribed):
+    sent: list[str] = []
+    with home.inside():
+        outbox.emit("nobody.cares", {})
+        outbox.emit(TOPIC, {})
+
+    deliver(url, lambda task, event: sent.append(event.topic))
+
+    assert sent == [TOPIC, TOPIC]
 
 
 def test_event__without_a_context__is_refused(platform, database):

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from apps.accounts.models import HandoffCode, User
 from apps.accounts.services import issue_handoff_code
+from apps.onboarding.services import ensure_organization
 from apps.tenancy.blueprint import new_schema_name
 from apps.tenancy.context import control
 from apps.tenancy.prefix import SCHEMA_NAME
@@ -187,6 +188,18 @@ def test_sign_up__that_fails__leaves_no_person_behind(platform, database, monkey
     assert response.status_code == 422
     with control("look"):
         assert not User.objects.filter(email="new@example.com").exists()
+
+
+def test_invitation__of_an_address_somebody_signed_up_with__ends_their_access(stocked):
+    apex().post("/sign-up/", form(organization="Squatter", email="ceo@example.com"))
+    schema_store.replenish()
+    ensure_organization(organization="Big Corp", owner_email="ceo@example.com")
+
+    client = Client(HTTP_HOST="big-corp.localhost")
+    response = client.post("/sign-in/", {"login": "ceo@example.com", "password": PASSWORD})
+
+    assert response.status_code == 200, "the squatter's password opens nothing"
+    assert client.get("/").status_code == 302
 
 
 # -- the hand-off code -------------------------------------------------------------------------------------------

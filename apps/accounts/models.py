@@ -57,7 +57,7 @@ class Membership(models.Model):
     """A person's place in one organization, with the name and address the organization knows them by."""
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
-    tenant = TenantKey(related_name="memberships", privileges="SELECT, INSERT, UPDATE, DELETE")
+    tenant = TenantKey(related_name="memberships")
     user = models.ForeignKey(User, models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=10, choices=Role.choices)
     name = models.CharField(max_length=150, blank=True)
@@ -87,7 +87,7 @@ class HandoffCode(models.Model):
     """A one-use code with which the apex hands a signed-in person to a tenant's host."""
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
-    tenant = TenantKey(related_name="+", privileges="SELECT, UPDATE")
+    tenant = TenantKey(related_name="+", privileges="SELECT, UPDATE (used_at)")
     user = models.ForeignKey(User, models.CASCADE, related_name="+")
     code_hash = models.CharField(max_length=64, unique=True)
     expires_at = models.DateTimeField()

@@ -40,8 +40,18 @@ def register_person(*, email: str, password: str) -> User:
 
 
 def invite_person(*, email: str) -> User:
-    """A person by address, without a password if new: they set one through a reset."""
-    return User.objects.filter(email=email.strip().lower()).first() or _create_person(email, None)
+    """A person by address, without a password if new: they set one through a reset.
+
+    Whoever signed up with the address before it was verified may not be its owner: their password and with it
+    their sessions end here, or they would walk into the organization that is founded for the real one.
+    """
+    user = User.objects.filter(email=email.strip().lower()).first()
+    if user is None:
+        return _create_person(email, None)
+    if not EmailAddress.objects.filter(user=user, email=user.email, verified=True).exists():
+        user.set_unusable_password()
+        user.save(update_fields=["password"])
+    return user
 
 
 def add_member(*, tenant_id: UUID, user: User, role: str = Role.MEMBER, name: str = "") -> Membership:

@@ -10,7 +10,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from apps.tenancy.context import control
 from apps.tenants.links import apex_link
@@ -36,13 +36,13 @@ def sign_out(request: HttpRequest) -> HttpResponseBase:
 
 
 @public("leads to the page where organizations are founded")
-@require_GET
+@require_safe
 def sign_up(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect(apex_link("/sign-up/"))
 
 
 @public("the code is the proof")
-@require_GET
+@require_safe
 @never_cache
 @sensitive_variables("code")
 def handoff(request: HttpRequest) -> HttpResponse:

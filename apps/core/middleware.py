@@ -23,7 +23,8 @@ def content_security_policy(*, form_targets: str = "") -> str:
 class RequestLogMiddleware(RequestMiddleware):  # type: ignore[misc]
     """Logs a request by method and path; its query may hold a one-use code or a signature."""
 
-    def format_request(self, request: HttpRequest) -> str:
+    @staticmethod
+    def format_request(request: HttpRequest) -> str:
         return f"{request.method} {request.path}"
 
 

@@ -56,11 +56,12 @@ def _report(checks: dict[str, str]) -> HttpResponse:
 
 
 def _databases() -> dict[str, str]:
-    results = {"database": _checked(lambda: _select_one(CONTROL_ALIAS))}
-    if results["database"] == "ok":
-        for database in tenant_databases():
-            results[f"database:{database.alias}"] = _checked(partial(_tenant_database, database))
-    return results
+    """The control database, and the tenants' own as one: who has one is nobody's business."""
+    control_database = _checked(lambda: _select_one(CONTROL_ALIAS))
+    if control_database != "ok":
+        return {"database": control_database}
+    own = {_checked(partial(_tenant_database, database)) for database in tenant_databases()}
+    return {"database": "ok", "tenant_databases": "ok" if own <= {"ok"} else "unavailable"}
 
 
 def _tenant_database(database: TenantDatabase) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,13 +73,13 @@ def migrate_place(place: PhysicalSchema) -> int:
     return len(blueprint.migrate_schema(databases.owner_alias(place.database), place.schema))
 
 
-def physical_schemas() -> Iterator[PhysicalSchema]:
+def physical_schemas() -> list[PhysicalSchema]:
     with control("enumerate placements"):
         pools = [
             PhysicalSchema(None, schema) for schema in Pool.objects.filter(built=True).values_list("schema", flat=True)
         ]
         own = Placement.objects.filter(pool__isnull=True, built=True).values_list("database__name", "schema")
-        yield from [*pools, *(PhysicalSchema(*row) for row in own)]
+        return [*pools, *(PhysicalSchema(*row) for row in own)]
 
 
 def place_of(schema_name: str) -> PhysicalSchema | None:

@@ -15,7 +15,7 @@ from . import services
 
 class RegisterSerializer(serializers.Serializer):
     organization = serializers.CharField(max_length=services.NAME_MAX_LENGTH)
-    email = serializers.EmailField()
+    email = serializers.EmailField(max_length=254)
     password = serializers.CharField(max_length=1000, trim_whitespace=False)
 
 

@@ -9,7 +9,9 @@ class SignUpForm(forms.Form):
     organization = forms.CharField(
         max_length=NAME_MAX_LENGTH, widget=forms.TextInput(attrs={"autocomplete": "organization"})
     )
-    email = forms.EmailField(label="Your e-mail address", widget=forms.EmailInput(attrs={"autocomplete": "email"}))
+    email = forms.EmailField(
+        max_length=254, label="Your e-mail address", widget=forms.EmailInput(attrs={"autocomplete": "email"})
+    )
     password = forms.CharField(
         max_length=1000,
         strip=False,

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core import signing
+from django.core.files import File
 from django.core.files.uploadedfile import UploadedFile
 from django.db import IntegrityError
 
@@ -14,7 +15,7 @@ from apps.accounts.models import User
 from apps.tenancy.context import current_tenant_id
 from apps.tenancy.transactions import atomic
 
-from .errors import DocumentTooLarge, DownloadRefused, ProjectNameTaken, ProjectNotFound
+from .errors import DocumentNotFound, DocumentTooLarge, DownloadRefused, ProjectNameTaken, ProjectNotFound
 from .models import Document, Project
 
 SALT = "projects.download"
@@ -81,6 +82,14 @@ def delete_document(*, document: Document) -> None:
     with atomic():
         Document.objects.filter(id=document.id).delete()
     document.file.storage.delete(name)
+
+
+def open_document(document: Document) -> File:
+    """The document's file, opened for reading. Raises DocumentNotFound if it was removed meanwhile."""
+    try:
+        return document.file.open("rb")
+    except FileNotFoundError as error:
+        raise DocumentNotFound from error
 
 
 def sign_download(*, document: Document, user: User) -> str:

@@ -11,7 +11,7 @@ from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps.accounts.access import requires
 from apps.accounts.permissions import PROJECTS_DELETE, PROJECTS_READ, PROJECTS_WRITE
@@ -24,14 +24,14 @@ PER_PAGE = 25
 
 
 @requires(PROJECTS_READ)
-@require_GET
+@require_safe
 def project_list(request: Any) -> HttpResponse:
     projects = Paginator(selectors.projects_with_document_counts(request.user), PER_PAGE)
     return render(request, "projects/list.html", {"page": projects.get_page(request.GET.get("page"))})
 
 
 @requires(PROJECTS_WRITE)
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def project_create(request: Any) -> HttpResponse:
     form = ProjectForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -44,13 +44,13 @@ def project_create(request: Any) -> HttpResponse:
 
 
 @requires(PROJECTS_READ)
-@require_GET
+@require_safe
 def project_detail(request: Any, project_id: UUID) -> HttpResponse:
     return _detail(request, project_id, DocumentForm())
 
 
 @requires(PROJECTS_WRITE)
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def project_edit(request: Any, project_id: UUID) -> HttpResponse:
     project = selectors.get_project_for(request.user, project_id)
     form = ProjectForm(request.POST or None, instance=project)
@@ -64,7 +64,7 @@ def project_edit(request: Any, project_id: UUID) -> HttpResponse:
 
 
 @requires(PROJECTS_DELETE)
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def project_delete(request: Any, project_id: UUID) -> HttpResponse:
     project = selectors.get_project_for(request.user, project_id)
     if request.method == "POST":
@@ -88,7 +88,7 @@ def document_upload(request: Any, project_id: UUID) -> HttpResponse:
 
 
 @requires(PROJECTS_READ)
-@require_GET
+@require_safe
 def document_link(request: Any, project_id: UUID, document_id: UUID) -> HttpResponse:
     """Check that the member may have the document, and send them to its signed address."""
     document = selectors.get_document_for(request.user, project_id, document_id)
@@ -98,15 +98,12 @@ def document_link(request: Any, project_id: UUID, document_id: UUID) -> HttpResp
 
 
 @requires(PROJECTS_READ)
-@require_GET
+@require_safe
 def document_download(request: Any, project_id: UUID, document_id: UUID) -> FileResponse:
     document = selectors.get_document_for(request.user, project_id, document_id)
     services.check_download(document=document, user=request.user, signature=request.GET.get("signature", ""))
-    response = FileResponse(
-        document.file.open("rb"), as_attachment=True, filename=document.name, content_type=document.content_type
-    )
-    response["X-Content-Type-Options"] = "nosniff"
-    return response
+    file = services.open_document(document)
+    return FileResponse(file, as_attachment=True, filename=document.name, content_type=document.content_type)
 
 
 @requires(PROJECTS_WRITE)

@@ -32,13 +32,32 @@ class OwnTenant(models.Expression):
         return "%s", [context.tenant_id]
 
 
-class TenantManager(models.Manager):  # type: ignore[type-arg]
+class TenantQuerySet(models.QuerySet):  # type: ignore[type-arg]
+    """Rows that were fetched for one tenant are not handed to another."""
+
+    _fetched_for: UUID | None = None
+
+    def _fetch_all(self) -> None:
+        context = current()
+        tenant_id = context.tenant_id if isinstance(context, TenantContext) else None
+        if self._result_cache is None:
+            self._fetched_for = tenant_id
+        elif tenant_id is not None and tenant_id != self._fetched_for:
+            raise CrossTenantUse("Rows fetched for one tenant were read in another tenant's context.")
+        super()._fetch_all()  # type: ignore[misc]
+
+
+_Manager: Any = models.Manager.from_queryset(TenantQuerySet)
+
+
+class TenantManager(_Manager):
     """Sees the rows of the current tenant only, row-level security or not."""
 
     def get_queryset(self) -> models.QuerySet[Any]:
         context = current()
         built_for = context.tenant_id if isinstance(context, TenantContext) else None
-        return super().get_queryset().filter(tenant_id=OwnTenant(built_for))
+        rows: models.QuerySet[Any] = super().get_queryset()
+        return rows.filter(tenant_id=OwnTenant(built_for))
 
 
 class TenantModel(models.Model):

@@ -11,7 +11,6 @@ from uuid import UUID
 
 import psycopg
 import structlog
-from kombu.exceptions import OperationalError as BrokerUnavailable
 from psycopg.rows import class_row
 
 from .outbox import subscribers_of
@@ -22,11 +21,13 @@ log = structlog.get_logger(__name__)
 BATCH = 100
 POLL_SECONDS = 1.0
 MAX_DELAY_SECONDS = 300
+MAX_ATTEMPTS = 100  # about eight hours; then an event is parked until somebody looks
 
 CLAIM = """SELECT id, event_id, tenant_id, topic, payload, request_id FROM platform.outbox
     WHERE available_at <= now() ORDER BY available_at, id LIMIT %s FOR UPDATE SKIP LOCKED"""
 POSTPONE = """UPDATE platform.outbox SET attempts = attempts + 1, last_error = %s,
-    available_at = now() + least(power(2, attempts), %s) * interval '1 second' WHERE id = %s"""
+    available_at = CASE WHEN attempts < %s THEN now() + least(power(2, attempts), %s) * interval '1 second'
+        ELSE 'infinity' END WHERE id = %s"""
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Relay:
                     while not stop.is_set():
                         if not self.deliver(connection):
                             wait_for_wake_up(connection)
-            except psycopg.OperationalError as error:
+            except psycopg.Error as error:
                 log.warning("relay_reconnects", database=self.name, error=str(error).strip())
                 stop.wait(POLL_SECONDS)
 
@@ -81,9 +82,9 @@ class Relay:
         try:
             for task in subscribers_of(event.topic):
                 self.publish(task, event)
-        except (LookupError, BrokerUnavailable) as error:
+        except Exception as error:  # noqa: BLE001  one event must not stop all others
             log.error("outbox_event_postponed", topic=event.topic, event_id=str(event.event_id), error=str(error))
-            connection.execute(POSTPONE, [str(error)[:500], MAX_DELAY_SECONDS, event.id])
+            connection.execute(POSTPONE, [str(error)[:500], MAX_ATTEMPTS, MAX_DELAY_SECONDS, event.id])
             return False
         return True
 

@@ -106,7 +106,8 @@ def _platform_schema(operator: str) -> list[sql.Composed]:
         """CREATE TABLE IF NOT EXISTS {schema}.outbox (
             id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, event_id uuid NOT NULL UNIQUE,
             tenant_id uuid DEFAULT nullif(current_setting('app.tenant_id', true), '')::uuid,
-            topic text NOT NULL, payload jsonb NOT NULL, request_id text NOT NULL DEFAULT '',
+            topic text NOT NULL,
+            payload jsonb NOT NULL CHECK (jsonb_typeof(payload) = 'object'), request_id text NOT NULL DEFAULT '',
             attempts int NOT NULL DEFAULT 0, last_error text NOT NULL DEFAULT '',
             created_at timestamptz NOT NULL DEFAULT now(), available_at timestamptz NOT NULL DEFAULT now())""",
         "CREATE INDEX IF NOT EXISTS outbox_pending ON {schema}.outbox (available_at, id)",

@@ -26,8 +26,10 @@ class ContextTask(Task):  # type: ignore[misc]
 
     def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
         headers = dict(options.pop("headers", None) or {})
-        if not self.control_reason and TENANT_HEADER not in headers:
-            headers[TENANT_HEADER] = str(self._sender().tenant_id)
+        if not self.control_reason:
+            headers[TENANT_HEADER] = str(self._sender().tenant_id)  # whatever the caller put there
+        elif isinstance(current(), TenantContext):
+            raise TaskRefused(f"{self.name} is the control plane's; a tenant may not send it.")
         return super().apply_async(args, kwargs, headers=headers, **options)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -39,12 +41,17 @@ class ContextTask(Task):  # type: ignore[misc]
             return ControlContext(self.control_reason)
         if self.request.called_directly:
             return self._sender()
+        model: Any = get_tenant_model()
+        context: TenantContext = model.context_for_id(self.tenant_id)
+        return context
+
+    @property
+    def tenant_id(self) -> UUID:
+        """The tenant that the message is about, as the outbox or the sender's context had it. Raises TaskRefused."""
         tenant_id = (self.request.headers or {}).get(TENANT_HEADER)
         if not tenant_id:
-            raise TaskRefused(f"{self.name} came without a tenant and is not a control-plane task.")
-        model: Any = get_tenant_model()
-        context: TenantContext = model.context_for_id(UUID(tenant_id))
-        return context
+            raise TaskRefused(f"{self.name} came without a tenant.")
+        return UUID(tenant_id)
 
     def _sender(self) -> TenantContext:
         context = current()

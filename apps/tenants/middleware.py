@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase, StreamingHttpResponse
 from django.urls import set_urlconf
 from django_tenants.middleware.main import TenantMainMiddleware
+from django_tenants.utils import remove_www
 
 from apps.core.problems import error_response
 from apps.tenancy.context import Context, iterate_inside, use
@@ -32,7 +33,7 @@ class TenantMiddleware(TenantMainMiddleware):  # type: ignore[misc]
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         try:
-            host = self.hostname_from_request(request).lower().rstrip(".")
+            host = self.hostname_from_request(request)
         except DisallowedHost:
             return self._unknown(request)
         if host == settings.BASE_DOMAIN:
@@ -41,6 +42,10 @@ class TenantMiddleware(TenantMainMiddleware):  # type: ignore[misc]
         if tenant is None or tenant.status == Tenant.Status.ERASED:
             return self._unknown(request)
         return self._refusal(request, tenant) or self._run(request, tenant, tenant.context())
+
+    @staticmethod
+    def hostname_from_request(request: HttpRequest) -> str:
+        return remove_www(request.get_host().rsplit(":", 1)[0].lower().rstrip("."))
 
     def _run(self, request: HttpRequest, tenant: Tenant | None, context: Context) -> HttpResponseBase:
         request.tenant = tenant  # type: ignore[attr-defined]

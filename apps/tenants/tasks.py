@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 from celery import shared_task
 
 from apps.tenancy import outbox
+from apps.tenancy.tasks import ContextTask
 
 from .services import provisioning, schema_store
 
 
 @outbox.subscribe(provisioning.REQUESTED)
-@shared_task(control_reason="finish provisioning")
-def finish_provisioning(event_id: str, tenant_id: str) -> None:
-    provisioning.finish(UUID(tenant_id))
+@shared_task(bind=True, control_reason="finish provisioning")
+def finish_provisioning(self: ContextTask, event_id: str) -> None:
+    provisioning.finish(self.tenant_id)
 
 
 @outbox.subscribe(provisioning.READY)

@@ -16,7 +16,7 @@ BENCHMARKS: dict[str, Callable[[servers.Servers], None]] = {
 
 
 def main() -> int:
-    """Run the named benchmarks; 2 for a name that there is not."""
+    """Run the named benchmarks; 2 for a name that there is not. What a failed run leaves is there to be looked at."""
     names = sys.argv[1:] or list(BENCHMARKS)
     unknown = [name for name in names if name not in BENCHMARKS]
     if unknown:
@@ -30,6 +30,7 @@ def main() -> int:
             BENCHMARKS[name](started)
     finally:
         servers.stop()
+    servers.remove()
     say("done")
     return 0
 

@@ -76,11 +76,10 @@ def _report_case(case: str, number: int, samples: list[float], stock: list[float
     if "sign_up" in case:
         more["includes"] = f"{HASH}, which stock does not make"
     for percent in (50, 95):
+        title = f"{case}, {number} existing, p{percent}"
         aim = P50_AIM if case == AIMED_CASE and percent == 50 else None
         value, baseline = percentile(samples, percent), percentile(stock, percent)
-        measured(
-            NAME, f"{case}, {number} existing, p{percent}", value, "ms", baseline=baseline, aim=aim, **more
-        )
+        measured(NAME, title, value, "ms", baseline=baseline, aim=aim, **more)
 
 
 def _report_growth(ours: dict[int, Times], stock: dict[int, list[float]]) -> None:

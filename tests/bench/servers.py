@@ -97,7 +97,7 @@ class Servers:
 def start() -> Servers:
     """Start durable servers with nothing in them."""
     stop()
-    shutil.rmtree(DATA_DIR, ignore_errors=True)
+    remove()
     for name in EXTERNAL:
         os.environ.pop(name, None)
     os.environ["ENVIRONMENT"] = "development"
@@ -107,6 +107,11 @@ def start() -> Servers:
 def stop() -> None:
     """Stop the servers of this or an interrupted run."""
     stop_servers(DATA_DIR)
+
+
+def remove() -> None:
+    """Remove what a run left on disk, its logs too."""
+    shutil.rmtree(DATA_DIR, ignore_errors=True)
 
 
 def _create_database(connection: psycopg.Connection[tuple[object, ...]], name: str, owner: str) -> None:

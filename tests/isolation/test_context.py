@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -94,6 +96,39 @@ def test_queryset__built_without_a_context__serves_whoever_runs_it(home, own, fo
         assert [p.name for p in module_level.all()] == [loot.word]
 
 
+def test_queryset__fetched_for_one_tenant__is_not_handed_to_another(home, own, foreign, loot):
+    kept = Project.objects.all()
+    with home.inside():
+        assert len(kept) == 1
+
+    with foreign.inside(), pytest.raises(CrossTenantUse):
+        list(kept)
+    assert [p.name for p in kept] == [own.word], "after the context its rows are plain objects"
+
+
+def test_generators__never_yield_inside_a_context__as_it_would_leak_to_whoever_iterates():
+    guilty = [f"{path}:{line}" for path in Path("apps").rglob("*.py") for line in yields_inside_contexts(path)]
+
+    assert guilty == []
+
+
+def yields_inside_contexts(path: Path) -> list[int]:
+    """Lines of ``yield`` in a ``with use(…)``, ``control(…)`` or ``atomic()`` of a plain generator."""
+    lines: list[int] = []
+    for function in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(function, ast.FunctionDef) or "contextmanager" in ast.dump(ast.List(function.decorator_list)):
+            continue
+        for block in (node for node in ast.walk(function) if isinstance(node, ast.With)):
+            entered = {item.context_expr.func.id for item in block.items if is_call_by_name(item.context_expr)}
+            if entered & {"use", "control", "atomic"}:
+                lines += [n.lineno for n in ast.walk(block) if isinstance(n, ast.Yield | ast.YieldFrom)]
+    return lines
+
+
+def is_call_by_name(node: Any) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+
+
 def test_streamed_response__read_after_the_view__runs_in_its_tenant(home, own):
     def view(request: HttpRequest) -> StreamingHttpResponse:
         return StreamingHttpResponse(name for name in Project.objects.values_list("name", flat=True).iterator())
@@ -167,26 +202,44 @@ def test_savepoint_rollback__then_next_statement__is_still_in_the_tenant(home, o
         assert raw(home.context) == [(own.word,)]
 
 
-def test_savepoint_made_before_any_statement__rolled_back__keeps_the_tenant(home, own):
-    alias = home.context.alias
-    with home.inside(), transaction.atomic(using=alias):
-        connection = connections[alias]
-        with use(None), pytest.raises(DatabaseError), transaction.atomic(using=alias):
-            raw(home.context)
-
-        assert raw(home.context) == [(own.word,)]
-        assert connection.in_atomic_block
-
-
-def test_raw_rollback_to_savepoint__then_next_statement__is_still_in_the_tenant(home, own):
+def test_raw_rollback_to_savepoint__that_undid_the_context__sends_it_again(home, own):
     alias = home.context.alias
     with home.inside(), transaction.atomic(using=alias), connections[alias].cursor() as cursor:
-        with use(None):
-            cursor.execute("SAVEPOINT mine")
+        connections[alias].connection.execute("SAVEPOINT mine")
         cursor.execute(RAW)
         cursor.execute("ROLLBACK TO SAVEPOINT mine")
 
         assert raw(home.context) == [(own.word,)]
+
+
+def test_several_statements__the_last_a_rollback__send_the_context_again(home, own):
+    alias = home.context.alias
+    with home.inside(), transaction.atomic(using=alias), connections[alias].cursor() as cursor:
+        connections[alias].connection.execute("SAVEPOINT mine")
+        cursor.execute("SELECT 1; ROLLBACK TO SAVEPOINT mine")
+
+        assert raw(home.context) == [(own.word,)]
+
+
+def test_failed_transaction__rolled_back_and_read_from_another_context__is_refused(platform, database):
+    one, other = platform["pool"]
+    stock(one)
+    with one.inside(), transaction.atomic(), connections["default"].cursor() as cursor:
+        cursor.execute("SAVEPOINT mine")
+        with pytest.raises(DatabaseError):
+            cursor.execute("SELECT 1/0")
+        with other.inside(), pytest.raises(ContextChangedInTransaction):
+            cursor.execute("ROLLBACK TO SAVEPOINT mine; SELECT * FROM projects_project")
+        cursor.execute("ROLLBACK TO SAVEPOINT mine")
+
+
+def test_pipeline__used_from_another_context__is_refused(platform, database):
+    one, other = platform["pool"]
+    stock(one)
+    with one.inside(), transaction.atomic(), connections["default"].cursor() as cursor:
+        cursor.execute(RAW)
+        with connections["default"].connection.pipeline(), other.inside(), pytest.raises(ContextChangedInTransaction):
+            cursor.execute(RAW)
 
 
 def test_failed_statement__in_autocommit__leaves_nothing_behind(home, own, loot):
@@ -208,6 +261,18 @@ def test_transaction__used_from_another_context__is_refused(platform, database):
         pass
     with one.inside(), atomic(), control("peek"), pytest.raises(ContextChangedInTransaction):
         raw(TenantContext(one.tenant.id, "", "default", "x"), "SELECT 1")
+
+
+def test_plain_transaction__used_from_another_context__is_refused(platform, database):
+    one, other = platform["pool"]
+
+    with one.inside(), transaction.atomic():
+        names()
+        with other.inside(), pytest.raises(ContextChangedInTransaction):
+            names()
+        with use(None), pytest.raises(ContextChangedInTransaction):
+            raw(one.context)
+        assert names() == []
 
 
 def test_atomic__without_a_context__is_refused(platform, database):

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from celery import current_app
+from celery import Task, current_app
 from django.core import mail
 
 from apps.accounts.models import Membership
@@ -56,6 +56,22 @@ def test_task__sent_without_a_tenant__is_refused(task, platform, database):
 def test_task__sent_from_the_control_plane__is_refused(task, platform, database):
     with control("attack"), pytest.raises(NoTenantContext):
         task.delay(**TENANT_TASKS[task.name])
+
+
+def test_task__sent_with_a_foreign_header__keeps_the_senders_tenant(task, home, foreign, monkeypatch):
+    sent: list[dict[str, Any]] = []
+    monkeypatch.setattr(Task, "apply_async", lambda *args, **options: sent.append(options["headers"]))
+
+    with home.inside():
+        task.apply_async(kwargs=TENANT_TASKS[task.name], headers={TENANT_HEADER: str(foreign.tenant.id)})
+
+    assert sent == [{TENANT_HEADER: str(home.tenant.id)}]
+
+
+@pytest.mark.parametrize("name", sorted(CONTROL_TASKS))
+def test_control_task__sent_by_a_tenant__is_refused(home, name):
+    with home.inside(), pytest.raises(TaskRefused):
+        registered()[name].delay()
 
 
 def test_message__without_a_tenant__is_refused(task, platform, database):

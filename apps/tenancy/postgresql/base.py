@@ -31,15 +31,16 @@ class ContextCursor(_PostgresCursor):
     wrapper: DatabaseWrapper | None = None  # without one a cursor has the login role's rights: none
 
     def execute(self, query: Any, params: Any = None, **options: Any) -> ContextCursor:
-        prefix = self.wrapper.pending_prefix() if self.wrapper else None
+        wrapper = self.wrapper
+        prefix = wrapper.pending_prefix(query) if wrapper else None
         if prefix is None:
             super().execute(query, params, **options)
         else:
             super().execute(prefix.comment + prefix.sql + _text(query, self.connection), params, **options)
             for _ in range(prefix.statements):
                 self.nextset()
-        if self.wrapper:
-            self.wrapper.remember(prefix, status=self.statusmessage or "")
+        if wrapper:
+            wrapper.sent(prefix, undone=any(_undoes_settings(result) for result in self._results))
         return self
 
     def executemany(self, query: Any, params_seq: Iterable[Any], *, returning: bool = False) -> None:
@@ -69,6 +70,15 @@ def _text(query: Any, connection: Any) -> str:
     return query if isinstance(query, str) else str(query.as_string(connection))
 
 
+def _undoes_settings(result: Any) -> bool:
+    """Rolling back, if only to a savepoint, undoes SET LOCAL."""
+    return bool((result.command_status or b"").startswith(b"ROLLBACK"))
+
+
+def _is_rollback(query: Any) -> bool:
+    return isinstance(query, str) and query.upper().startswith("ROLLBACK") and ";" not in query
+
+
 class PendingPrefix:
     __slots__ = ("comment", "context", "sql", "statements")
 
@@ -88,7 +98,8 @@ class DatabaseWrapper(django_tenants.DatabaseWrapper):
     SchemaEditorClass = DatabaseSchemaEditor
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._sent: tuple[Context] | None = None
+        self._in_context: tuple[Context] | None = None
+        self._in_force = False
         self.transaction_context: tuple[Context] | None = None
         self.recorded_ddl: list[str] | None = None
         self.migration_plane: str | None = None
@@ -98,28 +109,36 @@ class DatabaseWrapper(django_tenants.DatabaseWrapper):
 
     # -- the context of the next statement ------------------------------------------------------------------
 
-    def pending_prefix(self) -> PendingPrefix | None:
-        """What must precede the next statement; None when the transaction already is in the context."""
+    def pending_prefix(self, query: Any) -> PendingPrefix | None:
+        """What must precede the next statement; None when the transaction already is in the context.
+
+        Raises ContextChangedInTransaction: a transaction belongs to one context from its first statement on.
+        """
         if self.as_owner:
             return None
-        status = self.connection.pgconn.transaction_status
-        if status not in (IDLE, INTRANS):
-            return None  # a failed transaction accepts nothing but its rollback
-        context = current()
-        if self.transaction_context is not None and self.transaction_context[0] != context:
+        context, status = current(), self.connection.pgconn.transaction_status
+        if status == IDLE:
+            self._in_context, self._in_force = self.transaction_context, False
+        if self._in_context is not None and self._in_context[0] != context and not _is_rollback(query):
             raise ContextChangedInTransaction(
                 "A transaction belongs to the context it was opened in: enter the context first, then atomic()."
             )
-        if status == INTRANS and self._sent is not None and self._sent[0] == context:
-            return None
+        if self._in_force or status not in (IDLE, INTRANS):
+            return None  # a failed transaction accepts nothing but its rollback
+        self._in_context = (context,)
         return PendingPrefix(context, self.alias)
 
-    def remember(self, prefix: PendingPrefix | None, *, status: str) -> None:
-        """Note which context the transaction is in; rolling back to a savepoint undoes SET LOCAL as well."""
-        if status.startswith("ROLLBACK"):
-            self._sent = None
-        elif prefix is not None:
-            self._sent = (prefix.context,)
+    def sent(self, prefix: PendingPrefix | None, *, undone: bool) -> None:
+        """Note whether the prefix is in force after a statement that succeeded."""
+        self._in_force = not undone and (prefix is not None or self._in_force)
+
+    def _commit(self) -> Any:
+        self._in_context, self._in_force = None, False
+        return super()._commit()
+
+    def _rollback(self) -> Any:
+        self._in_context, self._in_force = None, False
+        return super()._rollback()
 
     # -- Django's connection API ----------------------------------------------------------------------------
 

@@ -34,7 +34,7 @@ def open_tenant(*, name: str, kind: str) -> Tenant:
     tenant = _insert_with_free_slug(name, kind)
     Domain.objects.create(tenant=tenant, domain=f"{tenant.slug}.{settings.BASE_DOMAIN}", is_primary=True)
     if not _claim(tenant):
-        outbox.emit(REQUESTED, {"tenant_id": str(tenant.id)}, tenant_id=tenant.id)
+        outbox.emit(REQUESTED, {}, tenant_id=tenant.id)
     return tenant
 
 

@@ -55,8 +55,10 @@ def replenish(
 
 
 def _finish_unbuilt() -> None:
-    for place in [*Placement.objects.filter(built=False), *Pool.objects.filter(built=False)]:
-        _build(place)
+    for placement in Placement.objects.filter(built=False):
+        _build(placement)
+    for pool in Pool.objects.filter(built=False):
+        _build(pool)
 
 
 def _build(place: Placement | Pool) -> None:
