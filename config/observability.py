@@ -11,7 +11,7 @@ from sentry_sdk.integrations.celery import CeleryIntegration
 from sentry_sdk.integrations.django import DjangoIntegration
 from sentry_sdk.types import Event, Hint
 
-SECRET_NAMES = re.compile(r"pass(word|wd)|secret|token|authorization|cookie|api_?key|signature|(^|_)code$|dsn", re.I)
+SECRET_NAMES = re.compile(r"pass(word|wd)|secret|token|authorization|cookie|api_?key|signature|dsn", re.I)
 HIDDEN = "[hidden]"
 
 _shared_processors: list[Any] = [

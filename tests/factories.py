@@ -99,7 +99,8 @@ def found(name: str = "", placement: str = "schema") -> Organization:
 
 def add_person(organization: Organization, role: str = Role.MEMBER) -> User:
     with control("add a person"), atomic():
-        user = accounts.register_person(email=f"person{next(_numbers)}@example.com", password=PASSWORD)
+        email = f"person{next(_numbers)}@example.com"
+        user = accounts.save_person(accounts.identify_person(email=email, password=PASSWORD))
         user.membership = accounts.add_member(tenant_id=organization.tenant.id, user=user, role=role)
     return user
 

@@ -180,6 +180,21 @@ def test_sign_up__with_a_known_address__needs_its_password(acme):
         assert User.objects.filter(email=acme.owner.email).count() == 1
 
 
+@pytest.mark.parametrize("way", ["page", "api"])
+def test_sign_up__tried_too_often__is_refused(platform, database, way):
+    def attempt() -> int:
+        data = form(email="guess@example.com", password="x")
+        if way == "page":
+            return apex().post("/sign-up/", data).status_code
+        return apex().post("/api/v1/auth/register", data, content_type="application/json").status_code
+
+    codes = [attempt() for _ in range(7)]
+
+    assert codes[:5] == ([422] if way == "page" else [400]) * 5
+    assert set(codes[5:]) <= {422, 429}
+    assert codes[-1] == (422 if way == "page" else 429)
+
+
 def test_sign_up__that_fails__leaves_no_person_behind(platform, database, monkeypatch):
     monkeypatch.setattr("apps.tenants.services.provisioning.slugs.candidates", lambda name: iter(["schema-home"]))
 

@@ -18,3 +18,9 @@ class HandoffRefused(DomainError):
     status = 403
     code = "handoff_refused"
     message = "This sign-in link was used already, or is older than a minute. Please sign in."
+
+
+class TooManyAttempts(DomainError):
+    status = 429
+    code = "too_many_attempts"
+    message = "That was tried too often. Wait a minute and try again."

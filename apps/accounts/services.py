@@ -22,10 +22,10 @@ from .models import HandoffCode, Membership, User
 from .permissions import Role
 
 
-def register_person(*, email: str, password: str) -> User:
-    """A new person, or the known one if the password is theirs, in the caller's control-plane transaction.
+def identify_person(*, email: str, password: str) -> User:
+    """The known person if the password is theirs, else a new one who is not saved yet; needs the control plane.
 
-    Raises WeakPassword, EmailUnavailable.
+    Hashing takes a tenth of a second: do this before a transaction. Raises WeakPassword, EmailUnavailable.
     """
     user = User.objects.filter(email=email.strip().lower()).first()
     if user is not None:
@@ -36,18 +36,35 @@ def register_person(*, email: str, password: str) -> User:
         validate_password(password, User(email=email))
     except ValidationError as error:
         raise WeakPassword(" ".join(error.messages), field="password") from error
-    return _create_person(email, password)
+    person = User(email=email.strip().lower())
+    person.set_password(password)
+    return person
+
+
+def save_person(person: User) -> User:
+    """Insert a new person, in the caller's control-plane transaction. Raises EmailUnavailable."""
+    if not person._state.adding:
+        return person
+    try:
+        with atomic():
+            person.save(force_insert=True)
+    except IntegrityError as error:
+        raise EmailUnavailable(field="email") from error
+    EmailAddress.objects.create(user=person, email=person.email, primary=True, verified=False)
+    return person
 
 
 def invite_person(*, email: str) -> User:
-    """A person by address, without a password if new: they set one through a reset.
+    """A person by address, without a password if new, in the caller's control-plane transaction.
 
     Whoever signed up with the address before it was verified may not be its owner: their password and with it
     their sessions end here, or they would walk into the organization that is founded for the real one.
     """
     user = User.objects.filter(email=email.strip().lower()).first()
     if user is None:
-        return _create_person(email, None)
+        person = User(email=email.strip().lower())
+        person.set_unusable_password()
+        return save_person(person)
     if not EmailAddress.objects.filter(user=user, email=user.email, verified=True).exists():
         user.set_unusable_password()
         user.save(update_fields=["password"])
@@ -85,16 +102,6 @@ def redeem_handoff_code(*, code: str) -> User:
     if member is None or not member.user.is_active:
         raise HandoffRefused
     return member.user
-
-
-def _create_person(email: str, password: str | None) -> User:
-    try:
-        with atomic():
-            user = User.objects.create_user(email, password)
-    except IntegrityError as error:
-        raise EmailUnavailable(field="email") from error
-    EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=False)
-    return user
 
 
 def _hash(code: str) -> str:

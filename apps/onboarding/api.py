@@ -7,6 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from apps.accounts.limits import count_sign_up
 from apps.tenants.links import link
 from apps.tenants.selectors import primary_domain
 
@@ -28,6 +29,7 @@ class RegisterView(APIView):
     def post(self, request: Request) -> Response:
         serializer = RegisterSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
+        count_sign_up(request._request, serializer.validated_data["email"])
         founded = services.sign_up(**serializer.validated_data)
         body = {
             "user": {"id": founded.owner.id, "email": founded.owner.email},

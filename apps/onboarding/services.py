@@ -36,7 +36,9 @@ class SignUp:
 
 def sign_up(*, organization: str, email: str, password: str, placement: str = "") -> SignUp:
     """Found an organization with its owner, in one transaction. Raises a DomainError that names the field."""
-    return _found(organization, placement, lambda: accounts.register_person(email=email, password=password))
+    with control("sign-up"):
+        person = accounts.identify_person(email=email, password=password)
+    return _found(organization, placement, lambda: accounts.save_person(person))
 
 
 def ensure_organization(*, organization: str, owner_email: str, placement: str = "") -> SignUp:
