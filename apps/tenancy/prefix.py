@@ -17,7 +17,7 @@ from .errors import ContextError
 from .roles import APP_CONTROL, APP_TENANT
 
 SCHEMA_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
-_UNSAFE_IN_COMMENT = re.compile(r"[^A-Za-z0-9_. :-]")
+_UNSAFE_IN_COMMENT = re.compile(r"[^A-Za-z0-9_.= :-]")
 
 
 class Prefix(NamedTuple):

@@ -127,6 +127,18 @@ def test_route__with_a_foreign_session__is_anonymous(route, home, foreign, loot,
         assert route == "account_login"
 
 
+def test_session__of_a_member_of_both__is_valid_on_its_own_host_only(home, foreign, sign_in):
+    with control("make a member of both"):
+        Membership.objects.create(tenant=foreign.tenant, user=home.owner, role="owner", email=home.owner.email)
+    client = sign_in(home)
+    assert client.get("/").status_code == 200
+
+    client.defaults["HTTP_HOST"] = foreign.host
+
+    assert client.get("/").status_code == 302
+    assert client.get("/api/v1/projects").status_code == 401
+
+
 @pytest.mark.parametrize("route", TENANT_ROUTES)
 def test_route__with_the_session_of_a_removed_member__is_anonymous(route, home, own, sign_in):
     client = sign_in(home)

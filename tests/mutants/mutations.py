@@ -1,0 +1,184 @@
+"""Ways to break one wall each, as a replacement in one file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Mutation:
+    name: str
+    file: str
+    old: str
+    new: str
+
+
+TENANCY = "apps/tenancy"
+
+MUTATIONS = [
+    Mutation(
+        "row-level security off on one table",
+        f"{TENANCY}/rls.py",
+        "    if tenant_column is None:",
+        '    if tenant_column is None or model._meta.db_table == "projects_document":',
+    ),
+    Mutation(
+        "row-level security not forced on the owner",
+        f"{TENANCY}/rls.py",
+        '        sql.SQL("ALTER TABLE {} FORCE ROW LEVEL SECURITY").format(table),\n',
+        "",
+    ),
+    Mutation(
+        "policy without a check on new rows",
+        f"{TENANCY}/rls.py",
+        "    return statement.format(sql.Identifier(name), table, roles, rows, rows)",
+        "    return statement.format(sql.Identifier(name), table, roles, rows, ALL_ROWS)",
+    ),
+    Mutation(
+        "control plane's tables open to every tenant",
+        f"{TENANCY}/rls.py",
+        "sql.Identifier(APP_CONTROL), ALL_ROWS",
+        "tenant_roles, ALL_ROWS",
+    ),
+    Mutation(
+        "tables without tenants granted to tenants",
+        f"{TENANCY}/rls.py",
+        "    if tenant_column is None:\n        return statements",
+        "    if tenant_column is None:\n        return [*statements, _grant(ALL_PRIVILEGES, table, APP_TENANT)]",
+    ),
+    Mutation("role not set", f"{TENANCY}/prefix.py", 'f"SET LOCAL ROLE {role};', 'f"SET LOCAL ROLE NONE;'),
+    Mutation(
+        "public in place of the tenant's schema",
+        f"{TENANCY}/prefix.py",
+        "path = f'\"{schema}\", public'",
+        'path = "public"',
+    ),
+    Mutation("tenant setting forgotten", f"{TENANCY}/prefix.py", "SET LOCAL app.tenant_id='{tenant}';", "SELECT 1;"),
+    Mutation(
+        "control rights without a context",
+        f"{TENANCY}/prefix.py",
+        'return _set_local("NONE", "public", "")',
+        'return _set_local(APP_CONTROL, "public", "")',
+    ),
+    Mutation(
+        "schema names not checked",
+        f"{TENANCY}/prefix.py",
+        "    if not SCHEMA_NAME.fullmatch(schema):",
+        "    if not schema:",
+    ),
+    Mutation(
+        "prefix believed in force after a savepoint was rolled back",
+        f"{TENANCY}/postgresql/base.py",
+        "self._in_force = not undone and (prefix is not None or self._in_force)",
+        "self._in_force = prefix is not None or self._in_force",
+    ),
+    Mutation(
+        "context may change inside a transaction",
+        f"{TENANCY}/postgresql/base.py",
+        "self._in_context[0] != context and not _is_rollback(query)",
+        "False",
+    ),
+    Mutation(
+        "session-wide settings instead of the transaction's",
+        f"{TENANCY}/prefix.py",
+        'sql = f"SET LOCAL ROLE {role};SET LOCAL search_path={path};SET LOCAL app.tenant_id=',
+        'sql = f"SET ROLE {role};SET search_path={path};SET app.tenant_id=',
+    ),
+    Mutation(
+        "router ignores the placement",
+        f"{TENANCY}/router.py",
+        "        return context.alias\n",
+        "        return CONTROL_ALIAS\n",
+    ),
+    Mutation(
+        "manager unscoped",
+        f"{TENANCY}/models.py",
+        "        return rows.filter(tenant_id=OwnTenant(built_for))",
+        "        return rows",
+    ),
+    Mutation(
+        "queryset follows whoever runs it",
+        f"{TENANCY}/models.py",
+        "if self.built_for is not None and self.built_for != context.tenant_id:",
+        "if False:",
+    ),
+    Mutation(
+        "fetched rows handed to another tenant",
+        f"{TENANCY}/models.py",
+        "elif tenant_id is not None and tenant_id != self._fetched_for:",
+        "elif False:",
+    ),
+    Mutation(
+        "foreign key without the tenant",
+        f"{TENANCY}/constraints.py",
+        'f"FOREIGN KEY (tenant_id, {quote(field.column)}) "\n            f"REFERENCES {quote(target._meta.db_table)} '
+        '(tenant_id, {quote(target._meta.pk.column)}) "',
+        'f"FOREIGN KEY ({quote(field.column)}) "\n            f"REFERENCES {quote(target._meta.db_table)} '
+        '({quote(target._meta.pk.column)}) "',
+    ),
+    Mutation("cache key without the tenant", f"{TENANCY}/cache.py", "return context.tenant_id.hex", 'return "tenant"'),
+    Mutation(
+        "files without the tenant's folder",
+        f"{TENANCY}/storage.py",
+        'os.path.join(settings.MEDIA_ROOT, "tenants", current_tenant_id().hex)',
+        'os.path.join(settings.MEDIA_ROOT, "tenants")',
+    ),
+    Mutation(
+        "task without a header runs in the control plane",
+        f"{TENANCY}/tasks.py",
+        "        model: Any = get_tenant_model()\n        context: TenantContext",
+        "        if TENANT_HEADER not in (self.request.headers or {}):\n"
+        '            return ControlContext("no header")\n'
+        "        model: Any = get_tenant_model()\n        context: TenantContext",
+    ),
+    Mutation(
+        "task header taken from the caller",
+        f"{TENANCY}/tasks.py",
+        "        if not self.control_reason:\n            headers[TENANT_HEADER]",
+        "        if not self.control_reason and TENANT_HEADER not in headers:\n            headers[TENANT_HEADER]",
+    ),
+    Mutation(
+        "context not left again",
+        f"{TENANCY}/context.py",
+        "        _current.reset(token)",
+        "        pass",
+    ),
+    Mutation(
+        "stream read outside its context",
+        f"{TENANCY}/context.py",
+        "    while True:\n        with use(context):",
+        "    while True:\n        with use(None):",
+    ),
+    Mutation(
+        "tenants' databases open to every login",
+        f"{TENANCY}/server.py",
+        '    _run(connection, "REVOKE ALL ON DATABASE {} FROM PUBLIC", database)\n',
+        "",
+    ),
+    Mutation(
+        "session valid on every host",
+        "apps/accounts/sessions.py",
+        'context if isinstance(context, TenantContext) else ControlContext("apex session")',
+        'ControlContext("any session")',
+    ),
+    Mutation(
+        "person of a session not asked for a membership",
+        "apps/accounts/backends.py",
+        "            return find_member(user_id, context.tenant_id)",
+        "            return find_person(user_id)",
+    ),
+    Mutation(
+        "membership of any tenant will do",
+        "apps/accounts/selectors.py",
+        ".filter(user_id=user_id, tenant_id=tenant_id, user__is_active=True)",
+        ".filter(user_id=user_id, user__is_active=True)",
+    ),
+    Mutation(
+        "hand-off code valid on every host",
+        "apps/accounts/services.py",
+        "    tenant: TenantContext = current_tenant()\n    now = timezone.now()\n    open_codes = HandoffCode.objects.filter(\n"
+        "        tenant_id=tenant.tenant_id, code_hash",
+        "    tenant: TenantContext = current_tenant()\n    now = timezone.now()\n    open_codes = HandoffCode.objects.filter(\n"
+        "        code_hash",
+    ),
+]

@@ -1,0 +1,98 @@
+"""Provisioning killed at any statement is finished by whoever comes next, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from apps.projects.models import Project
+from apps.tenancy.blueprint import schemas_like
+from apps.tenancy.context import control, use
+from apps.tenancy.databases import owner_alias
+from apps.tenants.models import Placement, Pool, Tenant
+from apps.tenants.services import provisioning, schema_store
+
+pytestmark = pytest.mark.slow
+
+VICTIM = """
+import os, signal, sys
+import django
+django.setup()
+import psycopg
+from apps.tenancy.context import control
+from apps.tenants.services import provisioning
+
+left = int(sys.argv[2])
+
+def counting(execute):
+    def counted(self, *args, **kwargs):
+        global left
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return execute(self, *args, **kwargs)
+    return counted
+
+psycopg.Cursor.execute = counting(psycopg.Cursor.execute)
+provisioning.finish(sys.argv[1])
+"""
+
+
+def provision(tenant: Tenant, statements: int) -> int:
+    """Finish provisioning in a process that is killed before its n-th statement; its exit code."""
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings_test"}
+    arguments = [sys.executable, "-c", VICTIM, str(tenant.id), str(statements)]
+    return subprocess.run(arguments, env=environment, capture_output=True, check=False).returncode
+
+
+def waiting_tenant(kind: str) -> Tenant:
+    """A tenant that signed up while the store was empty."""
+    with control("empty the store"):
+        Placement.objects.filter(tenant__isnull=True).delete()
+        for pool in Pool.objects.all():
+            Pool.objects.filter(id=pool.id).update(capacity=max(pool.tenant_count, 1))
+        return Tenant.objects.create(
+            name="Killed", slug=f"killed-{kind}", schema_name=f"killed_{kind}", requested_placement=kind
+        )
+
+
+@pytest.mark.parametrize("kind", ["schema", "pool", "database"])
+def test_provisioning__killed_at_any_statement__is_finished_later(platform, database, kind):
+    killed, statements = 0, 1
+    while True:
+        tenant = waiting_tenant(kind)
+        code = provision(tenant, statements)
+        killed += code == -signal.SIGKILL
+
+        finished = provisioning.finish(tenant.id)
+
+        assert finished.status == Tenant.Status.READY, f"killed before statement {statements}"
+        with use(finished.context()):
+            Project.objects.create(name="works")
+            assert Project.objects.count() == 1
+        assert_nothing_unknown()
+        discard(finished)
+        if code == 0:
+            break
+        statements += 1 if statements < 8 else 5
+    assert killed > 5
+
+
+def assert_nothing_unknown() -> None:
+    """Every schema in the database is one that the control plane knows."""
+    schema_store.replenish(schemas=0, pool_places=0)
+    with control("compare"):
+        known = {*Placement.objects.values_list("schema", flat=True), *Pool.objects.values_list("schema", flat=True)}
+        assert not Placement.objects.filter(built=False).exists()
+        assert not Pool.objects.filter(built=False).exists()
+    assert set(schemas_like(owner_alias(), "pool\\_%")) <= known
+
+
+def discard(tenant: Tenant) -> None:
+    with control("discard"):
+        Placement.objects.filter(tenant=tenant).delete()
+        tenant.delete()
