@@ -127,6 +127,19 @@ def test_route__with_a_foreign_session__is_anonymous(route, home, foreign, loot,
         assert route == "account_login"
 
 
+def test_sign_in__with_a_foreign_members_password__is_refused_like_any_wrong_one(home, foreign):
+    client = Client(HTTP_HOST=home.host)
+
+    responses = [
+        client.post("/sign-in/", {"login": email, "password": password})
+        for email, password in [(foreign.owner.email, foreign.password), ("nobody@example.com", foreign.password)]
+    ]
+
+    assert [r.status_code for r in responses] == [200, 200]
+    assert len({r.content.count(b'role="alert"') for r in responses}) == 1
+    assert client.get("/api/v1/projects").status_code == 401
+
+
 def test_session__of_a_member_of_both__is_valid_on_its_own_host_only(home, foreign, sign_in):
     with control("make a member of both"):
         Membership.objects.create(tenant=foreign.tenant, user=home.owner, role="owner", email=home.owner.email)

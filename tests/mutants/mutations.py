@@ -174,11 +174,15 @@ MUTATIONS = [
         ".filter(user_id=user_id, user__is_active=True)",
     ),
     Mutation(
-        "hand-off code valid on every host",
+        "sign-in without a membership",
+        "apps/accounts/backends.py",
+        "        return find_member(user.pk, tenant.id)",
+        "        return find_person(user.pk)",
+    ),
+    Mutation(
+        "hand-off code works twice",
         "apps/accounts/services.py",
-        "    tenant: TenantContext = current_tenant()\n    now = timezone.now()\n    open_codes = HandoffCode.objects.filter(\n"
-        "        tenant_id=tenant.tenant_id, code_hash",
-        "    tenant: TenantContext = current_tenant()\n    now = timezone.now()\n    open_codes = HandoffCode.objects.filter(\n"
-        "        code_hash",
+        "used_at__isnull=True, ",
+        "",
     ),
 ]
