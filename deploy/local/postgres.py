@@ -175,6 +175,8 @@ class EmbeddedPostgres:
             if attempt == 1:
                 time.sleep(1)
         reason = last_line_with(self.log, "FATAL", "PANIC") or "it wrote nothing"
+        if "TCP/IP" in reason:  # somebody took the port after it was looked at
+            raise PortTakenError(f"PostgreSQL's port is in use (see {self.log})")
         raise LaunchError(f"PostgreSQL does not start: {reason} (see {self.log})")
 
     def _pg_ctl_start(self) -> bool:
