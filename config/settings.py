@@ -120,6 +120,9 @@ DATABASES = {
         },
     }
 }
+DATABASE_REPLICA_URL = env.str("DATABASE_REPLICA_URL", "")
+if DATABASE_REPLICA_URL:
+    DATABASES["replica"] = {**DATABASES["default"], **parse_url(DATABASE_REPLICA_URL)}
 DEFAULT_PLACEMENT = env.str("DEFAULT_PLACEMENT", "schema")
 WARM_SCHEMAS = env.int("WARM_SCHEMAS", 8)
 WARM_POOL_PLACES = env.int("WARM_POOL_PLACES", 50)

@@ -14,6 +14,7 @@ import structlog
 
 from .context import CONTROL_ALIAS, Context, ControlContext, TenantContext
 from .errors import ContextError
+from .replicas import primary_of
 from .roles import APP_CONTROL, APP_TENANT
 
 SCHEMA_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -27,6 +28,7 @@ class Prefix(NamedTuple):
 
 def prefix_for(context: Context, alias: str) -> Prefix:
     """The SET LOCAL statements for a context on an alias. Raises ContextError if it has no business there."""
+    alias = primary_of(alias)
     if isinstance(context, TenantContext):
         return _tenant_prefix(context.tenant_id.hex, context.alias, context.schema, alias)
     if isinstance(context, ControlContext):

@@ -8,6 +8,7 @@ from django.apps import apps
 from django.db import connections
 from django_tenants.routers import TenantSyncRouter
 
+from . import replicas
 from .context import CONTROL_ALIAS, ControlContext, TenantContext, current
 from .errors import NoTenantContext
 from .planes import CONTROL, TENANT, plane_of
@@ -15,7 +16,7 @@ from .planes import CONTROL, TENANT, plane_of
 
 class PlaneRouter(TenantSyncRouter):  # type: ignore[misc]
     def db_for_read(self, model: Any, **hints: Any) -> str:
-        return self._home_of(model)
+        return replicas.for_read(self._home_of(model))
 
     def db_for_write(self, model: Any, **hints: Any) -> str:
         return self._home_of(model)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 import threading
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from django_tenants.utils import schema_context, tenant_context
 from apps.projects.models import Document, Project
 from apps.tenancy.context import TenantContext, control, current, use
 from apps.tenancy.errors import ContextChangedInTransaction, ContextError, CrossTenantUse, NoTenantContext
+from apps.tenancy.replicas import REPLICA_ALIAS, stale_reads
 from apps.tenancy.transactions import atomic
 from apps.tenants.middleware import TenantMiddleware
 from tests import servers
@@ -287,6 +289,43 @@ def test_on_commit__after_a_tenants_transaction__runs_in_that_tenant(home):
         transaction.on_commit(lambda: seen.append(current()), using=home.context.alias)
 
     assert seen == [home.context]
+
+
+# -- replicas ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def replica(platform, database):
+    """A second alias with its own connection; the server behind it is the primary itself."""
+    connections.databases[REPLICA_ALIAS] = copy.deepcopy(connections.databases["default"])
+    yield connections[REPLICA_ALIAS]
+    connections[REPLICA_ALIAS].close()
+    del connections[REPLICA_ALIAS]
+    del connections.databases[REPLICA_ALIAS]
+
+
+@pytest.mark.parametrize("kind", ["pool", "schema"])
+def test_stale_reads__in_a_tenant__go_to_the_replica_behind_the_same_walls(platform, replica, kind):
+    one, other = platform[kind]
+    words = [stock(organization).word for organization in (one, other)]
+
+    with one.inside(), stale_reads():
+        found = Project.objects.get()
+        assert (found.name, found._state.db) == (words[0], REPLICA_ALIAS)
+        with replica.cursor() as cursor:
+            cursor.execute(RAW)
+            assert cursor.fetchall() == [(words[0],)]
+        found.name = "renamed"
+        found.save()
+        with atomic():
+            assert Project.objects.get()._state.db == "default"
+    with use(None), replica.cursor() as cursor, pytest.raises(ProgrammingError):
+        cursor.execute(f'SELECT 1 FROM "{one.context.schema}".projects_project')
+
+
+def test_stale_reads__without_a_replica__read_at_home(home, own):
+    with home.inside(), stale_reads():
+        assert Project.objects.get()._state.db == home.context.alias
 
 
 # -- cursors -----------------------------------------------------------------------------------------------------
