@@ -112,7 +112,7 @@ DATABASES = {
         "ENGINE": "apps.tenancy.postgresql",
         **parse_url(DATABASE_URL),
         "CONN_MAX_AGE": 0 if _pool_size else 60,
-        "CONN_HEALTH_CHECKS": not _pool_size,
+        "CONN_HEALTH_CHECKS": True,  # a restarted server costs nobody a request
         "DISABLE_SERVER_SIDE_CURSORS": True,  # named cursors carry no context and break transaction pooling
         "OPTIONS": {
             "connect_timeout": 5,

@@ -39,20 +39,21 @@ def is_registered(alias: str, version: int) -> bool:
 
 
 def register(alias: str, url: str, version: int) -> None:
-    """Make an alias usable in this process; a newer version replaces the credentials."""
+    """Make an alias usable in this process; a newer version replaces the credentials.
+
+    They are replaced in place: other threads' connections share the dict and reconnect with them.
+    """
     with _lock:
-        template = copy.deepcopy(connections.databases[CONTROL_ALIAS])
-        template.update(parse_url(url))
-        template["OPTIONS"].pop("pool", None)
-        template["CONN_MAX_AGE"] = settings.TENANT_DATABASE_CONN_MAX_AGE
-        _forget_connection(alias)
-        connections.databases[alias] = template
+        known = connections.databases.setdefault(alias, copy.deepcopy(connections.databases[CONTROL_ALIAS]))
+        known.update(parse_url(url), CONN_MAX_AGE=settings.TENANT_DATABASE_CONN_MAX_AGE)
+        known["OPTIONS"].pop("pool", None)
+        _close_connection(alias)
         _versions[alias] = version
 
 
 def forget(alias: str) -> None:
     with _lock:
-        _forget_connection(alias)
+        _close_connection(alias)
         connections.databases.pop(alias, None)
         _versions.pop(alias, None)
 
@@ -87,7 +88,7 @@ def owner_lock(name: str) -> Iterator[None]:
         yield
 
 
-def _forget_connection(alias: str) -> None:
+def _close_connection(alias: str) -> None:
     if alias in connections.databases and hasattr(connections._connections, alias):  # type: ignore[attr-defined]
         connections[alias].close()
         del connections[alias]
