@@ -15,7 +15,7 @@ from psycopg.pq import TransactionStatus
 from .. import bridge
 from ..context import Context, current
 from ..errors import ContextChangedInTransaction
-from ..prefix import comment_for, prefix_for
+from ..prefix import Prefix, comment_for, prefix_for
 from ..roles import NIL_TENANT
 from .schema import DatabaseSchemaEditor
 
@@ -36,7 +36,7 @@ class ContextCursor(_PostgresCursor):
         if prefix is None:
             super().execute(query, params, **options)
         else:
-            super().execute(prefix.comment + prefix.sql + _text(query, self.connection), params, **options)
+            super().execute(prefix.sql + _text(query, self.connection), params, **options)
             for _ in range(prefix.statements):
                 self.nextset()
         if wrapper:
@@ -79,15 +79,6 @@ def _is_rollback(query: Any) -> bool:
     return isinstance(query, str) and query.upper().startswith("ROLLBACK") and ";" not in query
 
 
-class PendingPrefix:
-    __slots__ = ("comment", "context", "sql", "statements")
-
-    def __init__(self, context: Context, alias: str) -> None:
-        self.context = context
-        self.sql, self.statements = prefix_for(context, alias)
-        self.comment = comment_for(context)
-
-
 class DatabaseWrapper(django_tenants.DatabaseWrapper):
     """A login connection that borrows its rights from the context, statement by statement.
 
@@ -109,7 +100,7 @@ class DatabaseWrapper(django_tenants.DatabaseWrapper):
 
     # -- the context of the next statement ------------------------------------------------------------------
 
-    def pending_prefix(self, query: Any) -> PendingPrefix | None:
+    def pending_prefix(self, query: Any) -> Prefix | None:
         """What must precede the next statement; None when the transaction already is in the context.
 
         Raises ContextChangedInTransaction: a transaction belongs to one context from its first statement on.
@@ -126,9 +117,10 @@ class DatabaseWrapper(django_tenants.DatabaseWrapper):
         if self._in_force or status not in (IDLE, INTRANS):
             return None  # a failed transaction accepts nothing but its rollback
         self._in_context = (context,)
-        return PendingPrefix(context, self.alias)
+        prefix = prefix_for(context, self.alias)
+        return prefix._replace(sql=comment_for(context) + prefix.sql)
 
-    def sent(self, prefix: PendingPrefix | None, *, undone: bool) -> None:
+    def sent(self, prefix: Prefix | None, *, undone: bool) -> None:
         """Note whether the prefix is in force after a statement that succeeded."""
         self._in_force = not undone and (prefix is not None or self._in_force)
 
