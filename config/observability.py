@@ -73,6 +73,7 @@ def start_sentry(dsn: str, *, environment: str) -> None:
             environment=environment,
             integrations=[DjangoIntegration(), CeleryIntegration()],
             send_default_pii=False,
+            include_local_variables=False,  # they hold URLs with passwords, codes and the like
             before_send=before_send,
         )
 

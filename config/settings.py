@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from environs import Env
 
@@ -58,7 +57,6 @@ TENANT_MODEL = "tenants.Tenant"
 TENANT_DOMAIN_MODEL = "tenants.Domain"
 TENANT_SYNC_ROUTER = "apps.tenancy.router.PlaneRouter"
 DATABASE_ROUTERS = [TENANT_SYNC_ROUTER]
-SKIP_PG_EXTRA_VALIDATION = True
 ROOT_URLCONF = "config.urls_tenant"
 PUBLIC_SCHEMA_URLCONF = "config.urls_control"
 WSGI_APPLICATION = "config.wsgi.application"
@@ -102,27 +100,32 @@ DATABASE_URL = env.str("DATABASE_URL")
 DATABASE_DIRECT_URL = env.str("DATABASE_DIRECT_URL", DATABASE_URL)  # past PgBouncer, for LISTEN
 DATABASE_OWNER_URL = env.str("DATABASE_OWNER_URL", "")
 DATABASE_OPERATOR_URL = env.str("DATABASE_OPERATOR_URL", "")
-DATABASE_OPERATOR_ROLE = urlsplit(DATABASE_OPERATOR_URL).username or env.str(
+DATABASE_OPERATOR_ROLE = parse_url(DATABASE_OPERATOR_URL)["USER"] or env.str(
     "DATABASE_OPERATOR_ROLE", "tenantry_operator"
 )
 _pool_size = env.int("DATABASE_POOL_SIZE", 0)  # for threaded servers; never in forking workers
 TENANT_DATABASE_CONN_MAX_AGE = 60
+DATABASE_CONNECT_TIMEOUT = 5
+_default = parse_url(DATABASE_URL)
 DATABASES = {
     "default": {
         "ENGINE": "apps.tenancy.postgresql",
-        **parse_url(DATABASE_URL),
+        **_default,
         "CONN_MAX_AGE": 0 if _pool_size else 60,
         "CONN_HEALTH_CHECKS": True,  # a restarted server costs nobody a request
         "DISABLE_SERVER_SIDE_CURSORS": True,  # named cursors carry no context and break transaction pooling
         "OPTIONS": {
-            "connect_timeout": 5,
+            "connect_timeout": DATABASE_CONNECT_TIMEOUT,
+            **_default["OPTIONS"],
             **({"pool": {"min_size": 1, "max_size": _pool_size, "timeout": 10}} if _pool_size else {}),
         },
     }
 }
 DATABASE_REPLICA_URL = env.str("DATABASE_REPLICA_URL", "")
 if DATABASE_REPLICA_URL:
-    DATABASES["replica"] = {**DATABASES["default"], **parse_url(DATABASE_REPLICA_URL)}
+    _replica = parse_url(DATABASE_REPLICA_URL)
+    _replica["OPTIONS"] = {**DATABASES["default"]["OPTIONS"], **_replica["OPTIONS"]}
+    DATABASES["replica"] = {**DATABASES["default"], **_replica}
 DEFAULT_PLACEMENT = env.str("DEFAULT_PLACEMENT", "schema")
 WARM_SCHEMAS = env.int("WARM_SCHEMAS", 8)
 WARM_POOL_PLACES = env.int("WARM_POOL_PLACES", 50)
@@ -147,8 +150,6 @@ CACHES = {
 }
 SESSION_ENGINE = "apps.accounts.sessions"
 SESSION_COOKIE_AGE = 14 * 24 * 3600
-SESSION_COOKIE_HTTPONLY = True
-SESSION_COOKIE_SAMESITE = "Lax"
 
 CELERY_BROKER_URL = env.str("BROKER_URL", REDIS_URL)
 CELERY_TASK_IGNORE_RESULT = True
@@ -167,6 +168,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "resume-provisioning": {"task": "apps.tenants.tasks.resume_provisioning", "schedule": 60.0},
+    "clear-expired": {"task": "apps.accounts.tasks.clear_expired", "schedule": 3600.0},
 }
 
 # -- People ------------------------------------------------------------------------------------------------------
@@ -176,6 +178,7 @@ AUTHENTICATION_BACKENDS = ["apps.accounts.backends.MemberBackend"]
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.BCryptSHA256PasswordHasher",
+    "django.contrib.auth.hashers.BCryptPasswordHasher",
 ]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 15}},
@@ -204,7 +207,6 @@ REST_FRAMEWORK = {
     "DEFAULT_PAGINATION_CLASS": "apps.core.pagination.NewestFirstPagination",
     "PAGE_SIZE": 20,
     "EXCEPTION_HANDLER": "drf_standardized_errors.handler.exception_handler",
-    "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 DRF_STANDARDIZED_ERRORS = {
     "EXCEPTION_HANDLER_CLASS": "apps.core.problems.ProblemHandler",
@@ -244,17 +246,13 @@ SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", False)
 SECURE_HSTS_SECONDS = 31_536_000 if _secure else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = _secure
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_TLS_PROXY", False) else None
-SECURE_REFERRER_POLICY = "same-origin"
-X_FRAME_OPTIONS = "DENY"
 
 # -- Language, time, observability -------------------------------------------------------------------------------
 
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
-USE_TZ = True
 
 LOGGING = logging_config(level=env.str("LOG_LEVEL", "INFO"))
-LOGGING_CONFIG = "logging.config.dictConfig"
 DJANGO_STRUCTLOG_USER_ID_FIELD = None
 DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = True
 start_sentry(env.str("SENTRY_DSN", ""), environment=ENVIRONMENT)

@@ -43,6 +43,13 @@ def as_operator(database: str | None = None) -> Iterator[Connection]:
     yield _kept[url]
 
 
+def schemas(database: str | None = None) -> set[str]:
+    """The schemas of a database that hold tenants' tables."""
+    with as_owner(database) as connection:
+        found = connection.execute("SELECT nspname FROM pg_namespace WHERE nspname ~ '^(t|pool)_'").fetchall()
+    return {name for (name,) in found}
+
+
 def recreate_databases() -> None:
     """Drop what an earlier run left and make an empty control database."""
     name = parse_url(settings.DATABASE_URL)["NAME"]

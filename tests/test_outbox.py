@@ -38,7 +38,7 @@ def subscribed(monkeypatch):
 
 def deliver(url: str, publish: Any) -> int:
     with psycopg.connect(url, autocommit=True) as connection:
-        return Relay("test", url, publish).deliver(connection)
+        return Relay("test", publish).deliver(connection)
 
 
 def test_event__of_a_committed_transaction__reaches_every_subscriber_once(home, url, subscribed):

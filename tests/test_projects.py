@@ -209,7 +209,7 @@ BAD_REQUESTS = [
     ("post", API, b"[]", "application/json", 400),
     ("post", API, b"name=x", "application/x-www-form-urlencoded", 415),
     ("post", API, json.dumps({"name": {"a": 1}}).encode(), "application/json", 400),
-    ("put", API, b"{}", "application/json", 403),
+    ("put", API, b"{}", "application/json", 405),
     ("get", f"{API}?cursor=nonsense", b"", "", 404),
     ("get", f"{API}?cursor=cD0=", b"", "", 404),
     ("get", f"{API}?cursor=cD1ub3RhZGF0ZQ==", b"", "", 404),

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from allauth.account.models import EmailAddress
+from django.contrib.auth.hashers import make_password
+from django.core import mail
 from django.test import Client
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.accounts.models import HandoffCode, User
-from apps.accounts.services import issue_handoff_code
+from apps.accounts.services import issue_handoff_code, make_password_token
+from apps.notifications.tasks import send_welcome_email
 from apps.onboarding.services import ensure_organization
 from apps.tenancy.blueprint import new_schema_name
-from apps.tenancy.context import control
+from apps.tenancy.context import control, use
 from apps.tenancy.prefix import SCHEMA_NAME
 from apps.tenants import slugs
 from apps.tenants.services import schema_store
@@ -136,7 +143,7 @@ def test_api__register__answers_with_the_organizations_address(stocked):
 BAD = [
     ({"email": "nobody"}, "email"),
     ({"password": "short"}, "password"),
-    ({"password": "password1234567"}, None),
+    ({"password": "yfdbufnjh10305070"}, "password"),
     ({"organization": ""}, "organization"),
     ({"organization": "x" * 201}, "organization"),
     ({"organization": "a\x00b"}, "organization"),
@@ -151,15 +158,13 @@ def test_sign_up__with_bad_input__names_the_field(platform, database, changes, f
     data = form(**changes)
     if way == "page":
         response = apex().post("/sign-up/", data)
-        if field:
-            assert response.status_code == 422
-            assert f'id="id_{field}_error"'.encode() in response.content
+        assert response.status_code == 422
+        assert f'id="id_{field}_error"'.encode() in response.content
         return
     response = apex().post("/api/v1/auth/register", data, content_type="application/json")
-    if field:
-        assert response.status_code == 400
-        assert response["Content-Type"] == "application/problem+json"
-        assert {e["field"] for e in response.json()["errors"]} == {field}
+    assert response.status_code == 400
+    assert response["Content-Type"] == "application/problem+json"
+    assert {e["field"] for e in response.json()["errors"]} == {field}
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b"null", b'"x"', b"\xff", b"{}", b'{"email": {}}'])
@@ -215,6 +220,83 @@ def test_invitation__of_an_address_somebody_signed_up_with__ends_their_access(st
 
     assert response.status_code == 200, "the squatter's password opens nothing"
     assert client.get("/").status_code == 302
+
+
+def test_owner__founded_by_command__sets_a_password_by_the_mail_and_signs_in(stocked):
+    founded = ensure_organization(organization="By Command", owner_email="boss@example.com")
+    with use(founded.tenant.context()):
+        send_welcome_email(event_id="x")
+    address = urlsplit(re.search(r"http\S+", mail.outbox[-1].body)[0])
+    client = Client(HTTP_HOST=str(address.hostname))
+
+    weak = client.post(address.path, {"password": "short"})
+    done = client.post(address.path, {"password": "chosen by the boss"})
+    again = client.post(address.path, {"password": "chosen by a thief"})
+    client.post("/sign-in/", {"login": "boss@example.com", "password": "chosen by the boss"})
+
+    assert (weak.status_code, done.status_code, again.status_code) == (422, 302, 422)
+    assert client.get("/").status_code == 200
+    with control("look"):
+        assert EmailAddress.objects.get(email="boss@example.com").verified
+
+
+def test_password_link__on_another_host_or_forged__is_refused(home, foreign):
+    token = make_password_token(home.owner)
+
+    for host, user, proof in [
+        (foreign.host, home.owner, token),
+        (home.host, foreign.owner, token),
+        (home.host, home.owner, token + "x"),
+    ]:
+        response = Client(HTTP_HOST=host).post(f"/sign-in/password/{user.id}/{proof}/", {"password": "p" * 20})
+        assert response.status_code == 422
+    with control("look"):
+        assert User.objects.get(id=home.owner.id).check_password(PASSWORD)
+
+
+@pytest.mark.parametrize("algorithm", ["bcrypt", "bcrypt_sha256"])
+def test_password__hashed_with_bcrypt__opens_and_is_upgraded(acme, algorithm, settings):
+    settings.PASSWORD_HASHERS = [
+        "django.contrib.auth.hashers.Argon2PasswordHasher",
+        "django.contrib.auth.hashers.BCryptSHA256PasswordHasher",
+        "django.contrib.auth.hashers.BCryptPasswordHasher",
+        "django.contrib.auth.hashers.MD5PasswordHasher",
+    ]
+    with control("an imported account"):
+        kept = User.objects.get(id=acme.owner.id).password
+        User.objects.filter(id=acme.owner.id).update(password=make_password(PASSWORD, hasher=algorithm))
+
+    response = Client(HTTP_HOST=acme.host).post("/sign-in/", {"login": acme.owner.email, "password": PASSWORD})
+
+    with control("look"):
+        stored = User.objects.get(id=acme.owner.id).password
+        User.objects.filter(id=acme.owner.id).update(password=kept)
+    assert response.status_code == 302
+    assert stored.startswith("argon2$argon2id$")
+
+
+@pytest.mark.parametrize("path", ["/sign-up/", "/api/v1/auth/register"])
+def test_sign_up__while_redis_is_away__is_refused_for_a_moment(platform, database, settings, path):
+    with redis_away(settings):
+        response = apex().post(path, form(), **({"content_type": "application/json"} if "api" in path else {}))
+
+    assert response.status_code == 503
+
+
+def test_sign_in__while_redis_is_away__is_refused_for_a_moment(acme, settings):
+    with redis_away(settings):
+        response = Client(HTTP_HOST=acme.host, raise_request_exception=False).post(
+            "/sign-in/", {"login": acme.owner.email, "password": PASSWORD}
+        )
+
+    assert response.status_code == 503
+
+
+@contextmanager
+def redis_away(settings: Any) -> Iterator[None]:
+    """A cache whose server does not answer."""
+    settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1/0"}}
+    yield
 
 
 # -- the hand-off code -------------------------------------------------------------------------------------------

@@ -24,3 +24,9 @@ class TooManyAttempts(DomainError):
     status = 429
     code = "too_many_attempts"
     message = "That was tried too often. Wait a minute and try again."
+
+
+class PasswordLinkRefused(DomainError):
+    status = 403
+    code = "password_link_refused"
+    message = "This link was used already, or is too old. Ask for a new one."

@@ -10,6 +10,7 @@ from uuid import UUID
 from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
+from django.contrib.auth.tokens import default_token_generator
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError
 from django.utils import timezone
@@ -17,9 +18,10 @@ from django.utils import timezone
 from apps.tenancy.context import TenantContext, control, current_tenant
 from apps.tenancy.transactions import atomic
 
-from .errors import EmailUnavailable, HandoffRefused, WeakPassword
+from .errors import EmailUnavailable, HandoffRefused, PasswordLinkRefused, WeakPassword
 from .models import HandoffCode, Membership, User
 from .permissions import Role
+from .selectors import find_member
 
 
 def identify_person(*, email: str, password: str) -> User:
@@ -32,11 +34,8 @@ def identify_person(*, email: str, password: str) -> User:
         if not user.check_password(password) or not user.is_active:
             raise EmailUnavailable(field="email")
         return user
-    try:
-        validate_password(password, User(email=email))
-    except ValidationError as error:
-        raise WeakPassword(" ".join(error.messages), field="password") from error
     person = User(email=email.strip().lower())
+    _validate(password, person)
     person.set_password(password)
     return person
 
@@ -76,6 +75,26 @@ def add_member(*, tenant_id: UUID, user: User, role: str = Role.MEMBER, name: st
     return Membership.objects.create(tenant_id=tenant_id, user=user, role=role, name=name, email=user.email)
 
 
+def make_password_token(person: User) -> str:
+    """The proof in a link with which a person sets a password: once, within PASSWORD_RESET_TIMEOUT."""
+    return default_token_generator.make_token(person)
+
+
+def set_password(*, user_id: UUID, token: str, password: str) -> None:
+    """Set a member's password with the proof from their mail, which is spent by that. Their sessions end.
+
+    Raises PasswordLinkRefused, WeakPassword. The mail arrived, so the address is theirs.
+    """
+    member = find_member(user_id, current_tenant().tenant_id)
+    if member is None or not default_token_generator.check_token(member, token):
+        raise PasswordLinkRefused
+    _validate(password, member)
+    member.set_password(password)
+    with control("set a password"), atomic():
+        member.save(update_fields=["password"])
+        EmailAddress.objects.filter(user=member, email=member.email).update(verified=True)
+
+
 def issue_handoff_code(*, tenant_id: UUID, user_id: UUID) -> str:
     """A code that signs the person in on the tenant's host, once, within HANDOFF_SECONDS."""
     code = secrets.token_urlsafe(32)
@@ -102,6 +121,18 @@ def redeem_handoff_code(*, code: str) -> User:
     if member is None or not member.user.is_active:
         raise HandoffRefused
     return member.user
+
+
+def _validate(password: str, person: User) -> None:
+    try:
+        validate_password(password, person)
+    except ValidationError as error:
+        raise WeakPassword(" ".join(error.messages), field="password") from error
+
+
+def clear_expired_codes() -> None:
+    with control("clear expired codes"):
+        HandoffCode.objects.filter(expires_at__lt=timezone.now()).delete()
 
 
 def _hash(code: str) -> str:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from allauth.account import views as allauth_views
 from django.contrib import messages
 from django.contrib.auth import login
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.debug import sensitive_variables
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from apps.core.errors import DomainError
 from apps.tenancy.context import control
 from apps.tenants.links import apex_link
 
 from . import services
 from .access import in_control, public
 from .errors import HandoffRefused
+from .forms import SetPasswordForm
 
 BACKEND = "apps.accounts.backends.MemberBackend"
 
@@ -33,6 +37,26 @@ def sign_in(request: HttpRequest) -> HttpResponseBase:
 @in_control("sign-out")
 def sign_out(request: HttpRequest) -> HttpResponseBase:
     return allauth_views.logout(request)
+
+
+@public("the link from the mail is the proof")
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@sensitive_post_parameters("password")
+@sensitive_variables("token")
+def set_password(request: HttpRequest, user_id: UUID, token: str) -> HttpResponse:
+    """Let a member who was invited, or lost their password, choose one."""
+    form = SetPasswordForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            services.set_password(user_id=user_id, token=token, **form.cleaned_data)
+            messages.success(request, "Your password is set. Sign in with it.")
+            return redirect("account_login")
+        except DomainError as error:
+            form.add_error(error.field or None, error.message)
+    response = render(request, "account/set_password.html", {"form": form}, status=422 if form.errors else 200)
+    response["Referrer-Policy"] = "no-referrer"
+    return response
 
 
 @public("leads to the page where organizations are founded")

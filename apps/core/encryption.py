@@ -53,12 +53,12 @@ def parse_master_keys(value: str) -> dict[int, bytes]:
     for part in value.split(","):
         version, _, encoded = part.strip().partition(":")
         try:
-            secret = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
-            keys[int(version)] = secret
+            number, secret = int(version), base64.b64decode(encoded, altchars="-_", validate=True)
         except (ValueError, binascii.Error):
-            secret = b""
-        if len(secret) != KEY_BYTES:
-            raise ValueError("MASTER_KEYS must be a list of version:base64url(32 bytes), as in 1:k3y…")
+            number, secret = 0, b""
+        if len(secret) != KEY_BYTES or number in keys:
+            raise ValueError("MASTER_KEYS must be a list of version:base64url(32 bytes), each version once")
+        keys[number] = secret
     return keys
 
 

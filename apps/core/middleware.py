@@ -7,9 +7,10 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django_structlog.middlewares import RequestMiddleware
+from redis import RedisError
 
 from .errors import DomainError
-from .problems import error_response
+from .problems import CacheAway, error_response
 
 
 def content_security_policy(*, form_targets: str = "") -> str:
@@ -52,4 +53,6 @@ class DomainErrorMiddleware:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if isinstance(exception, DomainError):
             return error_response(request, exception.status, exception.code, exception.message)
+        if isinstance(exception, RedisError):
+            return error_response(request, 503, CacheAway.default_code, CacheAway.default_detail)
         return None

@@ -11,6 +11,7 @@ from django.shortcuts import render
 from drf_standardized_errors.formatter import ExceptionFormatter
 from drf_standardized_errors.handler import ExceptionHandler
 from drf_standardized_errors.types import ErrorResponse
+from redis import RedisError
 from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.response import Response
 
@@ -69,10 +70,20 @@ class DomainProblem(APIException):
         super().__init__(error.message, error.code)
 
 
+class CacheAway(APIException):
+    """What counts attempts is away, so nothing that must be counted is let through."""
+
+    status_code = 503
+    default_code = "temporarily_unavailable"
+    default_detail = "This is not possible for a moment. Please try again."
+
+
 class ProblemHandler(ExceptionHandler):  # type: ignore[misc]
     def convert_known_exceptions(self, exc: Exception) -> Exception:
         if isinstance(exc, DomainError):
             return DomainProblem(exc)
+        if isinstance(exc, RedisError):
+            return CacheAway()
         return super().convert_known_exceptions(exc)  # type: ignore[no-any-return]
 
     def get_response(self, exc: APIException, data: dict[str, Any]) -> Response:

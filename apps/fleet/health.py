@@ -85,13 +85,14 @@ def _migrations() -> str:
 
 
 def _redis() -> str:
+    """The servers of the cache and of the task queue, which may be one."""
+
     def check() -> None:
-        with redis.Redis.from_url(
-            settings.REDIS_URL,
-            socket_timeout=REDIS_TIMEOUT_SECONDS,
-            socket_connect_timeout=REDIS_TIMEOUT_SECONDS,
-        ) as client:
-            client.ping()
+        for url in {str(settings.CACHES["default"]["LOCATION"]), settings.CELERY_BROKER_URL}:
+            with redis.Redis.from_url(
+                url, socket_timeout=REDIS_TIMEOUT_SECONDS, socket_connect_timeout=REDIS_TIMEOUT_SECONDS
+            ) as client:
+                client.ping()
 
     return _checked(check)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from django.core.management.commands.migrate import Command as MigrateCommand
@@ -61,10 +62,11 @@ def migrate_control(*, verbosity: int = 0) -> None:
 def migrate_tenants(*, progress: Callable[[PhysicalSchema, int], None] = lambda *_: None) -> int:
     """Bring every schema of tenant tables up to date, warm ones included. Returns how many were behind."""
     behind = 0
-    for place in physical_schemas():
-        applied = migrate_place(place)
-        behind += bool(applied)
-        progress(place, applied)
+    with databases.owner_lock(LOCK):
+        for place in physical_schemas():
+            applied = migrate_place(place)
+            behind += bool(applied)
+            progress(place, applied)
     return behind
 
 
@@ -91,9 +93,13 @@ def place_of(schema_name: str) -> PhysicalSchema | None:
 
 def control_migrations_missing() -> list[tuple[str, str]]:
     """Control-plane migrations of this release that the database has not seen; needs the control context."""
-    labels = {model._meta.app_label for model in control_models()}
-    wanted = [node for node in MigrationLoader(None).graph.nodes if node[0] in labels]
     with connections[CONTROL_ALIAS].cursor() as cursor:
         cursor.execute("SELECT app, name FROM platform.django_migrations")
         applied = set(cursor.fetchall())
-    return [node for node in wanted if node not in applied]
+    return [node for node in _control_migrations() if node not in applied]
+
+
+@lru_cache(maxsize=1)
+def _control_migrations() -> tuple[tuple[str, str], ...]:
+    labels = {model._meta.app_label for model in control_models()}
+    return tuple(node for node in MigrationLoader(None).graph.nodes if node[0] in labels)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from apps.accounts.models import User
+from apps.accounts.selectors import owners_of
 from apps.projects import services as projects
 from apps.projects.models import Project
 from apps.tenancy.context import use
@@ -25,22 +28,30 @@ NOTES = b"# Notes\n\nWhat we agreed on last time, and what is still open.\n"
 
 
 def seed(slug: str) -> Tenant | None:
-    """Make one demo organization with its owner, projects and documents; None if it is there already."""
-    if tenant_for_slug(slug) is not None:
-        return None
-    founded = services.sign_up(
+    """Make one demo organization with its owner, projects and documents; None if all is there already."""
+    known = tenant_for_slug(slug)
+    tenant = known or _found(slug)
+    if tenant.status != Tenant.Status.READY:
+        tenant = provisioning.finish(tenant.id)
+    with use(tenant.context()):
+        if known and Project.objects.exists():
+            return None
+        owner = owners_of(tenant.id)[0]
+        for name, description in PROJECTS.items():
+            _add_project(owner.user_id, name, description)
+    return tenant
+
+
+def _found(slug: str) -> Tenant:
+    return services.sign_up(
         organization=NAMES[slug],
         email=f"owner@{slug}.example",
         password=f"demo password for {slug}",
         placement=PLACEMENTS[slug],
-    )
-    tenant = founded.tenant if founded.is_ready else provisioning.finish(founded.tenant.id)
-    with use(tenant.context()):
-        for name, description in PROJECTS.items():
-            _add_project(founded.owner, name, description)
-    return tenant
+    ).tenant
 
 
-def _add_project(owner: User, name: str, description: str) -> None:
+def _add_project(owner_id: UUID, name: str, description: str) -> None:
+    owner = User(id=owner_id)
     project: Project = projects.create_project(actor=owner, name=name, description=description)
     projects.add_document(actor=owner, project=project, upload=SimpleUploadedFile("notes.md", NOTES))

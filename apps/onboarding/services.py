@@ -11,7 +11,7 @@ from apps.accounts import services as accounts
 from apps.accounts.models import Membership, User
 from apps.accounts.permissions import Role
 from apps.tenancy.context import control
-from apps.tenancy.transactions import atomic
+from apps.tenancy.transactions import atomic, lock
 from apps.tenants.models import Placement, Tenant
 from apps.tenants.services import provisioning
 from apps.tenants.slugs import slugify
@@ -46,13 +46,15 @@ def ensure_organization(*, organization: str, owner_email: str, placement: str =
 
     The owner gets no password here. Raises OrganizationExists when the name's address belongs to others.
     """
-    existing = find_organization(organization=organization, owner_email=owner_email)
-    return existing or _found(organization, placement, lambda: accounts.invite_person(email=owner_email))
+    with control("ensure organization"), atomic():
+        lock(f"organization {slugify(organization)}")
+        existing = find_organization(organization=organization, owner_email=owner_email)
+        return existing or _found(organization, placement, lambda: accounts.invite_person(email=owner_email))
 
 
 def find_organization(*, organization: str, owner_email: str) -> SignUp | None:
     """What an earlier ``ensure_organization`` founded. Raises OrganizationExists."""
-    with control("find organization"):
+    with control("ensure organization"):
         tenant = Tenant.objects.with_placement().filter(slug=slugify(organization)).first()
         if tenant is None:
             return None
@@ -76,7 +78,7 @@ def validated(*, organization: str, placement: str) -> tuple[str, str]:
 
 def _found(organization: str, placement: str, owner: Callable[[], User]) -> SignUp:
     name, kind = validated(organization=organization, placement=placement)
-    with control("sign-up"), atomic():
+    with control("found organization"), atomic():
         user = owner()
         tenant = provisioning.open_tenant(name=name, kind=kind)
         accounts.add_member(tenant_id=tenant.id, user=user, role=Role.OWNER)

@@ -48,4 +48,4 @@ def _welcome(founded: services.SignUp) -> HttpResponse:
     """Hand the new owner over to the organization's own host, signed in."""
     code = issue_handoff_code(tenant_id=founded.tenant.id, user_id=founded.owner.id)
     host = primary_domain(founded.tenant.id).domain
-    return HttpResponseRedirect(link(host, reverse("handoff", urlconf="config.urls_tenant"), code=code))
+    return HttpResponseRedirect(link(host, reverse("handoff", urlconf=settings.ROOT_URLCONF), code=code))

@@ -47,6 +47,7 @@ def update_project(*, project: Project, name: str, description: str) -> Project:
 def delete_project(*, project: Project) -> None:
     """Delete a project with its documents; the files go once that is committed."""
     with atomic():
+        Project.objects.select_for_update().filter(id=project.id).first()  # nobody adds a document from here on
         names = list(Document.objects.filter(project=project).values_list("file", flat=True))
         Project.objects.filter(id=project.id).delete()
     for name in names:
@@ -71,9 +72,11 @@ def add_document(*, actor: User, project: Project, upload: UploadedFile) -> Docu
     try:
         with atomic():
             document.save()
-    except IntegrityError as error:
+    except BaseException as error:
         document.file.storage.delete(str(document.file.name))
-        raise ProjectNotFound from error
+        if isinstance(error, IntegrityError):
+            raise ProjectNotFound from error
+        raise
     return document
 
 

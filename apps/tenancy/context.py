@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 from uuid import UUID
 
@@ -33,16 +33,16 @@ class TenantContext:
     schema_name: str
     alias: str
     schema: str
-    slug: str = ""
-    placement: str = ""
-    status: str = ""
+    slug: str = field(default="", compare=False)
+    placement: str = field(default="", compare=False)
+    status: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class ControlContext:
-    """Rights on the control plane, for the named reason."""
+    """Rights on the control plane; the reason is for logs and makes no other context."""
 
-    reason: str
+    reason: str = field(compare=False)
 
 
 Context = TenantContext | ControlContext | None

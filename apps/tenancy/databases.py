@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import psycopg
 from django.conf import settings
@@ -23,7 +23,7 @@ _versions: dict[str, int] = {}
 
 
 def parse_url(url: str) -> dict[str, Any]:
-    """NAME, USER, PASSWORD, HOST and PORT of a postgres:// URL."""
+    """NAME, USER, PASSWORD, HOST, PORT of a postgres:// URL, and its query (sslmode …) as OPTIONS."""
     parts = urlsplit(url)
     return {
         "NAME": unquote(parts.path.lstrip("/")),
@@ -31,11 +31,12 @@ def parse_url(url: str) -> dict[str, Any]:
         "PASSWORD": unquote(parts.password or ""),
         "HOST": parts.hostname or "",
         "PORT": str(parts.port or 5432),
+        "OPTIONS": dict(parse_qsl(parts.query)),
     }
 
 
 def is_registered(alias: str, version: int) -> bool:
-    return _versions.get(alias) == version
+    return _versions.get(alias, 0) >= version
 
 
 def register(alias: str, url: str, version: int) -> None:
@@ -45,8 +46,10 @@ def register(alias: str, url: str, version: int) -> None:
     """
     with _lock:
         known = connections.databases.setdefault(alias, copy.deepcopy(connections.databases[CONTROL_ALIAS]))
+        if _versions.get(alias, 0) >= version:
+            return
         known.update(parse_url(url), CONN_MAX_AGE=settings.TENANT_DATABASE_CONN_MAX_AGE)
-        known["OPTIONS"].pop("pool", None)
+        known["OPTIONS"]["connect_timeout"] = settings.DATABASE_CONNECT_TIMEOUT
         _close_connection(alias)
         _versions[alias] = version
 
@@ -73,7 +76,7 @@ def owner_alias(database: str | None = None) -> str:
         with _lock:
             template = copy.deepcopy(connections.databases[CONTROL_ALIAS])
             template.update(parse_url(owner_url(database)))
-            template["OPTIONS"] = {"as_owner": True}
+            template["OPTIONS"]["as_owner"] = True
             template["CONN_MAX_AGE"] = 0
             template["CONN_HEALTH_CHECKS"] = False
             connections.databases[alias] = template

@@ -46,16 +46,15 @@ Publish = Callable[[str, Event], None]
 class Relay:
     """Reads one database's outbox over a direct connection; any number of relays may run side by side."""
 
-    def __init__(self, name: str, conninfo: str, publish: Publish) -> None:
+    def __init__(self, name: str, publish: Publish) -> None:
         self.name = name
-        self.conninfo = conninfo
         self.publish = publish
 
-    def run(self, stop: threading.Event) -> None:
+    def run(self, conninfo: str, stop: threading.Event) -> None:
         """Deliver until told to stop, reconnecting for as long as the database is away."""
         while not stop.is_set():
             try:
-                with psycopg.connect(self.conninfo, autocommit=True) as connection:
+                with psycopg.connect(conninfo, autocommit=True) as connection:
                     connection.execute("LISTEN outbox")
                     while not stop.is_set():
                         if not self.deliver(connection):

@@ -78,8 +78,8 @@ def _close_public_schema(connection: Connection) -> None:
     ).fetchone()
     if open_to_all and open_to_all[0]:
         raise PermissionError(
-            "Everybody may create tables in the schema public. As the server's administrator run: "
-            "REVOKE CREATE ON SCHEMA public FROM PUBLIC"
+            "Everybody may create tables in the schema public. As the server's administrator run, in this database: "
+            "REVOKE CREATE ON SCHEMA public FROM PUBLIC; GRANT CREATE ON SCHEMA public TO <owner>"
         )
     roles = sql.SQL(", ").join(sql.Identifier(r) for r in (APP_TENANT, APP_CONTROL))
     _run(connection, "GRANT USAGE ON SCHEMA public TO {}", roles)

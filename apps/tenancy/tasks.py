@@ -13,6 +13,7 @@ from .errors import NoTenantContext, TaskRefused
 from .relay import Event
 
 TENANT_HEADER = "tenant_id"
+LOG_CONTEXT_HEADER = "__django_structlog__"  # bound to the task's log lines by django-structlog
 
 
 class ContextTask(Task):  # type: ignore[misc]
@@ -62,6 +63,8 @@ class ContextTask(Task):  # type: ignore[misc]
 
 def publish(task: str, event: Event) -> None:
     """Send an outbox event to a task, with its tenant in the header and an id that stays the same when repeated."""
-    headers = {TENANT_HEADER: str(event.tenant_id)} if event.tenant_id else {}
+    headers: dict[str, Any] = {LOG_CONTEXT_HEADER: {"request_id": event.request_id}}
+    if event.tenant_id:
+        headers[TENANT_HEADER] = str(event.tenant_id)
     kwargs = {"event_id": str(event.event_id), **event.payload}
     current_app.send_task(task, kwargs=kwargs, headers=headers, task_id=f"{event.event_id}.{task}")

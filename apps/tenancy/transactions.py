@@ -31,6 +31,12 @@ def atomic() -> Iterator[None]:
             connection.transaction_context = outer
 
 
+def lock(name: str) -> None:
+    """Wait for a named lock of the current context's database, and hold it until the transaction ends."""
+    with connections[_alias()].cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
+
+
 def _alias() -> str:
     context = current()
     if isinstance(context, TenantContext):

@@ -13,11 +13,14 @@ from django.urls import set_urlconf
 from django_tenants.middleware.main import TenantMainMiddleware
 from django_tenants.utils import remove_www
 
+from apps.core.encryption import DecryptionError
 from apps.core.problems import error_response
 from apps.tenancy.context import Context, iterate_inside, use
 
 from .models import Tenant
 from .selectors import tenant_for_host
+
+log = structlog.get_logger(__name__)
 
 RETRY_AFTER_SECONDS = 2
 
@@ -41,7 +44,15 @@ class TenantMiddleware(TenantMainMiddleware):  # type: ignore[misc]
         tenant = tenant_for_host(host)
         if tenant is None or tenant.status == Tenant.Status.ERASED:
             return self._unknown(request)
-        return self._refusal(request, tenant) or self._run(request, tenant, tenant.context())
+        refusal = self._refusal(request, tenant)
+        if refusal is not None:
+            return refusal
+        try:
+            context = tenant.context()
+        except DecryptionError as error:
+            log.error("tenant_database_credentials_unreadable", tenant=tenant.slug, error=str(error))
+            return error_response(request, 503, "temporarily_unavailable", f"{tenant.name} cannot be reached.")
+        return self._run(request, tenant, context)
 
     @staticmethod
     def hostname_from_request(request: HttpRequest) -> str:

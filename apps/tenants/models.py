@@ -21,7 +21,7 @@ from .errors import TenantNotFound, TenantNotReady
 
 class TenantQuerySet(models.QuerySet["Tenant"]):
     def with_placement(self) -> TenantQuerySet:
-        return self.select_related("placement__database", "placement__pool")
+        return self.select_related("placement__database")
 
 
 class Tenant(TenantMixin):  # type: ignore[misc]
@@ -99,7 +99,7 @@ class Tenant(TenantMixin):  # type: ignore[misc]
             cached: Placement | None = self._state.fields_cache["placement"]
             return cached
         with control("find placement"):
-            return Placement.objects.select_related("database", "pool").filter(tenant_id=self.id).first()
+            return Placement.objects.select_related("database").filter(tenant_id=self.id).first()
 
     @classmethod
     def context_for_id(cls, tenant_id: UUID) -> TenantContext:
@@ -131,7 +131,7 @@ class DataKey(models.Model):
     """A tenant's data key, wrapped by a master key. Deleting it makes what it sealed unreadable."""
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
-    tenant = TenantKey(related_name="data_keys", privileges="")
+    tenant = TenantKey(related_name="data_keys", privileges="SELECT, INSERT")
     version = models.PositiveIntegerField(default=1)
     master_version = models.PositiveIntegerField()
     wrapped = models.BinaryField()

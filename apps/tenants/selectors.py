@@ -11,7 +11,7 @@ from .models import Domain, Tenant, TenantDatabase
 
 def tenant_for_host(host: str) -> Tenant | None:
     """The tenant that answers at a host name, with its placement; one query."""
-    related = ("tenant__placement__database", "tenant__placement__pool")
+    related = ("tenant__placement__database",)
     with control("host lookup"):
         domain = Domain.objects.select_related(*related).filter(domain=host).first()
     return domain.tenant if domain else None

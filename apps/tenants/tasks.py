@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import structlog
 from celery import shared_task
 
 from apps.tenancy import outbox
 from apps.tenancy.tasks import ContextTask
 
 from .services import provisioning, schema_store
+
+log = structlog.get_logger(__name__)
 
 
 @outbox.subscribe(provisioning.REQUESTED)
@@ -24,7 +27,10 @@ def replenish_after_claim(event_id: str) -> None:
 
 @shared_task(control_reason="resume provisioning")
 def resume_provisioning() -> None:
-    """Finish what a killed worker left, and keep the store full; runs every minute."""
-    for tenant_id in provisioning.unfinished():
-        provisioning.finish(tenant_id)
+    """Keep the store full, and finish what a killed worker left; runs every minute."""
     schema_store.replenish()
+    for tenant_id in provisioning.unfinished():
+        try:
+            provisioning.finish(tenant_id)
+        except Exception:
+            log.exception("provisioning_failed", tenant_id=str(tenant_id))  # the others do not wait for this one

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from django.db import connections, migrations, models
+from django.db.migrations.state import ModelState, ProjectState
 
 from apps.tenancy import blueprint, databases
+from apps.tenancy.fields import TenantIdField, TenantKey
 from apps.tenancy.planes import tenant_models, walled_control_models
 from apps.tenancy.roles import ASSUMED_ROLES
 from tests import servers
@@ -106,7 +109,7 @@ def test_schema__replayed__equals_one_that_was_migrated(platform, database):
     owner = databases.owner_alias()
     replayed, migrated = blueprint.new_schema_name(), blueprint.new_schema_name()
     blueprint.build_schema(owner, replayed, operator="tenantry_operator")
-    recorded, blueprint._recorded = blueprint._recorded, {}
+    recorded, blueprint._recorded = blueprint._recorded, []
     try:
         blueprint.build_schema(owner, migrated, operator="tenantry_operator")
     finally:
@@ -144,3 +147,32 @@ def test_public_schema__holds_no_tenant_table(catalogue):
     ).fetchall()
 
     assert found == []
+
+
+@pytest.mark.parametrize("kind", ["tenant plane", "control plane"])
+def test_table__that_is_given_a_tenant_later__gets_its_walls_with_it(platform, database, kind):
+    column = TenantIdField() if kind == "tenant plane" else TenantKey(null=True, related_name="+")
+    name = "tenant_id" if kind == "tenant plane" else "tenant"
+    before = ProjectState()
+    before.add_model(ModelState("tenants", "Tenant", [("id", models.UUIDField(primary_key=True))]))
+    before.add_model(ModelState("tenants", "Late", [("id", models.BigAutoField(primary_key=True))]))
+    after = before.clone()
+    operation = migrations.AddField("late", name, column)
+    operation.state_forwards("tenants", after)
+    connection = connections[databases.owner_alias()]
+    try:
+        connection.enter_schema("tenant" if kind == "tenant plane" else "control", "public", "platform")
+        with connection.schema_editor() as editor:
+            editor.create_model(before.apps.get_model("tenants", "Late"))
+        with connection.schema_editor() as editor:
+            operation.database_forwards("tenants", editor, before, after)
+        with servers.as_owner() as owner:
+            walls = (
+                "SELECT relrowsecurity, relforcerowsecurity FROM pg_class WHERE oid = 'public.tenants_late'::regclass"
+            )
+            assert owner.execute(walls).fetchone() == (True, True)
+    finally:
+        connection.migration_plane = None
+        connection.close()
+        with servers.as_owner() as owner:
+            owner.execute("DROP TABLE IF EXISTS public.tenants_late")

@@ -22,6 +22,7 @@ TENANT_TASKS: dict[str, dict[str, Any]] = {
     "apps.notifications.tasks.send_welcome_email": {"event_id": str(uuid4())},
 }
 CONTROL_TASKS = {
+    "apps.accounts.tasks.clear_expired",
     "apps.tenants.tasks.finish_provisioning",
     "apps.tenants.tasks.replenish_after_claim",
     "apps.tenants.tasks.resume_provisioning",

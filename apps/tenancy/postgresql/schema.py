@@ -19,7 +19,7 @@ class DatabaseSchemaEditor(PostgresSchemaEditor):
     def add_field(self, model: Any, field: Any) -> None:
         super().add_field(model, field)
         if field.column == "tenant_id":
-            self._raise_walls(model)
+            self._raise_walls(field.model)  # the given model is the one before the change
 
     def execute(self, sql: Any, params: Any = ()) -> None:
         super().execute(sql, params)

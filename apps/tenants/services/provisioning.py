@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import psycopg
@@ -47,7 +48,8 @@ def finish(tenant_id: UUID) -> Tenant:
         if tenant.status != Tenant.Status.PROVISIONING:
             return tenant
         if tenant.requested_placement == Kind.DATABASE:
-            _build_database(tenant)
+            with databases.owner_lock(f"tenant {tenant_id}"):
+                _build_database(tenant)
         else:
             schema_store.replenish(schemas=1, pool_places=1)
         with atomic():
@@ -148,7 +150,8 @@ def _record_database(tenant: Tenant) -> TenantDatabase:
     """Note name and credentials before anything is made, so that a kill leaves nothing unknown behind."""
     token = secrets.token_hex(8)
     name, login = f"tenant_{token}", f"tenant_{token}_login"
-    place = databases.parse_url(databases.owner_url())
-    url = f"postgres://{login}:{secrets.token_urlsafe(32)}@{place['HOST']}:{place['PORT']}/{name}"
+    server_url = urlsplit(databases.owner_url(name))
+    address = server_url.netloc.rpartition("@")[2]
+    url = server_url._replace(netloc=f"{login}:{secrets.token_urlsafe(32)}@{address}").geturl()
     TenantDatabase.objects.create(tenant=tenant, name=name, schema=f"t_{token}", url=url)
     return TenantDatabase.objects.get(name=name)

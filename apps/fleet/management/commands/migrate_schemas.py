@@ -4,9 +4,11 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
 
 from apps.fleet import services
 from apps.fleet.services import PhysicalSchema
+from apps.tenancy.context import CONTROL_ALIAS, control
 from apps.tenancy.errors import DatabaseNotConfigured
 
 
@@ -28,11 +30,13 @@ class Command(BaseCommand):
                 return
             if not options["tenant"]:
                 services.migrate_control(verbosity=options["verbosity"])
+                with control("check the public schema"):
+                    self.check(databases=[CONTROL_ALIAS])
             if not options["shared"]:
                 behind = services.migrate_tenants(progress=self._progress)
                 self.stdout.write(f"Tenant schemas that were behind: {behind}.")
-        except DatabaseNotConfigured as error:
-            raise CommandError(str(error)) from error
+        except (DatabaseNotConfigured, DatabaseError) as error:
+            raise CommandError(str(error).strip().splitlines()[0]) from error
 
     def _one(self, schema_name: str) -> None:
         place = services.place_of(schema_name)

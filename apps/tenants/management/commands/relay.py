@@ -4,9 +4,11 @@ import signal
 import threading
 from typing import Any
 
+import structlog
 from celery import current_app
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
+from django.db import DatabaseError, close_old_connections
 from psycopg.conninfo import make_conninfo
 
 from apps.tenancy.context import CONTROL_ALIAS
@@ -14,7 +16,24 @@ from apps.tenancy.relay import Relay
 from apps.tenancy.tasks import publish
 from apps.tenants.selectors import tenant_databases
 
+log = structlog.get_logger(__name__)
+
 LOOK_FOR_DATABASES_SECONDS = 10
+
+
+class RunningRelay:
+    """A relay in a thread of its own, for one address of one database."""
+
+    def __init__(self, name: str, url: str) -> None:
+        self.url = url
+        self.stop = threading.Event()
+        arguments = [make_conninfo(url, application_name="tenantry relay"), self.stop]
+        self.thread = threading.Thread(target=Relay(name, publish).run, args=arguments, name=f"relay {name}")
+        self.thread.start()
+
+    def end(self) -> None:
+        self.stop.set()
+        self.thread.join()
 
 
 class Command(BaseCommand):
@@ -25,21 +44,28 @@ class Command(BaseCommand):
         stop = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stop.set())
-        relays: dict[str, threading.Thread] = {}
-        while not stop.is_set():
-            for name, url in _addresses().items():
-                if name not in relays:
-                    relay = Relay(name, make_conninfo(url, application_name="tenantry relay"), publish)
-                    relays[name] = threading.Thread(target=relay.run, args=[stop], name=f"relay {name}")
-                    relays[name].start()
-                    self.stdout.write(f"relaying {name}")
-            stop.wait(LOOK_FOR_DATABASES_SECONDS)
-            dead = [name for name, thread in relays.items() if not thread.is_alive()]
-            if dead and not stop.is_set():
-                stop.set()
-                raise CommandError(f"The relay of {', '.join(dead)} has died; its last error is above.")
-        for thread in relays.values():
-            thread.join()
+        relays: dict[str, RunningRelay] = {}
+        try:
+            while not stop.is_set():
+                self._match(relays)
+                stop.wait(LOOK_FOR_DATABASES_SECONDS)
+        finally:
+            for relay in relays.values():
+                relay.end()
+
+    def _match(self, relays: dict[str, RunningRelay]) -> None:
+        """Start, replace and end relays until there is one for each database there is now."""
+        close_old_connections()
+        try:
+            wanted = _addresses()
+        except DatabaseError as error:
+            log.warning("relay_cannot_look_for_databases", error=str(error).strip())
+            return
+        for name in [n for n, r in relays.items() if r.url != wanted.get(n) or not r.thread.is_alive()]:
+            relays.pop(name).end()
+        for name in wanted.keys() - relays.keys():
+            relays[name] = RunningRelay(name, wanted[name])
+            self.stdout.write(f"relaying {name}")
 
 
 def _addresses() -> dict[str, str]:
