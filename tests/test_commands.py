@@ -48,6 +48,17 @@ def test_provision_tenant__in_each_placement__is_ready(platform, database, capsy
     assert (result["placement"], result["status"]) == (kind, "ready")
 
 
+def test_provision_tenant__of_names_without_latin_letters__tells_them_apart(platform, database, capsys):
+    names = ["日本", "Привет", "!!!"]
+    owner = ["--owner-email", "owner@command.example", "--json"]
+
+    founded = [json.loads(call(capsys, "provision_tenant", name, *owner)) for name in names]
+    again = [json.loads(call(capsys, "provision_tenant", name, *owner)) for name in names]
+
+    assert len({result["slug"] for result in founded}) == 3
+    assert [result["id"] for result in founded] == [result["id"] for result in again]
+
+
 def test_provision_tenant__as_a_dry_run__changes_nothing(platform, database, capsys):
     before = call(capsys, "list_tenants")
 
@@ -73,6 +84,9 @@ WRONG = [
     (["hold_tenant", "nobody", "--reason", "x"], 1),
     (["hold_tenant", "schema-home", "--reason", " "], 1),
     (["hold_tenant", "schema-home"], 2),
+    (["provision_tenant", "schema home", "--owner-email", "owner3@example.com", "--placement", "pool"], 1),
+    (["replenish_schemas", "--schemas", "-3"], 2),
+    (["setup_roles", "--login-url", "nonsense"], 1),
     (["release_tenant", "nobody"], 1),
     (["migrate_schemas", "--schema", "nothing"], 1),
     (["migrate_schemas", "--shared", "--tenant"], 2),

@@ -53,6 +53,11 @@ def permission_denied(request: HttpRequest, exception: Exception | None = None) 
     return error_response(request, 403, "permission_denied", str(exception or "") or "You may not do this.")
 
 
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    detail = "This form has expired, or was sent from another site. Go back, reload the page and send it again."
+    return error_response(request, 403, "csrf_failed", detail)
+
+
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     return error_response(request, 404, "not_found", "There is nothing at this address.")
 

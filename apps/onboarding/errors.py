@@ -17,4 +17,9 @@ class InvalidPlacement(DomainError):
 
 class OrganizationExists(DomainError):
     code = "organization_exists"
-    message = "Another organization has this name's address."
+    message = "An organization of this name belongs to another owner."
+
+
+class PlacementDiffers(DomainError):
+    code = "placement_differs"
+    message = "The organization exists, in another placement."

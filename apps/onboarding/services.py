@@ -14,9 +14,8 @@ from apps.tenancy.context import control
 from apps.tenancy.transactions import atomic, lock
 from apps.tenants.models import Placement, Tenant
 from apps.tenants.services import provisioning
-from apps.tenants.slugs import slugify
 
-from .errors import InvalidName, InvalidPlacement, OrganizationExists
+from .errors import InvalidName, InvalidPlacement, OrganizationExists, PlacementDiffers
 
 NAME_MAX_LENGTH = 200
 
@@ -44,25 +43,32 @@ def sign_up(*, organization: str, email: str, password: str, placement: str = ""
 def ensure_organization(*, organization: str, owner_email: str, placement: str = "") -> SignUp:
     """The organization of this name and owner, founded unless it exists.
 
-    The owner gets no password here. Raises OrganizationExists when the name's address belongs to others.
+    The owner gets no password here. Raises OrganizationExists, PlacementDiffers, InvalidName, InvalidPlacement.
     """
+    name, _ = validated(organization=organization, placement=placement)
     with control("ensure organization"), atomic():
-        lock(f"organization {slugify(organization)}")
-        existing = find_organization(organization=organization, owner_email=owner_email)
-        return existing or _found(organization, placement, lambda: accounts.invite_person(email=owner_email))
+        lock(f"organization {name}")
+        existing = find_organization(organization=name, owner_email=owner_email, placement=placement)
+        return existing or _found(name, placement, lambda: accounts.invite_person(email=owner_email))
 
 
-def find_organization(*, organization: str, owner_email: str) -> SignUp | None:
-    """What an earlier ``ensure_organization`` founded. Raises OrganizationExists."""
+def find_organization(*, organization: str, owner_email: str, placement: str = "") -> SignUp | None:
+    """What an earlier ``ensure_organization`` founded.
+
+    Raises OrganizationExists when the name is another owner's, PlacementDiffers when it lives elsewhere.
+    """
     with control("ensure organization"):
-        tenant = Tenant.objects.with_placement().filter(slug=slugify(organization)).first()
-        if tenant is None:
-            return None
-        owners = Membership.objects.select_related("user").filter(tenant=tenant, role=Role.OWNER)
-        owner = owners.filter(user__email=owner_email.strip().lower()).first()
-    if owner is None:
-        raise OrganizationExists(field="organization")
-    return SignUp(tenant, owner.user, created=False)
+        named = Membership.objects.select_related("user", "tenant__placement__database").filter(
+            tenant__name=organization, role=Role.OWNER
+        )
+        mine = named.filter(user__email=owner_email.strip().lower()).first()
+        if mine is None and named.exists():
+            raise OrganizationExists(field="organization")
+    if mine is None:
+        return None
+    if placement and mine.tenant.requested_placement != placement:
+        raise PlacementDiffers(field="placement")
+    return SignUp(mine.tenant, mine.user, created=False)
 
 
 def validated(*, organization: str, placement: str) -> tuple[str, str]:

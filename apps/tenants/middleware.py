@@ -51,7 +51,7 @@ class TenantMiddleware(TenantMainMiddleware):  # type: ignore[misc]
             context = tenant.context()
         except DecryptionError as error:
             log.error("tenant_database_credentials_unreadable", tenant=tenant.slug, error=str(error))
-            return error_response(request, 503, "temporarily_unavailable", f"{tenant.name} cannot be reached.")
+            return self._try_again(request, "temporarily_unavailable", f"{tenant.name} cannot be reached right now.")
         return self._run(request, tenant, context)
 
     @staticmethod
@@ -75,13 +75,15 @@ class TenantMiddleware(TenantMainMiddleware):  # type: ignore[misc]
             detail = f"{tenant.name} is on hold: {tenant.hold_reason}"
             return error_response(request, 403, "tenant_held", detail)
         if tenant.status == Tenant.Status.PROVISIONING:
-            response = error_response(request, 503, "tenant_provisioning", f"{tenant.name} is being prepared.")
-            response["Retry-After"] = str(RETRY_AFTER_SECONDS)
-            response["Refresh"] = str(RETRY_AFTER_SECONDS)
-            return response
+            return self._try_again(request, "tenant_provisioning", f"{tenant.name} is being prepared.")
         if tenant.status == Tenant.Status.DEACTIVATED:
             return error_response(request, 403, "tenant_deactivated", f"{tenant.name} has been deactivated.")
         return None
+
+    def _try_again(self, request: HttpRequest, code: str, detail: str) -> HttpResponse:
+        response = error_response(request, 503, code, detail)
+        response["Retry-After"] = response["Refresh"] = str(RETRY_AFTER_SECONDS)
+        return response
 
     def _unknown(self, request: HttpRequest) -> HttpResponse:
         return error_response(request, 404, "unknown_host", "No organization answers at this address.")

@@ -28,6 +28,9 @@ def main() -> int:
     except LaunchError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except PermissionError as error:
+        print(f"error: {error.filename}: permission denied: set DATA_DIR to a directory of your own", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130
 

@@ -58,13 +58,15 @@ class Command(BaseCommand):
 
     def _previewed(self, options: dict[str, Any]) -> dict[str, Any]:
         name, kind = services.validated(organization=options["name"], placement=options["placement"])
-        existing = services.find_organization(organization=name, owner_email=options["owner_email"])
+        existing = services.find_organization(
+            organization=name, owner_email=options["owner_email"], placement=options["placement"]
+        )
         if existing:
             return _summary(existing)
         return {"slug": slugify(name), "status": "would be founded", "placement": kind, "created": False}
 
     def _say(self, result: dict[str, Any], *, as_json: bool) -> None:
-        line = json.dumps(result) if as_json else "  ".join(str(value) for value in result.values())
+        line = json.dumps(result) if as_json else "  ".join(f"{key}={value}" for key, value in result.items())
         self.stdout.write(line)
 
 

@@ -26,6 +26,8 @@ class Command(BaseCommand):
         if not options["operator_url"]:
             raise CommandError("Set DATABASE_OPERATOR_URL: its user is made by this command.")
         login, operator = (databases.parse_url(options[name]) for name in ("login_url", "operator_url"))
+        if not all(url[part] for url in (login, operator) for part in ("USER", "PASSWORD", "HOST", "NAME")):
+            raise CommandError("The URLs must be of the form postgres://user:password@host:port/database.")
         try:
             with psycopg.connect(databases.owner_url(), autocommit=True) as connection:
                 server.prepare_roles(

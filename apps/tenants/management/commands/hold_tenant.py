@@ -14,7 +14,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("slug")
-        parser.add_argument("--reason", required=True, help="shown to its members")
+        parser.add_argument("--reason", required=True, help="shown to everybody who opens its address")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:

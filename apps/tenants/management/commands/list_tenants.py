@@ -17,9 +17,17 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="one JSON object per line")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        for tenant in all_tenants():
-            row = _row(tenant)
-            self.stdout.write(json.dumps(row) if options["json"] else "  ".join(str(v) for v in row.values()))
+        rows = [_row(tenant) for tenant in all_tenants()]
+        if options["json"]:
+            for row in rows:
+                self.stdout.write(json.dumps(row))
+        elif rows:
+            self._table([list(rows[0]), *(list(row.values()) for row in rows)])
+
+    def _table(self, lines: list[list[str]]) -> None:
+        widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+        for line in lines:
+            self.stdout.write("  ".join(map(str.ljust, line, widths)).rstrip())
 
 
 def _row(tenant: Tenant) -> dict[str, str]:

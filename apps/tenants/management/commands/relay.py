@@ -37,7 +37,7 @@ class RunningRelay:
 
 
 class Command(BaseCommand):
-    help = "Hand the outbox of every database to the task queue, until told to stop."
+    help = "Hand the outbox of every database to the task queue, until told to stop. Exit code 0."
 
     def handle(self, *args: Any, **options: Any) -> None:
         current_app.loader.import_default_modules()  # the subscriptions are declared beside the tasks

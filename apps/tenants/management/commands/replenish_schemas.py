@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -13,7 +13,7 @@ class Command(BaseCommand):
     help = "Build schemas and pools until enough are ready to be claimed. Exit codes: 0 enough, 1 not possible."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--schemas", type=int, help="how many to have ready (default: WARM_SCHEMAS)")
+        parser.add_argument("--schemas", type=_count, help="how many to have ready (default: WARM_SCHEMAS)")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -24,3 +24,9 @@ class Command(BaseCommand):
 
     def _progress(self, schema: str) -> None:
         self.stdout.write(f"built {schema}")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise ArgumentTypeError("a number of schemas, 0 or more")
+    return int(text)
