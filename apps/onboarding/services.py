@@ -58,11 +58,9 @@ def find_organization(*, organization: str, owner_email: str, placement: str = "
     Raises OrganizationExists when the name is another owner's, PlacementDiffers when it lives elsewhere.
     """
     with control("ensure organization"):
-        named = Membership.objects.select_related("user", "tenant__placement__database").filter(
-            tenant__name=organization, role=Role.OWNER
-        )
-        mine = named.filter(user__email=owner_email.strip().lower()).first()
-        if mine is None and named.exists():
+        owned = Membership.objects.filter(user__email=owner_email.strip().lower(), role=Role.OWNER)
+        mine = owned.select_related("user", "tenant__placement__database").filter(tenant__name=organization).first()
+        if mine is None and Tenant.objects.filter(name=organization).exists():
             raise OrganizationExists(field="organization")
     if mine is None:
         return None

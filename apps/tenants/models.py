@@ -36,7 +36,7 @@ class Tenant(TenantMixin):  # type: ignore[misc]
         ERASED = "erased"
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
-    name = models.CharField(max_length=200)
+    name = models.CharField(max_length=200, db_index=True)
     slug = models.CharField(max_length=63, unique=True)
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.PROVISIONING)
     requested_placement = models.CharField(max_length=8)
