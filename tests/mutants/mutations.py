@@ -185,4 +185,22 @@ MUTATIONS = [
         "used_at__isnull=True, ",
         "",
     ),
+    Mutation(
+        "a route that nobody listed",
+        "apps/projects/urls.py",
+        "urlpatterns = [\n",
+        'urlpatterns = [\n    path("extra/", views.project_list, name="extra"),\n',
+    ),
+    Mutation(
+        "a route without a permission",
+        "apps/projects/views.py",
+        "@requires(PROJECTS_DELETE)\n",
+        "",
+    ),
+    Mutation(
+        "a task that nobody listed",
+        "apps/notifications/tasks.py",
+        "def _path_for(",
+        "@shared_task\ndef extra() -> None:\n    pass\n\n\ndef _path_for(",
+    ),
 ]
