@@ -34,6 +34,7 @@ ALLOWED_HOSTS = ["*"]  # the tenant middleware answers 404 for every host that i
 SHARED_APPS = [
     "apps.core",
     "apps.tenancy",
+    "apps.audit",
     "apps.tenants",
     "apps.fleet",
     "apps.accounts",
@@ -50,7 +51,7 @@ SHARED_APPS = [
     "rest_framework",
     "drf_standardized_errors",
 ]
-TENANT_APPS = ["apps.projects"]
+TENANT_APPS = ["apps.audit", "apps.projects"]
 INSTALLED_APPS = [*SHARED_APPS, *(app for app in TENANT_APPS if app not in SHARED_APPS)]
 
 TENANT_MODEL = "tenants.Tenant"

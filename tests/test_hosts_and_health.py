@@ -14,6 +14,7 @@ from django.core.exceptions import FieldError
 from django.db import connections
 from django.test import Client
 
+from apps.audit.actors import SYSTEM
 from apps.core import encryption
 from apps.core.encryption import DecryptionError, SealedText, parse_master_keys
 from apps.projects.models import Project
@@ -53,14 +54,14 @@ def test_host__forwarded__is_ignored(home, foreign):
 
 def test_tenant__on_hold__answers_403_with_the_reason_everywhere(acme, sign_in):
     client = sign_in(acme)
-    lifecycle.hold(slug=acme.tenant.slug, reason="under investigation")
+    lifecycle.hold(slug=acme.tenant.slug, reason="under investigation", actor=SYSTEM)
 
     page, api = client.get("/"), client.get("/api/v1/projects")
 
     assert (page.status_code, api.status_code) == (403, 403)
     assert b"under investigation" in page.content
     assert api.json()["code"] == "tenant_held"
-    lifecycle.release(slug=acme.tenant.slug)
+    lifecycle.release(slug=acme.tenant.slug, actor=SYSTEM)
     assert client.get("/").status_code == 200
 
 

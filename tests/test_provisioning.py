@@ -8,6 +8,7 @@ import pytest
 from django.conf import settings
 from django.db import connections
 
+from apps.audit.actors import SYSTEM
 from apps.onboarding.services import ensure_organization, sign_up
 from apps.projects.models import Project
 from apps.tenancy.context import control
@@ -132,18 +133,18 @@ def test_store__with_a_noted_but_unbuilt_schema__builds_it(platform, database):
 
 
 def test_hold__twice__keeps_the_first_reason(acme):
-    lifecycle.hold(slug=acme.tenant.slug, reason="unpaid")
-    held = lifecycle.hold(slug=acme.tenant.slug, reason="another")
+    lifecycle.hold(slug=acme.tenant.slug, reason="unpaid", actor=SYSTEM)
+    held = lifecycle.hold(slug=acme.tenant.slug, reason="another", actor=SYSTEM)
 
     assert held.hold_reason == "unpaid"
-    assert not lifecycle.release(slug=acme.tenant.slug).is_held
-    assert not lifecycle.release(slug=acme.tenant.slug).is_held
+    assert not lifecycle.release(slug=acme.tenant.slug, actor=SYSTEM).is_held
+    assert not lifecycle.release(slug=acme.tenant.slug, actor=SYSTEM).is_held
 
 
 @pytest.mark.parametrize(("slug", "reason", "error"), [("nobody", "x", TenantNotFound), ("", " ", IllegalTransition)])
 def test_hold__of_nobody_or_for_nothing__is_refused(platform, database, slug, reason, error):
     with pytest.raises(error):
-        lifecycle.hold(slug=slug, reason=reason)
+        lifecycle.hold(slug=slug, reason=reason, actor=SYSTEM)
 
 
 def test_database_placement__has_credentials_of_its_own(platform, database):

@@ -11,6 +11,8 @@ from django.db.models.expressions import Func
 from .context import current_tenant_id
 from .planes import CONTROL, TENANT
 
+ALL_PRIVILEGES = "SELECT, INSERT, UPDATE, DELETE"
+
 
 class TenantSetting(Func):
     """The tenant of the database context; an error where there is none."""
@@ -35,9 +37,9 @@ class TenantIdField(models.UUIDField):  # type: ignore[type-arg]
     """
 
     plane = TENANT
-    privileges = "SELECT, INSERT, UPDATE, DELETE"
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, *, privileges: str = ALL_PRIVILEGES, **kwargs: Any) -> None:
+        self.privileges = privileges
         kwargs.update(default=current_tenant_id, db_default=TenantSetting(), editable=False)
         super().__init__(**kwargs)
 
@@ -45,6 +47,8 @@ class TenantIdField(models.UUIDField):  # type: ignore[type-arg]
         name, path, args, kwargs = super().deconstruct()
         for key in ("default", "db_default", "editable"):
             kwargs.pop(key, None)
+        if self.privileges != ALL_PRIVILEGES:
+            kwargs["privileges"] = self.privileges
         return name, path, args, kwargs
 
 
@@ -54,20 +58,31 @@ class _OwnedRow:
     plane = CONTROL
 
     def __init__(
-        self, to: Any = None, on_delete: Any = models.CASCADE, *, privileges: str = "SELECT", **kw: Any
+        self,
+        to: Any = None,
+        on_delete: Any = models.CASCADE,
+        *,
+        privileges: str = "SELECT",
+        control_privileges: str = ALL_PRIVILEGES,
+        **kw: Any,
     ) -> None:
         self.privileges = privileges
+        self.control_privileges = control_privileges
         super().__init__(to or settings.TENANT_MODEL, on_delete, **kw)  # type: ignore[call-arg]
 
     def deconstruct(self) -> Any:
         name, path, args, kwargs = super().deconstruct()  # type: ignore[misc]
-        return name, path, args, {**kwargs, "privileges": self.privileges}
+        kwargs["privileges"] = self.privileges
+        if self.control_privileges != ALL_PRIVILEGES:
+            kwargs["control_privileges"] = self.control_privileges
+        return name, path, args, kwargs
 
 
 class TenantKey(_OwnedRow, models.ForeignKey):  # type: ignore[type-arg]
     """The owner of a control-plane row: walled like a tenant-plane row, also readable by the control role.
 
-    ``privileges`` are the verbs that code in the tenant's own context may use ('' for none).
+    ``privileges`` are the verbs that code in the tenant's own context may use ('' for none),
+    ``control_privileges`` those of the control plane.
     """
 
 

@@ -7,12 +7,12 @@ from typing import Any
 from django.conf import settings
 from psycopg import sql
 
+from .fields import ALL_PRIVILEGES
 from .planes import CONTROL, plane_of
 from .roles import APP_CONTROL, APP_TENANT
 
 OWN_ROWS = sql.SQL("tenant_id = current_setting('app.tenant_id')::uuid")
 ALL_ROWS = sql.SQL("true")
-ALL_PRIVILEGES = "SELECT, INSERT, UPDATE, DELETE"
 
 
 def statements_for(model: Any) -> list[sql.Composed]:
@@ -20,8 +20,9 @@ def statements_for(model: Any) -> list[sql.Composed]:
     operator = settings.DATABASE_OPERATOR_ROLE
     control = plane_of(model) == CONTROL
     table = _identifier(model)
-    statements = [_grant(ALL_PRIVILEGES, table, APP_CONTROL if control else operator)]
     tenant_column = next((f for f in model._meta.local_fields if f.column == "tenant_id"), None)
+    to_control = getattr(tenant_column, "control_privileges", ALL_PRIVILEGES)
+    statements = [_grant(to_control, table, APP_CONTROL) if control else _grant(ALL_PRIVILEGES, table, operator)]
     if tenant_column is None:
         return statements
     if control:

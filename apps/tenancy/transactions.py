@@ -31,6 +31,11 @@ def atomic() -> Iterator[None]:
             connection.transaction_context = outer
 
 
+def in_transaction() -> bool:
+    """Whether a transaction of the current context is open. Raises NoTenantContext."""
+    return bool(connections[_alias()].in_atomic_block)
+
+
 def lock(name: str) -> None:
     """Wait for a named lock of the current context's database, and hold it until the transaction ends."""
     with connections[_alias()].cursor() as cursor:

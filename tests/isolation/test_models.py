@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -14,6 +15,7 @@ from django.db import DatabaseError, IntegrityError, ProgrammingError, connectio
 from django.utils import timezone
 
 from apps.accounts.models import HandoffCode, Membership, Session
+from apps.audit.models import Anchor, ControlEvent, ControlSeal, Event, Seal
 from apps.projects.models import Document, Project
 from apps.tenancy.context import control, use
 from apps.tenancy.errors import ContextError
@@ -30,6 +32,22 @@ def control_row(make: Callable[[Any], Any]) -> Callable[[Any], Any]:
             return make(loot.organization.tenant)
 
     return made
+
+
+def tenant_row(make: Callable[[], Any]) -> Callable[[Any], Any]:
+    def made(loot: Any) -> Any:
+        with loot.organization.inside():
+            return make()
+
+    return made
+
+
+EVENT = {"actor_type": "system", "action": "test.attacked", "resource_type": "test"}
+numbers = itertools.count(10**9)
+
+
+def link() -> dict[str, Any]:
+    return {"event_id": uuid4(), "transaction_id": 1, "number": next(numbers), "hash": b"x"}
 
 
 def tenant_database(tenant: Any) -> Any:
@@ -59,6 +77,15 @@ ROWS: dict[str, Callable[[Any], Any]] = {
             code_hash=uuid4().hex,
             expires_at=timezone.now(),
         )
+    ),
+}
+ROWS |= {
+    "audit.Event": tenant_row(lambda: Event.objects.create(**EVENT)),
+    "audit.Seal": tenant_row(lambda: Seal.objects.create(**link())),
+    "audit.ControlEvent": control_row(lambda tenant: ControlEvent.objects.create(tenant=tenant, **EVENT)),
+    "audit.ControlSeal": control_row(lambda tenant: ControlSeal.objects.create(tenant=tenant, **link())),
+    "audit.Anchor": control_row(
+        lambda tenant: Anchor.objects.create(tenant=tenant, chain="tenant", number=next(numbers), hash=b"x")
     ),
 }
 WALLED = {model._meta.label: model for model in [*tenant_models(), *walled_control_models()]}

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from apps.audit.actors import command
 from apps.core.errors import DomainError
 from apps.tenants.services import lifecycle
 
@@ -18,7 +19,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            tenant = lifecycle.hold(slug=options["slug"], reason=options["reason"])
+            tenant = lifecycle.hold(slug=options["slug"], reason=options["reason"], actor=command("hold_tenant"))
         except DomainError as error:
             raise CommandError(error.message) from error
         self.stdout.write(f"{tenant.slug} is on hold: {tenant.hold_reason}")

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from apps.audit.actors import command
 from apps.core.errors import DomainError
 from apps.tenants.services import lifecycle
 
@@ -17,7 +18,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            tenant = lifecycle.release(slug=options["slug"])
+            tenant = lifecycle.release(slug=options["slug"], actor=command("release_tenant"))
         except DomainError as error:
             raise CommandError(error.message) from error
         self.stdout.write(f"{tenant.slug} is {tenant.status}.")

@@ -1,0 +1,52 @@
+"""Who acts, and from where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Actor:
+    """Whoever an event is ascribed to: a user, an API key, an operator's command, the system itself."""
+
+    type: str
+    id: str = ""
+
+
+SYSTEM = Actor(type="system")
+ANONYMOUS = Actor(type="anonymous")  # proved by a link or a code rather than by a session
+
+
+def command(name: str) -> Actor:
+    """An operator at the command line."""
+    return Actor(type="command", id=name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Where a request came from; work that no request asked for has none of it."""
+
+    ip: str | None = None
+    user_agent: str = ""
+    session_id: str = ""
+
+
+NOWHERE = Origin()
+_origin: ContextVar[Origin] = ContextVar("audit_origin", default=NOWHERE)
+
+
+def origin() -> Origin:
+    return _origin.get()
+
+
+@contextmanager
+def acting_from(place: Origin) -> Iterator[None]:
+    """Ascribe what is recorded inside to a place on the network."""
+    token = _origin.set(place)
+    try:
+        yield
+    finally:
+        _origin.reset(token)
