@@ -50,8 +50,10 @@ SHARED_APPS = [
     "allauth.account",
     "rest_framework",
     "drf_standardized_errors",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
 ]
-TENANT_APPS = ["apps.audit", "apps.projects"]
+TENANT_APPS = ["apps.audit", "apps.accounts", "apps.projects"]
 INSTALLED_APPS = [*SHARED_APPS, *(app for app in TENANT_APPS if app not in SHARED_APPS)]
 
 TENANT_MODEL = "tenants.Tenant"
@@ -68,13 +70,14 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "apps.core.middleware.RequestLogMiddleware",
     "apps.core.middleware.SecurityHeadersMiddleware",
+    "apps.accounts.middleware.OriginMiddleware",
     "apps.tenants.middleware.TenantMiddleware",
     "apps.core.middleware.DomainErrorMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "apps.accounts.middleware.MemberLogMiddleware",
+    "apps.accounts.middleware.SubjectMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -149,6 +152,7 @@ CACHES = {
         },
     }
 }
+REDIS_POOL_SIZE = env.int("REDIS_POOL_SIZE", 20)
 CSRF_FAILURE_VIEW = "apps.core.problems.csrf_failure"
 SESSION_ENGINE = "apps.accounts.sessions"
 SESSION_COOKIE_AGE = 14 * 24 * 3600
@@ -171,6 +175,7 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "resume-provisioning": {"task": "apps.tenants.tasks.resume_provisioning", "schedule": 60.0},
     "clear-expired": {"task": "apps.accounts.tasks.clear_expired", "schedule": 3600.0},
+    "clear-old-mail-notes": {"task": "apps.notifications.tasks.clear_old_notes", "schedule": 24 * 3600.0},
 }
 
 # -- People ------------------------------------------------------------------------------------------------------
@@ -196,18 +201,42 @@ ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_SESSION_REMEMBER = True
-ACCOUNT_RATE_LIMITS = {"signup": "20/m/ip,5/m/key"}  # the others keep allauth's defaults
+ACCOUNT_RATE_LIMITS = False  # ours count by network and account, and hold while the counter is away
 HANDOFF_SECONDS = 60
-ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXIES", 0)
+INVITATION_DAYS = 7
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", 0)
+
+# -- Tokens and limits -------------------------------------------------------------------------------------------
+
+TOKEN_ISSUER = env.str("TOKEN_ISSUER", f"{PUBLIC_SCHEME}://{BASE_DOMAIN}")
+TOKEN_AUDIENCE = env.str("TOKEN_AUDIENCE", "tenantry-api")
+ACCESS_TOKEN_SECONDS = 15 * 60
+REFRESH_TOKEN_SECONDS = 14 * 24 * 3600
+TOKEN_FAMILY_SECONDS = 90 * 24 * 3600
+SIGNING_KEY_NOTICE_SECONDS = 10 * 60  # longer than anybody may keep the key set
+REQUESTS_PER_MINUTE_ADDRESS = env.int("REQUESTS_PER_MINUTE_ADDRESS", 100)
+REQUESTS_PER_MINUTE_USER = env.int("REQUESTS_PER_MINUTE_USER", 1000)
+ATTEMPT_LIMITS = {  # action: per network, per account, in so many seconds
+    "sign-in": (30, 10, 300),
+    "sign-up": (20, 5, 60),
+    "reset": (20, 5, 3600),
+    "lookup": (20, 5, 3600),
+    "invitation": (100, 100, 3600),
+}
 
 # -- API ---------------------------------------------------------------------------------------------------------
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["apps.accounts.api_access.SessionAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "apps.accounts.api_access.TokenAuthentication",
+        "apps.accounts.api_access.SessionAuthentication",
+    ],
     "DEFAULT_PERMISSION_CLASSES": ["apps.accounts.api_access.DeclaredPermission"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["apps.core.parsers.BoundedJSONParser"],
-    "DEFAULT_PAGINATION_CLASS": "apps.core.pagination.NewestFirstPagination",
+    "DEFAULT_PAGINATION_CLASS": "apps.core.pagination.CursorPages",
+    "DEFAULT_SCHEMA_CLASS": "apps.accounts.openapi.ApiSchema",
+    "UNAUTHENTICATED_USER": None,
     "PAGE_SIZE": 20,
     "EXCEPTION_HANDLER": "drf_standardized_errors.handler.exception_handler",
 }
@@ -215,6 +244,23 @@ DRF_STANDARDIZED_ERRORS = {
     "EXCEPTION_HANDLER_CLASS": "apps.core.problems.ProblemHandler",
     "EXCEPTION_FORMATTER_CLASS": "apps.core.problems.ProblemFormatter",
     "ENABLE_IN_DEBUG_FOR_UNHANDLED_EXCEPTIONS": True,
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Tenantry API",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_URLCONF": "config.urls_api",
+    "SERVE_PERMISSIONS": ["apps.accounts.api_access.DeclaredPermission"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "apps.accounts.openapi.add_problem",
+    ],
+    "ENUM_NAME_OVERRIDES": {"RelationEnum": "apps.accounts.permissions.Relation"},
 }
 
 # -- Files and mail ----------------------------------------------------------------------------------------------
@@ -233,7 +279,7 @@ DOCUMENT_LINK_SECONDS = 300
 
 EMAIL_FILE_PATH = str(DATA_DIR / "mail")
 if DEVELOPMENT:
-    EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+    EMAIL_BACKEND = "apps.notifications.filebox.EmailBackend"
 else:
     _email = env.dj_email_url("EMAIL_URL", "smtp://localhost:25")
     EMAIL_BACKEND, EMAIL_HOST, EMAIL_PORT = _email["EMAIL_BACKEND"], _email["EMAIL_HOST"], _email["EMAIL_PORT"]

@@ -5,7 +5,9 @@ from django.urls import include, path
 
 urlpatterns = [
     path("", include("apps.onboarding.urls")),
+    path("", include("apps.accounts.apex_urls")),
     path("api/v1/", include("apps.onboarding.api_urls")),
+    path("", include("config.urls_api")),
 ]
 if settings.DEVELOPMENT:
     urlpatterns.append(path("", include("apps.notifications.urls")))

@@ -5,7 +5,7 @@ from django.urls import include, path
 urlpatterns = [
     path("", include("apps.projects.urls")),
     path("", include("apps.accounts.urls")),
-    path("api/v1/", include("apps.projects.api_urls")),
+    path("", include("config.urls_api")),
 ]
 
 handler400 = "apps.core.problems.bad_request"

@@ -8,39 +8,60 @@ from functools import wraps
 from typing import Any
 
 from django.contrib.auth.views import redirect_to_login
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from apps.tenancy.context import control
 
+from . import subjects
+from .decisions import check
 from .models import User
-from .permissions import allows
+from .subjects import Subject
 
 View = Callable[..., HttpResponseBase]
+Finder = Callable[..., Any]
 
 
 @dataclass(frozen=True)
 class Access:
-    """A permission, or the reason why none is needed."""
+    """A permission, on the one thing that ``finder`` finds if given, or the reason why none is needed."""
 
     permission: str = ""
     public_because: str = ""
+    finder: Finder | None = None
 
 
-def requires(permission: str) -> Callable[[View], View]:
-    """Members with the permission only; others are asked to sign in or told what they lack."""
+def subject_of(request: Any) -> Subject | None:
+    """The bearer of a token, or the signed-in member."""
+    if getattr(request, "subject", None) is not None:
+        subject: Subject = request.subject
+        return subject
+    user = request.user
+    if isinstance(user, User) and user.membership is not None:
+        return subjects.of_membership(user.membership)
+    return None
+
+
+def requires(permission: str, *, on: Finder | None = None) -> Callable[[View], View]:
+    """Members with the permission only; others are asked to sign in or told what they lack.
+
+    With ``on`` the view is given the one thing that the finder makes of the subject and the route's arguments.
+    """
 
     def decorate(view: View) -> View:
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            user = request.user
-            if not user.is_authenticated:
+            subject = subject_of(request)
+            if subject is None:
                 return redirect_to_login(request.get_full_path())
-            check(user, permission)
-            return view(request, *args, **kwargs)
+            if on is None:
+                check(subject, permission)
+                return view(request, *args, **kwargs)
+            resource = on(subject, **kwargs)
+            check(subject, permission, resource)
+            return view(request, resource)
 
-        guarded.access = Access(permission=permission)  # type: ignore[attr-defined]
+        guarded.access = Access(permission=permission, finder=on)  # type: ignore[attr-defined]
         return guarded
 
     return decorate
@@ -78,10 +99,3 @@ def in_control(reason: str) -> Callable[[View], View]:
         return inside
 
     return decorate
-
-
-def check(user: Any, permission: str) -> None:
-    """Raise PermissionDenied unless the person's role here grants the permission."""
-    membership = user.membership if isinstance(user, User) else None
-    if membership is None or not allows(membership.role, permission):
-        raise PermissionDenied(f"This needs the permission {permission}.")

@@ -5,7 +5,6 @@ from typing import Any
 from django.http import HttpRequest
 
 from .models import User
-from .permissions import GRANTS
 
 
 def member(request: HttpRequest) -> dict[str, Any]:
@@ -15,5 +14,5 @@ def member(request: HttpRequest) -> dict[str, Any]:
     return {
         "tenant": getattr(request, "tenant", None),
         "member": membership,
-        "may": GRANTS.get(membership.role, frozenset()) if membership else frozenset(),
+        "may": membership.permissions if membership else frozenset(),
     }

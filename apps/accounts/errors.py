@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from apps.core.errors import DomainError
+from apps.core.errors import DomainError, NotFoundError
 
 
 class EmailUnavailable(DomainError):
@@ -14,6 +14,42 @@ class WeakPassword(DomainError):
     code = "weak_password"
 
 
+class WrongPassword(DomainError):
+    status = 403
+    code = "wrong_password"
+    message = "That is not your password."
+
+
+class CredentialsRefused(DomainError):
+    status = 401
+    code = "credentials_refused"
+    message = "The e-mail address or the password is not correct."
+
+
+class OrganizationRequired(DomainError):
+    """The person belongs to several organizations; ``organizations`` are those to choose from."""
+
+    status = 409
+    code = "organization_required"
+    message = "You belong to several organizations. Name one."
+
+    def __init__(self, organizations: list[dict[str, str]]) -> None:
+        super().__init__(field="organization")
+        self.extra = {"organizations": organizations}
+
+
+class TokenRefused(DomainError):
+    status = 401
+    code = "token_refused"
+    message = "The token is not valid, has expired, or was revoked."
+
+
+class ForeignToken(DomainError):
+    status = 403
+    code = "foreign_token"
+    message = "The token belongs to another organization."
+
+
 class HandoffRefused(DomainError):
     status = 403
     code = "handoff_refused"
@@ -25,8 +61,122 @@ class TooManyAttempts(DomainError):
     code = "too_many_attempts"
     message = "That was tried too often. Wait a minute and try again."
 
+    def __init__(self, *, retry_after_seconds: int = 60) -> None:
+        super().__init__()
+        self.headers = {"Retry-After": str(max(retry_after_seconds, 1))}
+
 
 class PasswordLinkRefused(DomainError):
     status = 403
     code = "password_link_refused"
     message = "This link was used already, or is too old. Ask for a new one."
+
+
+class VerificationRefused(DomainError):
+    status = 403
+    code = "verification_refused"
+    message = "This link is not for this account, or is too old. Ask for a new one."
+
+
+class InvitationRefused(DomainError):
+    status = 403
+    code = "invitation_refused"
+    message = "This invitation was used already, was withdrawn, or is too old. Ask for a new one."
+
+
+class AlreadyInvited(DomainError):
+    code = "already_invited"
+    message = "This address has an open invitation already."
+
+
+class AlreadyMember(DomainError):
+    code = "already_member"
+    message = "This person is a member already."
+
+
+class LastOwner(DomainError):
+    code = "last_owner"
+    message = "An organization needs an owner. Make somebody else an owner first."
+
+
+class BeyondOwnRights(DomainError):
+    status = 403
+    code = "beyond_own_rights"
+    message = "Nobody can give or take away rights that they do not have themselves."
+
+
+class UnknownRole(DomainError):
+    status = 400
+    code = "unknown_role"
+    message = "There is no such role."
+
+
+class UnknownPermission(DomainError):
+    status = 400
+    code = "unknown_permission"
+    message = "There is no such permission."
+
+
+class RoleNameTaken(DomainError):
+    code = "role_name_taken"
+    message = "There already is a role with this name."
+
+
+class RoleInUse(DomainError):
+    code = "role_in_use"
+    message = "Members or invitations still have this role."
+
+
+class InvalidExpiry(DomainError):
+    status = 400
+    code = "invalid_expiry"
+    message = "The expiry must be in the future."
+
+
+class MemberNotFound(NotFoundError):
+    code = "member_not_found"
+    message = "There is no such member."
+
+
+class InvitationNotFound(NotFoundError):
+    code = "invitation_not_found"
+    message = "There is no such open invitation."
+
+
+class RoleNotFound(NotFoundError):
+    code = "role_not_found"
+    message = "There is no such role."
+
+
+class ApiKeyNotFound(NotFoundError):
+    code = "api_key_not_found"
+    message = "There is no such API key."
+
+
+class SessionNotFound(NotFoundError):
+    code = "session_not_found"
+    message = "There is no such session."
+
+
+class ShareNotFound(NotFoundError):
+    code = "share_not_found"
+    message = "It is not shared with this person."
+
+
+class InvalidIdempotencyKey(DomainError):
+    status = 400
+    code = "invalid_idempotency_key"
+    message = "An Idempotency-Key has 1 to 255 printable characters."
+
+
+class CallDiffers(DomainError):
+    status = 422
+    code = "idempotency_key_reused"
+    message = "This Idempotency-Key was used for another call."
+
+
+class CallInProgress(DomainError):
+    status = 409
+    code = "idempotent_call_in_progress"
+    message = "The first call with this Idempotency-Key is still running."
+    headers = {"Retry-After": "1"}  # noqa: RUF012

@@ -16,6 +16,28 @@ class SetPasswordForm(forms.Form):
     )
 
 
+class AddressForm(forms.Form):
+    email = forms.EmailField(
+        max_length=254, label="E-mail address", widget=forms.EmailInput(attrs={"autocomplete": "email"})
+    )
+
+
+class AcceptForm(SetPasswordForm):
+    """A new password, or for ``known`` people the one they have."""
+
+    name = forms.CharField(
+        max_length=150, required=False, label="Your name", widget=forms.TextInput(attrs={"autocomplete": "name"})
+    )
+    field_order = ("name", "password")
+
+    def __init__(self, *args: Any, known: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if known:
+            field = self.fields["password"]
+            field.label, field.help_text = "Your password", "The one you sign in with elsewhere on this platform."
+            field.widget.attrs["autocomplete"] = "current-password"
+
+
 class SignInForm(LoginForm):  # type: ignore[misc]
     """allauth's form with labels alone: placeholders that repeat them vanish when they are needed."""
 

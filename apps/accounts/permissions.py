@@ -1,4 +1,4 @@
-"""What each role may do in its organization."""
+"""What each role, and each relation to a single thing, allows."""
 
 from __future__ import annotations
 
@@ -7,24 +7,42 @@ from django.db import models
 PROJECTS_READ = "projects:read"
 PROJECTS_WRITE = "projects:write"
 PROJECTS_DELETE = "projects:delete"
+PROJECTS_SHARE = "projects:share"
 BILLING_VIEW = "billing:view"
 BILLING_MANAGE = "billing:manage"
 USERS_MANAGE = "users:manage"
+ROLES_MANAGE = "roles:manage"
+KEYS_MANAGE = "keys:manage"
+SETTINGS_MANAGE = "settings:manage"
+SSO_MANAGE = "sso:manage"
+FLAGS_MANAGE = "flags:manage"
+AUDIT_VIEW = "audit:view"
 ANALYTICS_VIEW = "analytics:view"
 INTEGRATIONS_MANAGE = "integrations:manage"
 
-ALL = frozenset(
-    {
-        PROJECTS_READ,
-        PROJECTS_WRITE,
-        PROJECTS_DELETE,
-        BILLING_VIEW,
-        BILLING_MANAGE,
-        USERS_MANAGE,
-        ANALYTICS_VIEW,
-        INTEGRATIONS_MANAGE,
-    }
-)
+# What no role lacks: looking after oneself, and asking for the projects that one may see.
+MEMBER = "member"
+PROJECTS_LIST = "projects:list"
+
+DESCRIPTIONS: dict[str, str] = {
+    PROJECTS_READ: "See the organization's projects and documents",
+    PROJECTS_WRITE: "Create and change projects and documents",
+    PROJECTS_DELETE: "Delete projects",
+    PROJECTS_SHARE: "Share projects and documents with single members",
+    BILLING_VIEW: "See subscription and invoices",
+    BILLING_MANAGE: "Change subscription and payment method",
+    USERS_MANAGE: "Invite, change and remove members",
+    ROLES_MANAGE: "Make and change the organization's own roles",
+    KEYS_MANAGE: "Make and revoke API keys",
+    SETTINGS_MANAGE: "Change name, branding and settings",
+    SSO_MANAGE: "Set up single sign-on",
+    FLAGS_MANAGE: "Turn features on and off",
+    AUDIT_VIEW: "Read and export the audit log",
+    ANALYTICS_VIEW: "See usage and figures",
+    INTEGRATIONS_MANAGE: "Connect other services",
+}
+ALL = frozenset(DESCRIPTIONS)
+EVERYONE = frozenset({MEMBER, PROJECTS_LIST})
 
 
 class Role(models.TextChoices):
@@ -32,6 +50,7 @@ class Role(models.TextChoices):
     ADMIN = "admin"
     MEMBER = "member"
     VIEWER = "viewer"
+    CUSTOM = "custom"
 
 
 GRANTS: dict[str, frozenset[str]] = {
@@ -39,8 +58,20 @@ GRANTS: dict[str, frozenset[str]] = {
     Role.ADMIN: ALL - {BILLING_MANAGE, INTEGRATIONS_MANAGE},
     Role.MEMBER: frozenset({PROJECTS_READ, PROJECTS_WRITE, ANALYTICS_VIEW}),
     Role.VIEWER: frozenset({PROJECTS_READ}),
+    Role.CUSTOM: frozenset(),  # the custom role itself says
 }
 
 
-def allows(role: str, permission: str) -> bool:
-    return permission in GRANTS.get(role, frozenset())
+class Relation(models.TextChoices):
+    """What a person is to one project or document."""
+
+    OWNER = "owner"
+    EDITOR = "editor"
+    VIEWER = "viewer"
+
+
+RELATION_GRANTS: dict[str, frozenset[str]] = {
+    Relation.OWNER: frozenset({PROJECTS_READ, PROJECTS_WRITE, PROJECTS_DELETE, PROJECTS_SHARE}),
+    Relation.EDITOR: frozenset({PROJECTS_READ, PROJECTS_WRITE}),
+    Relation.VIEWER: frozenset({PROJECTS_READ}),
+}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends import db
 from django.utils import timezone
 
+from apps.audit.actors import origin
 from apps.tenancy.context import Context, ControlContext, TenantContext, control, current, use
 
 from .models import Session
@@ -26,7 +28,9 @@ class SessionStore(db.SessionStore):
 
     def create_model_instance(self, data: dict[str, Any]) -> Session:
         session: Any = super().create_model_instance(data)
-        session.tenant_id = self._tenant_id
+        place = origin()
+        session.tenant_id, session.user_id = self._tenant_id, data.get(SESSION_KEY)
+        session.ip, session.user_agent = place.ip, place.user_agent[:400]
         return session
 
     def load(self) -> dict[str, Any]:

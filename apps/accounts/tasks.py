@@ -1,13 +1,37 @@
 from __future__ import annotations
 
+from uuid import UUID
+
 from celery import shared_task
 
-from .services import clear_expired_codes
+from apps.core.memory import MemoryAway
+from apps.tenancy import outbox
+from apps.tenancy.tasks import ContextTask
+
+from . import revocation
+from .limits import clear_old_attempts
+from .services.handoff import clear_expired_codes
+from .services.idempotency import clear_expired_calls
+from .services.tokens import clear_expired_tokens
 from .sessions import SessionStore
 
 
 @shared_task(control_reason="clear what has expired")
 def clear_expired() -> None:
-    """Remove sessions and hand-off codes that are of no use any more; runs every hour."""
+    """Remove what is of no use any more; runs every hour."""
     SessionStore.clear_expired()
     clear_expired_codes()
+    clear_expired_tokens()
+    clear_expired_calls()
+    clear_old_attempts()
+
+
+@outbox.subscribe(revocation.RIGHTS_CHANGED)
+@shared_task(
+    bind=True, control_reason="publish rights", autoretry_for=(MemoryAway,), retry_backoff=True, max_retries=20
+)
+def republish_rights(self: ContextTask, event_id: str, user_id: str, family_id: str = "") -> None:
+    """Tell the in-memory store of changed rights, in case it was away when they changed."""
+    revocation.republish(
+        tenant_id=self.tenant_id, user_id=UUID(user_id), family_id=UUID(family_id) if family_id else None
+    )

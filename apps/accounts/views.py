@@ -1,10 +1,12 @@
-"""Signing in and out on a tenant's host."""
+"""Signing in and out on a tenant's host, and what people do with the links that are mailed to them."""
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from allauth.account import views as allauth_views
+from django import forms
 from django.contrib import messages
 from django.contrib.auth import login
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -18,17 +20,31 @@ from apps.core.errors import DomainError
 from apps.tenancy.context import control
 from apps.tenants.links import apex_link
 
-from . import services
-from .access import in_control, public
+from .access import in_control, public, requires, subject_of
 from .errors import HandoffRefused
-from .forms import SetPasswordForm
+from .forms import AcceptForm, AddressForm, SetPasswordForm
+from .limits import INVITATION, LOOKUP, RESET, SIGN_IN, count_attempt
+from .models import User
+from .permissions import MEMBER
+from .services import handoff as handoffs
+from .services import invitations, lookup, people, sessions
 
 BACKEND = "apps.accounts.backends.MemberBackend"
+MAILED = "If the address is known here, a mail is on its way to it."
 
 
 @public("people sign in here")
-@in_control("sign-in")
 def sign_in(request: HttpRequest) -> HttpResponseBase:
+    if request.method == "POST":
+        count_attempt(request, SIGN_IN, request.POST.get("login", ""))
+    response = _sign_in(request)
+    if request.method == "POST" and response.status_code == 302:
+        sessions.note_sign_in(subject_of(request))
+    return response
+
+
+@in_control("sign-in")
+def _sign_in(request: HttpRequest) -> HttpResponseBase:
     return allauth_views.login(request)
 
 
@@ -49,14 +65,75 @@ def set_password(request: HttpRequest, user_id: UUID, token: str) -> HttpRespons
     form = SetPasswordForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            services.set_password(user_id=user_id, token=token, **form.cleaned_data)
+            people.set_password(user_id=user_id, token=token, **form.cleaned_data)
             messages.success(request, "Your password is set. Sign in with it.")
             return redirect("account_login")
         except DomainError as error:
-            form.add_error(error.field or None, error.message)
-    response = render(request, "account/set_password.html", {"form": form}, status=422 if form.errors else 200)
-    response["Referrer-Policy"] = "no-referrer"
-    return response
+            _blame(form, error)
+    return _secret_page(request, "account/set_password.html", {"form": form})
+
+
+@public("whoever lost their password cannot sign in")
+@require_http_methods(["GET", "HEAD", "POST"])
+def reset_password(request: HttpRequest) -> HttpResponse:
+    """Have a link mailed with which a member sets a new password; the answer is the same for everybody."""
+    form = AddressForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            count_attempt(request, RESET, form.cleaned_data["email"])
+            people.request_password_reset(email=form.cleaned_data["email"])
+            messages.success(request, MAILED)
+            return redirect("account_login")
+        except DomainError as error:
+            _blame(form, error)
+    return _page(request, "account/reset_password.html", {"form": form})
+
+
+@public("the invitation's link is the proof")
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@sensitive_post_parameters("password")
+@sensitive_variables("token")
+def accept_invitation(request: HttpRequest, token: str) -> HttpResponse:
+    """Become a member: with the password that one has, or a new one."""
+    prospect = invitations.open_invitation(token)
+    form = AcceptForm(request.POST or None, known=prospect.known)
+    if request.method == "POST" and form.is_valid():
+        try:
+            count_attempt(request, INVITATION, token)
+            membership = invitations.accept(token=token, **form.cleaned_data)
+            with control("sign-in"):
+                login(request, membership.user, backend=BACKEND)
+            return redirect("projects:list")
+        except DomainError as error:
+            _blame(form, error)
+    return _secret_page(request, "account/accept_invitation.html", {"form": form, "invitation": prospect.invitation})
+
+
+@requires(MEMBER)
+@require_safe
+@never_cache
+def verify_email(request: HttpRequest, token: str) -> HttpResponse:
+    """Note that the signed-in person's address is theirs."""
+    user: Any = request.user
+    people.verify_email(user=user, token=token, actor=_subject(request))
+    messages.success(request, f"{user.email} is verified.")
+    return redirect("projects:list")
+
+
+@public("whoever forgot their organization's address cannot sign in")
+@require_http_methods(["GET", "HEAD", "POST"])
+def find_organizations(request: HttpRequest) -> HttpResponse:
+    """Have the list of one's organizations mailed; the answer is the same for everybody."""
+    form = AddressForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            count_attempt(request, LOOKUP, form.cleaned_data["email"])
+            lookup.request_organizations(email=form.cleaned_data["email"])
+            return render(request, "account/find_organizations.html", {"done": MAILED})
+        except DomainError as error:
+            _blame(form, error)
+    return _page(request, "account/find_organizations.html", {"form": form})
 
 
 @public("leads to the page where organizations are founded")
@@ -73,10 +150,29 @@ def handoff(request: HttpRequest) -> HttpResponse:
     """Sign in with the code that the apex issued after sign-up, and leave its address behind."""
     code = request.GET.get("code", "")
     try:
-        user = services.redeem_handoff_code(code=code)
+        user: User = handoffs.redeem_handoff_code(code=code)
     except HandoffRefused as error:
         messages.error(request, error.message)
         return redirect("account_login")
     with control("sign-in"):
         login(request, user, backend=BACKEND)
     return redirect("projects:list")
+
+
+def _subject(request: HttpRequest) -> Any:
+    return subject_of(request)
+
+
+def _blame(form: forms.BaseForm, error: DomainError) -> None:
+    form.add_error(error.field if error.field in form.fields else None, error.message)
+
+
+def _page(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
+    return render(request, template, context, status=422 if context["form"].errors else 200)
+
+
+def _secret_page(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
+    """A page whose address is a secret that must not be passed on."""
+    response = _page(request, template, context)
+    response["Referrer-Policy"] = "no-referrer"
+    return response

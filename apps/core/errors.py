@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 
 class DomainError(Exception):
     """A rule was broken. The API answers with problem+json, a page with a form error, a command with one line.
 
-    ``field`` names the input that is at fault, where one is.
+    ``field`` names the input that is at fault, where one is; ``headers`` and ``extra`` members go with the answer.
     """
 
     status = 409
     code = "conflict"
     message = "That is not possible right now."
+
+    headers: Mapping[str, str] = {}
+    extra: Mapping[str, Any] = {}
 
     def __init__(self, message: str = "", *, field: str = "") -> None:
         self.message = message or self.message
@@ -23,3 +29,9 @@ class NotFoundError(DomainError):
     status = 404
     code = "not_found"
     message = "There is nothing here."
+
+
+class PreconditionFailed(DomainError):
+    status = 412
+    code = "precondition_failed"
+    message = "It has changed since you read it. Read it again, then change it."

@@ -10,7 +10,7 @@ from django_structlog.middlewares import RequestMiddleware
 from redis import RedisError
 
 from .errors import DomainError
-from .problems import CacheAway, error_response
+from .problems import CacheAway, domain_error_response, error_response
 
 
 def content_security_policy(*, form_targets: str = "") -> str:
@@ -52,7 +52,7 @@ class DomainErrorMiddleware:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if isinstance(exception, DomainError):
-            return error_response(request, exception.status, exception.code, exception.message)
+            return domain_error_response(request, exception)
         if isinstance(exception, RedisError):
             return error_response(request, 503, CacheAway.default_code, CacheAway.default_detail)
         return None

@@ -1,29 +1,66 @@
+"""Pages that stay in step while rows come and go."""
+
 from __future__ import annotations
 
 from typing import Any
 
-from django.utils.dateparse import parse_datetime
-from rest_framework.exceptions import NotFound
+from django.core.exceptions import ValidationError as InvalidValue
+from django.db import models
+from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.pagination import CursorPagination
+from rest_framework.response import Response
+
+LINKS = (("get_next_link", "next"), ("get_previous_link", "prev"))
 
 
-class NewestFirstPagination(CursorPagination):
-    """Pages by a stable cursor, newest rows first; ``page_size`` up to 100."""
+class CursorPages(CursorPagination):
+    """Pages by a stable cursor; ``page_size`` up to 100, ``ordering`` one of the view's ``orderings``.
+
+    The links stand in the body and in the Link header (RFC 8288).
+    """
 
     ordering = ("-created_at", "-id")
     page_size_query_param = "page_size"
     max_page_size = 100
 
+    def paginate_queryset(self, queryset: Any, request: Any, view: Any = None) -> list[Any] | None:
+        self.model = queryset.model
+        self._check_page_size(request)
+        return super().paginate_queryset(queryset, request, view)
+
+    def get_ordering(self, request: Any, queryset: Any, view: Any) -> tuple[str, ...]:
+        orderings: dict[str, tuple[str, ...]] = getattr(view, "orderings", {"-created_at": self.ordering})
+        wanted = request.query_params.get("ordering")
+        if wanted is None:
+            return next(iter(orderings.values()))
+        if wanted not in orderings:
+            raise ValidationError({"ordering": f"One of {', '.join(orderings)}."})
+        return orderings[wanted]
+
     def decode_cursor(self, request: Any) -> Any:
         """The position of a page. Raises NotFound for one that no page has."""
         cursor = super().decode_cursor(request)
-        if cursor is not None and cursor.position is not None and not _is_time(str(cursor.position)):
+        if cursor is not None and cursor.position is not None and not self._is_position(str(cursor.position)):
             raise NotFound(self.invalid_cursor_message)
         return cursor
 
+    def get_paginated_response(self, data: Any) -> Response:
+        response = super().get_paginated_response(data)
+        links = [(getattr(self, method)(), relation) for method, relation in LINKS]
+        header = ", ".join(f'<{address}>; rel="{relation}"' for address, relation in links if address)
+        if header:
+            response["Link"] = header
+        return response
 
-def _is_time(text: str) -> bool:
-    try:
-        return parse_datetime(text) is not None
-    except ValueError:
-        return False
+    def _is_position(self, text: str) -> bool:
+        field: models.Field[Any, Any] = self.model._meta.get_field(self.ordering[0].lstrip("-"))
+        try:
+            field.to_python(text)
+        except (InvalidValue, ValueError, OverflowError):
+            return False
+        return "\x00" not in text
+
+    def _check_page_size(self, request: Any) -> None:
+        wanted = request.query_params.get(self.page_size_query_param)
+        if wanted is not None and not (wanted.isascii() and wanted.isdigit() and 1 <= int(wanted[:4]) <= 100):
+            raise ValidationError({"page_size": "A number from 1 to 100."})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -37,12 +38,28 @@ def problem(status: int, code: str, detail: str, errors: list[dict[str, Any]] | 
     return body
 
 
-def error_response(request: HttpRequest, status: int, code: str, detail: str) -> HttpResponse:
+def error_response(
+    request: HttpRequest, status: int, code: str, detail: str, extra: Mapping[str, Any] | None = None
+) -> HttpResponse:
     """An error outside any view: problem+json for clients of the API, a page for everyone else."""
     if request.path.startswith("/api/"):
-        return JsonResponse(problem(status, code, detail), status=status, content_type=PROBLEM_JSON)
+        body = {**problem(status, code, detail), **(extra or {})}
+        return JsonResponse(body, status=status, content_type=PROBLEM_JSON)
     context = {"status": status, "title": HTTPStatus(status).phrase, "detail": detail}
     return render(request, "errors/error.html", context, status=status)
+
+
+def domain_error_response(request: HttpRequest, error: DomainError) -> HttpResponse:
+    """A broken rule outside REST framework, in its own status and words."""
+    response = error_response(request, error.status, error.code, error.message, error.extra)
+    for name, value in _headers_of(error).items():
+        response[name] = value
+    return response
+
+
+def _headers_of(error: DomainError) -> dict[str, str]:
+    challenge = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}  # RFC 9110, 11.6.1
+    return {**challenge, **error.headers}
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
@@ -71,7 +88,7 @@ class DomainProblem(APIException):
 
     def __init__(self, error: DomainError) -> None:
         self.status_code = error.status
-        self.field = error.field
+        self.field, self.extra, self.headers = error.field, error.extra, _headers_of(error)
         super().__init__(error.message, error.code)
 
 
@@ -94,6 +111,8 @@ class ProblemHandler(ExceptionHandler):  # type: ignore[misc]
     def get_response(self, exc: APIException, data: dict[str, Any]) -> Response:
         response = super().get_response(exc, data)
         response.content_type = PROBLEM_JSON
+        for name, value in getattr(exc, "headers", {}).items():
+            response[name] = value
         return response  # type: ignore[no-any-return]
 
 
@@ -105,4 +124,5 @@ class ProblemFormatter(ExceptionFormatter):  # type: ignore[misc]
             return problem(self.exc.status_code, "validation_error", "The request has errors.", errors)
         field = getattr(self.exc, "field", "")
         errors = [{"field": field, "code": first.code, "detail": first.detail}] if field else []
-        return problem(self.exc.status_code, first.code, first.detail, errors)
+        body = problem(self.exc.status_code, first.code, first.detail, errors)
+        return {**body, **getattr(self.exc, "extra", {})}

@@ -24,13 +24,12 @@ class Mail:
 
 def mails() -> list[Mail]:
     """Newest first."""
-    files = sorted(Path(settings.EMAIL_FILE_PATH).glob("*.log"), reverse=True)
+    files = sorted(Path(settings.EMAIL_FILE_PATH).glob("*.eml"), key=lambda file: file.stat().st_mtime, reverse=True)
     return [_read(file) for file in files]
 
 
 def _read(file: Path) -> Mail:
-    content = file.read_bytes().rsplit(b"-" * 79, 1)[0]
-    message: EmailMessage = email.message_from_bytes(content, policy=default)
+    message: EmailMessage = email.message_from_bytes(file.read_bytes(), policy=default)
     body = message.get_body(("plain",))
     return Mail(
         name=file.stem,

@@ -1,38 +1,114 @@
+"""Mails about organizations and people. Secrets of their links are made when they are written."""
+
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from celery import shared_task
 from django.conf import settings
 from django.urls import reverse
 
-from apps.accounts.selectors import find_member, owners_of
-from apps.accounts.services import make_password_token
+from apps.accounts.models import Invitation
+from apps.accounts.selectors import find_member, find_person, memberships_of, names_of, owners_of
+from apps.accounts.services.invitations import INVITED, make_token
+from apps.accounts.services.lookup import LOOKUP_REQUESTED
+from apps.accounts.services.people import (
+    RESET_REQUESTED,
+    VERIFICATION_REQUESTED,
+    make_password_token,
+    make_verification_token,
+)
+from apps.accounts.subjects import NOBODY
 from apps.tenancy import outbox
 from apps.tenancy.context import current_tenant
 from apps.tenants.links import link
 from apps.tenants.selectors import primary_domain
 from apps.tenants.services.provisioning import READY
 
-from .services import send_email
+from . import services
+from .services import send_email_once
+
+PERSISTENT: dict[str, Any] = {  # mail servers come and go
+    "autoretry_for": (OSError,),
+    "retry_backoff": True,
+    "max_retries": 10,
+}
 
 
 @outbox.subscribe(READY)
-@shared_task(autoretry_for=(OSError,), retry_backoff=True, max_retries=10)  # mail servers come and go
+@shared_task(**PERSISTENT)
 def send_welcome_email(event_id: str) -> None:
     """Tell the owners of a new organization where it is."""
     tenant_id = current_tenant().tenant_id
-    domain = primary_domain(tenant_id)
     for owner in owners_of(tenant_id):
-        address = link(domain.domain, _path_for(owner.user_id, tenant_id))
-        context = {"organization": domain.tenant.name, "address": address, "email": owner.email}
-        send_email(to=owner.email, template="welcome", context=context, message_id=f"{event_id}.{owner.id}")
+        member = find_member(owner.user_id, tenant_id)
+        if member is None or member.has_usable_password():
+            path = "/sign-in/"
+        else:
+            path = _path("set-password", user_id=owner.user_id, token=make_password_token(member))
+        _send("welcome", to=owner.email, key=f"{event_id}.{owner.id}", path=path, email=owner.email)
 
 
-def _path_for(user_id: UUID, tenant_id: UUID) -> str:
-    """Where an owner goes: to sign in, or to set a password first. The proof is made when the mail is sent."""
-    member = find_member(user_id, tenant_id)
-    if member is None or member.has_usable_password():
-        return "/sign-in/"
-    proof = {"user_id": user_id, "token": make_password_token(member)}
-    return reverse("set-password", kwargs=proof, urlconf=settings.ROOT_URLCONF)
+@outbox.subscribe(INVITED)
+@shared_task(**PERSISTENT)
+def send_invitation(event_id: str, invitation_id: str, generation: int) -> None:
+    """Mail the link with which somebody becomes a member, unless it is void by now."""
+    tenant_id = current_tenant().tenant_id
+    invitation = Invitation.objects.filter(
+        tenant_id=tenant_id, id=invitation_id, generation=generation, accepted_at=None, revoked_at=None
+    ).first()
+    if invitation is not None:
+        inviter = invitation.invited_by_id or NOBODY
+        by = names_of(tenant_id, {inviter}).get(inviter, "")
+        path = _path("accept-invitation", token=make_token(invitation))
+        _send("invitation", to=invitation.email, key=event_id, path=path, invited_by=by)
+
+
+@outbox.subscribe(RESET_REQUESTED)
+@shared_task(**PERSISTENT)
+def send_password_reset(event_id: str, user_id: str) -> None:
+    """Mail the link with which a member sets a new password."""
+    member = find_member(UUID(user_id), current_tenant().tenant_id)
+    if member is not None:
+        path = _path("set-password", user_id=member.pk, token=make_password_token(member))
+        _send("password_reset", to=member.email, key=event_id, path=path)
+
+
+@outbox.subscribe(VERIFICATION_REQUESTED)
+@shared_task(**PERSISTENT)
+def send_verification(event_id: str, user_id: str) -> None:
+    """Mail the link that proves a member's address."""
+    member = find_member(UUID(user_id), current_tenant().tenant_id)
+    if member is not None:
+        path = _path("verify-email", token=make_verification_token(member))
+        _send("verification", to=member.email, key=event_id, path=path)
+
+
+@outbox.subscribe(LOOKUP_REQUESTED)
+@shared_task(control_reason="tell somebody their organizations", **PERSISTENT)
+def send_organizations(event_id: str, user_id: str) -> None:
+    """Mail somebody the addresses of the organizations they belong to."""
+    person = find_person(user_id)
+    if person is not None:
+        found = [(m.tenant.name, link(primary_domain(m.tenant_id).domain)) for m in memberships_of(person)]
+        context = {"organizations": found}
+        send_email_once(to=person.email, template="organizations", context=context, key=event_id)
+
+
+@shared_task(control_reason="clear old mail notes")
+def clear_old_notes() -> None:
+    """Forget which mails went out long ago; runs every day."""
+    services.clear_old_notes()
+
+
+def _send(template: str, *, to: str, key: str, path: str, **context: Any) -> None:
+    domain = primary_domain(current_tenant().tenant_id)
+    address = link(domain.domain, path)
+    send_email_once(
+        to=to, template=template, context={"organization": domain.tenant.name, "address": address, **context}, key=key
+    )
+
+
+def _path(name: str, **kwargs: Any) -> str:
+    return reverse(name, kwargs=kwargs, urlconf=settings.ROOT_URLCONF)

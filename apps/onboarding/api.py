@@ -2,43 +2,57 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
-from apps.accounts.limits import count_sign_up
+from apps.accounts.limits import SIGN_UP, count_attempt
+from apps.accounts.resources import ResourceView
+from apps.accounts.selectors import memberships_of
+from apps.accounts.serializers import TokensSerializer, described
+from apps.accounts.services import tokens
 from apps.tenants.links import link
 from apps.tenants.selectors import primary_domain
 
 from . import services
 
 
-class RegisterSerializer(serializers.Serializer):
+class RegisterSerializer(serializers.Serializer[Any]):
     organization = serializers.CharField(max_length=services.NAME_MAX_LENGTH)
     email = serializers.EmailField(max_length=254)
     password = serializers.CharField(max_length=1000, trim_whitespace=False)
 
 
-class RegisterView(APIView):
-    """201 with the organization's address; 202 while its place is still being built."""
+class RegisterView(ResourceView):
+    """201 with tokens and the organization's address; 202 without tokens while its place is still being built."""
 
     public_because = "organizations are founded here"
     authentication_classes = ()
 
+    @extend_schema(request=RegisterSerializer, responses={201: TokensSerializer, 202: OpenApiTypes.OBJECT})
     def post(self, request: Request) -> Response:
-        serializer = RegisterSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        count_sign_up(request._request, serializer.validated_data["email"])
-        founded = services.sign_up(**serializer.validated_data)
-        body = {
-            "user": {"id": founded.owner.id, "email": founded.owner.email},
-            "tenant": {
-                "id": founded.tenant.id,
-                "slug": founded.tenant.slug,
-                "name": founded.tenant.name,
-                "status": founded.tenant.status,
-                "url": link(primary_domain(founded.tenant.id).domain),
-            },
-        }
-        return Response(body, status=status.HTTP_201_CREATED if founded.is_ready else status.HTTP_202_ACCEPTED)
+        content = self.valid(RegisterSerializer)
+        count_attempt(request._request, SIGN_UP, content["email"])
+        founded = services.sign_up(**content)
+        if founded.is_ready:
+            body = described(tokens.issue(memberships_of(founded.owner, tenant_id=founded.tenant.id)[0]))
+            return Response(body, status=status.HTTP_201_CREATED)
+        return Response(_promised(founded), status=status.HTTP_202_ACCEPTED)
+
+
+def _promised(founded: services.SignUp) -> dict[str, Any]:
+    tenant = founded.tenant
+    return {
+        "user": {"id": founded.owner.id, "email": founded.owner.email},
+        "tenant": {
+            "id": tenant.id,
+            "slug": tenant.slug,
+            "name": tenant.name,
+            "status": tenant.status,
+            "url": link(primary_domain(tenant.id).domain),
+        },
+    }

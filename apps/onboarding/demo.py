@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from apps.accounts.models import User
+from apps.accounts import subjects
 from apps.accounts.selectors import owners_of
-from apps.projects import services as projects
+from apps.accounts.subjects import Subject
 from apps.projects.models import Project
+from apps.projects.services import documents, projects
 from apps.tenancy.context import use
 from apps.tenants.models import Tenant
 from apps.tenants.selectors import tenant_for_slug
@@ -38,7 +37,7 @@ def seed(slug: str) -> Tenant | None:
             return None
         owner = owners_of(tenant.id)[0]
         for name, description in PROJECTS.items():
-            _add_project(owner.user_id, name, description)
+            _add_project(subjects.of_membership(owner), name, description)
     return tenant
 
 
@@ -51,7 +50,6 @@ def _found(slug: str) -> Tenant:
     ).tenant
 
 
-def _add_project(owner_id: UUID, name: str, description: str) -> None:
-    owner = User(id=owner_id)
-    project: Project = projects.create_project(actor=owner, name=name, description=description)
-    projects.add_document(actor=owner, project=project, upload=SimpleUploadedFile("notes.md", NOTES))
+def _add_project(owner: Subject, name: str, description: str) -> None:
+    project = projects.create_project(actor=owner, name=name, description=description)
+    documents.add_document(actor=owner, project=project, upload=SimpleUploadedFile("notes.md", NOTES))

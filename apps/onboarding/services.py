@@ -7,9 +7,12 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from apps.accounts import services as accounts
 from apps.accounts.models import Membership, User
 from apps.accounts.permissions import Role
+from apps.accounts.roles import Assigned
+from apps.accounts.services import members, people
+from apps.audit import services as audit
+from apps.audit.actors import ANONYMOUS
 from apps.tenancy.context import control
 from apps.tenancy.transactions import atomic, lock
 from apps.tenants.models import Placement, Tenant
@@ -36,8 +39,8 @@ class SignUp:
 def sign_up(*, organization: str, email: str, password: str, placement: str = "") -> SignUp:
     """Found an organization with its owner, in one transaction. Raises a DomainError that names the field."""
     with control("sign-up"):
-        person = accounts.identify_person(email=email, password=password)
-    return _found(organization, placement, lambda: accounts.save_person(person))
+        person = people.identify_person(email=email, password=password)
+    return _found(organization, placement, lambda: people.save_person(person))
 
 
 def ensure_organization(*, organization: str, owner_email: str, placement: str = "") -> SignUp:
@@ -49,7 +52,7 @@ def ensure_organization(*, organization: str, owner_email: str, placement: str =
     with control("ensure organization"), atomic():
         lock(f"organization {name}")
         existing = find_organization(organization=name, owner_email=owner_email, placement=placement)
-        return existing or _found(name, placement, lambda: accounts.invite_person(email=owner_email))
+        return existing or _found(name, placement, lambda: people.invite_person(email=owner_email))
 
 
 def find_organization(*, organization: str, owner_email: str, placement: str = "") -> SignUp | None:
@@ -85,5 +88,6 @@ def _found(organization: str, placement: str, owner: Callable[[], User]) -> Sign
     with control("found organization"), atomic():
         user = owner()
         tenant = provisioning.open_tenant(name=name, kind=kind)
-        accounts.add_member(tenant_id=tenant.id, user=user, role=Role.OWNER)
+        audit.record("organization.founded", actor=ANONYMOUS, resource=tenant, tenant_id=tenant.id)
+        members.add_member(tenant_id=tenant.id, user=user, role=Assigned(Role.OWNER))
     return SignUp(tenant, user, created=True)

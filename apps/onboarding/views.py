@@ -10,8 +10,8 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.accounts.access import public
-from apps.accounts.limits import count_sign_up
-from apps.accounts.services import issue_handoff_code
+from apps.accounts.limits import SIGN_UP, count_attempt
+from apps.accounts.services.handoff import issue_handoff_code
 from apps.core.errors import DomainError
 from apps.core.middleware import content_security_policy
 from apps.tenants.links import link
@@ -34,7 +34,7 @@ def sign_up(request: HttpRequest) -> HttpResponse:
     form = SignUpForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            count_sign_up(request, form.cleaned_data["email"])
+            count_attempt(request, SIGN_UP, form.cleaned_data["email"])
             return _welcome(services.sign_up(**form.cleaned_data))
         except DomainError as error:
             form.add_error(error.field or None, error.message)

@@ -27,3 +27,18 @@ class DownloadRefused(DomainError):
     status = 403
     code = "download_refused"
     message = "This download link has expired or is not yours. Open the project and try again."
+
+
+class CustomFieldExists(DomainError):
+    code = "custom_field_exists"
+    message = "There already is a custom field with this key."
+
+
+class InvalidCustomField(DomainError):
+    status = 400
+    code = "invalid_custom_field"
+
+
+class CustomFieldNotFound(NotFoundError):
+    code = "custom_field_not_found"
+    message = "There is no such custom field."

@@ -1,31 +1,60 @@
-"""Reads about projects; each takes the member who asks."""
+"""Reads about projects; each takes the subject who asks and shows what they may see."""
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 
-from apps.accounts.access import check
-from apps.accounts.models import User
-from apps.accounts.permissions import PROJECTS_READ
+from apps.accounts.decisions import authorize
+from apps.accounts.models import Share
+from apps.accounts.permissions import PROJECTS_READ, RELATION_GRANTS
+from apps.accounts.subjects import Subject
+from apps.core.text import words
 
-from .errors import DocumentNotFound, ProjectNotFound
-from .models import Document, Project
+from .errors import CustomFieldNotFound, DocumentNotFound, ProjectNotFound
+from .models import DOCUMENT, PROJECT, CustomField, Document, Project, SearchTerm
 
-
-def projects_for(user: User) -> QuerySet[Project]:
-    """The projects a member may see."""
-    check(user, PROJECTS_READ)
-    return Project.objects.all()
+LAST = "\U0010ffff"  # sorts after everything that begins with a word
 
 
-def projects_with_document_counts(user: User) -> QuerySet[Project]:
-    return projects_for(user).annotate(document_count=Count("documents")).order_by("-created_at", "-id")
+def projects_for(subject: Subject) -> QuerySet[Project]:
+    """The projects a subject may see: all, the ones that are not private, the ones shared with them."""
+    rows: QuerySet[Project] = Project.objects.all()
+    reads_all = PROJECTS_READ in subject.permissions
+    if reads_all and subject.has_full_sight:
+        return rows
+    shared = Q(id__in=_shared_with(subject, PROJECT))
+    return rows.filter(shared | Q(is_private=False)) if reads_all else rows.filter(shared)
 
 
-def get_project_for(user: User, project_id: UUID) -> Project:
-    project = projects_for(user).filter(id=project_id).first()
+def documents_for(subject: Subject) -> QuerySet[Document]:
+    """The documents a subject may see: those of the projects they see, and the ones shared with them."""
+    rows: QuerySet[Document] = Document.objects.select_related("project")
+    reads_all = PROJECTS_READ in subject.permissions
+    if reads_all and subject.has_full_sight:
+        return rows
+    of_project = Q(project_id__in=_shared_with(subject, PROJECT))
+    shared = of_project | Q(id__in=_shared_with(subject, DOCUMENT))
+    return rows.filter(shared | Q(project__is_private=False)) if reads_all else rows.filter(shared)
+
+
+def projects_with_document_counts(subject: Subject) -> QuerySet[Project]:
+    return projects_for(subject).annotate(document_count=Count("documents")).order_by("-created_at", "-id")
+
+
+def search(rows: QuerySet[Project], text: str) -> QuerySet[Project]:
+    """Projects with a word that begins like each of the words."""
+    for word in words(text):
+        hits = SearchTerm.objects.filter(term__gte=word, term__lt=word + LAST)
+        rows = rows.filter(id__in=hits.values("project_id"))
+    return rows
+
+
+def find_project(subject: Subject, project_id: UUID) -> Project:
+    """Raises ProjectNotFound, also for one the subject may not see."""
+    project = projects_for(subject).filter(id=project_id).first()
     if project is None:
         raise ProjectNotFound
     return project
@@ -35,9 +64,37 @@ def documents_of(project: Project) -> QuerySet[Document]:
     return Document.objects.filter(project=project)
 
 
-def get_document_for(user: User, project_id: UUID, document_id: UUID) -> Document:
-    project = get_project_for(user, project_id)
-    document = documents_of(project).filter(id=document_id).first()
+def find_document(subject: Subject, project_id: UUID, document_id: UUID) -> Document:
+    """Raises DocumentNotFound, also for one the subject may not see."""
+    document = documents_for(subject).filter(project_id=project_id, id=document_id).first()
     if document is None:
         raise DocumentNotFound
     return document
+
+
+def shares_of(resource: Project | Document) -> QuerySet[Share]:
+    """The relations that people have to just this thing."""
+    kind, object_id = resource.share_keys()[0]
+    return Share.objects.filter(object_type=kind, object_id=object_id)
+
+
+def allowed_on(subject: Subject, resource: Project | Document) -> set[str]:
+    """What the subject may do with one thing."""
+    actions = set().union(*RELATION_GRANTS.values())
+    return {action for action in actions if authorize(subject, action, resource)}
+
+
+def custom_fields() -> QuerySet[CustomField]:
+    return CustomField.objects.all()
+
+
+def find_custom_field(subject: Subject, field_id: UUID) -> CustomField:
+    """Raises CustomFieldNotFound."""
+    field = CustomField.objects.filter(id=field_id).first()
+    if field is None:
+        raise CustomFieldNotFound
+    return field
+
+
+def _shared_with(subject: Subject, kind: str) -> QuerySet[Any]:
+    return Share.objects.filter(user_id=subject.person_id, object_type=kind).values("object_id")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
 from django import forms
 from django.core.paginator import Paginator
@@ -13,21 +12,24 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from apps.accounts.access import requires
-from apps.accounts.permissions import PROJECTS_DELETE, PROJECTS_READ, PROJECTS_WRITE
+from apps.accounts.access import requires, subject_of
+from apps.accounts.permissions import PROJECTS_DELETE, PROJECTS_LIST, PROJECTS_READ, PROJECTS_WRITE
 from apps.core.errors import DomainError
 
-from . import selectors, services
+from . import selectors
 from .forms import DocumentForm, ProjectForm
+from .models import Document, Project
+from .selectors import find_document, find_project
+from .services import documents, projects
 
 PER_PAGE = 25
 
 
-@requires(PROJECTS_READ)
+@requires(PROJECTS_LIST)
 @require_safe
 def project_list(request: Any) -> HttpResponse:
-    projects = Paginator(selectors.projects_with_document_counts(request.user), PER_PAGE)
-    return render(request, "projects/list.html", {"page": projects.get_page(request.GET.get("page"))})
+    rows = Paginator(selectors.projects_with_document_counts(_subject(request)), PER_PAGE)
+    return render(request, "projects/list.html", {"page": rows.get_page(request.GET.get("page"))})
 
 
 @requires(PROJECTS_WRITE)
@@ -36,87 +38,90 @@ def project_create(request: Any) -> HttpResponse:
     form = ProjectForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            project = services.create_project(actor=request.user, **form.cleaned_data)
+            project = projects.create_project(actor=_subject(request), **form.cleaned_data)
             return redirect("projects:detail", project_id=project.id)
         except DomainError as error:
-            form.add_error(error.field or None, error.message)
+            _blame(form, error)
     return _form(request, "projects/form.html", form)
 
 
-@requires(PROJECTS_READ)
+@requires(PROJECTS_READ, on=find_project)
 @require_safe
-def project_detail(request: Any, project_id: UUID) -> HttpResponse:
-    return _detail(request, project_id, DocumentForm())
+def project_detail(request: Any, project: Project) -> HttpResponse:
+    return _detail(request, project, DocumentForm())
 
 
-@requires(PROJECTS_WRITE)
+@requires(PROJECTS_WRITE, on=find_project)
 @require_http_methods(["GET", "HEAD", "POST"])
-def project_edit(request: Any, project_id: UUID) -> HttpResponse:
-    project = selectors.get_project_for(request.user, project_id)
+def project_edit(request: Any, project: Project) -> HttpResponse:
     form = ProjectForm(request.POST or None, instance=project)
     if request.method == "POST" and form.is_valid():
         try:
-            services.update_project(project=project, **form.cleaned_data)
+            projects.update_project(actor=_subject(request), project=project, **form.cleaned_data)
             return redirect("projects:detail", project_id=project.id)
         except DomainError as error:
-            form.add_error(error.field or None, error.message)
+            _blame(form, error)
     return _form(request, "projects/form.html", form, project=project)
 
 
-@requires(PROJECTS_DELETE)
+@requires(PROJECTS_DELETE, on=find_project)
 @require_http_methods(["GET", "HEAD", "POST"])
-def project_delete(request: Any, project_id: UUID) -> HttpResponse:
-    project = selectors.get_project_for(request.user, project_id)
+def project_delete(request: Any, project: Project) -> HttpResponse:
     if request.method == "POST":
-        services.delete_project(project=project)
+        projects.delete_project(actor=_subject(request), project=project)
         return redirect("projects:list")
     return render(request, "projects/delete.html", {"project": project})
 
 
-@requires(PROJECTS_WRITE)
+@requires(PROJECTS_WRITE, on=find_project)
 @require_POST
-def document_upload(request: Any, project_id: UUID) -> HttpResponse:
-    project = selectors.get_project_for(request.user, project_id)
+def document_upload(request: Any, project: Project) -> HttpResponse:
     form = DocumentForm(request.POST, request.FILES)
     if form.is_valid():
         try:
-            services.add_document(actor=request.user, project=project, upload=form.cleaned_data["file"])
+            documents.add_document(actor=_subject(request), project=project, upload=form.cleaned_data["file"])
             return redirect("projects:detail", project_id=project.id)
         except DomainError as error:
-            form.add_error(error.field or None, error.message)
-    return _detail(request, project_id, form)
+            _blame(form, error)
+    return _detail(request, project, form)
 
 
-@requires(PROJECTS_READ)
+@requires(PROJECTS_READ, on=find_document)
 @require_safe
-def document_link(request: Any, project_id: UUID, document_id: UUID) -> HttpResponse:
+def document_link(request: Any, document: Document) -> HttpResponse:
     """Check that the member may have the document, and send them to its signed address."""
-    document = selectors.get_document_for(request.user, project_id, document_id)
-    signature = services.sign_download(document=document, user=request.user)
-    address = reverse("projects:document-download", args=[project_id, document_id])
+    signature = documents.sign_download(document=document, subject=_subject(request))
+    address = reverse("projects:document-download", args=[document.project_id, document.id])
     return redirect(f"{address}?{urlencode({'signature': signature})}")
 
 
-@requires(PROJECTS_READ)
+@requires(PROJECTS_READ, on=find_document)
 @require_safe
-def document_download(request: Any, project_id: UUID, document_id: UUID) -> FileResponse:
-    document = selectors.get_document_for(request.user, project_id, document_id)
-    services.check_download(document=document, user=request.user, signature=request.GET.get("signature", ""))
-    file = services.open_document(document)
+def document_download(request: Any, document: Document) -> FileResponse:
+    signature = request.GET.get("signature", "")
+    documents.check_download(document=document, subject=_subject(request), signature=signature)
+    file = documents.open_document(document)
     return FileResponse(file, as_attachment=True, filename=document.name, content_type=document.content_type)
 
 
-@requires(PROJECTS_WRITE)
+@requires(PROJECTS_WRITE, on=find_document)
 @require_POST
-def document_delete(request: Any, project_id: UUID, document_id: UUID) -> HttpResponse:
-    document = selectors.get_document_for(request.user, project_id, document_id)
-    services.delete_document(document=document)
-    return redirect("projects:detail", project_id=project_id)
+def document_delete(request: Any, document: Document) -> HttpResponse:
+    documents.delete_document(actor=_subject(request), document=document)
+    return redirect("projects:detail", project_id=document.project_id)
 
 
-def _detail(request: Any, project_id: UUID, form: DocumentForm) -> HttpResponse:
-    project = selectors.get_project_for(request.user, project_id)
-    context = {"project": project, "documents": selectors.documents_of(project), "form": form}
+def _subject(request: Any) -> Any:
+    return subject_of(request)
+
+
+def _blame(form: forms.BaseForm, error: DomainError) -> None:
+    form.add_error(error.field if error.field in form.fields else None, error.message)
+
+
+def _detail(request: Any, project: Project, form: DocumentForm) -> HttpResponse:
+    may = selectors.allowed_on(_subject(request), project)
+    context = {"project": project, "documents": selectors.documents_of(project), "form": form, "may": may}
     return render(request, "projects/detail.html", context, status=_status(form))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -34,6 +34,11 @@ def atomic() -> Iterator[None]:
 def in_transaction() -> bool:
     """Whether a transaction of the current context is open. Raises NoTenantContext."""
     return bool(connections[_alias()].in_atomic_block)
+
+
+def after_commit(work: Callable[[], None]) -> None:
+    """Do something once the current transaction is committed; at once if none is open."""
+    transaction.on_commit(work, using=_alias())
 
 
 def lock(name: str) -> None:

@@ -21,3 +21,20 @@ class TenantNotReady(DomainError):
 class IllegalTransition(DomainError):
     code = "illegal_transition"
     message = "The organization's status does not allow this."
+
+
+class InvalidTimeZone(DomainError):
+    status = 400
+    code = "invalid_time_zone"
+    message = "This is no time zone of the IANA database."
+
+
+class LogoRefused(DomainError):
+    status = 400
+    code = "logo_refused"
+    message = "A logo is a PNG, JPEG or WebP picture."
+
+
+class LogoNotFound(NotFoundError):
+    code = "logo_not_found"
+    message = "The organization has no logo."

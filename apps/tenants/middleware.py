@@ -38,20 +38,18 @@ class TenantMiddleware(TenantMainMiddleware):  # type: ignore[misc]
         try:
             host = self.hostname_from_request(request)
         except DisallowedHost:
-            return self._unknown(request)
+            return _unknown(request)
         if host == settings.BASE_DOMAIN:
             return self._run(request, None, None)
         tenant = tenant_for_host(host)
-        if tenant is None or tenant.status == Tenant.Status.ERASED:
-            return self._unknown(request)
-        refusal = self._refusal(request, tenant)
-        if refusal is not None:
-            return refusal
+        refusal = refusal_for(request, tenant)
+        if refusal is not None or tenant is None:
+            return refusal or _unknown(request)
         try:
             context = tenant.context()
         except DecryptionError as error:
             log.error("tenant_database_credentials_unreadable", tenant=tenant.slug, error=str(error))
-            return self._try_again(request, "temporarily_unavailable", f"{tenant.name} cannot be reached right now.")
+            return _try_again(request, "temporarily_unavailable", f"{tenant.name} cannot be reached right now.")
         return self._run(request, tenant, context)
 
     @staticmethod
@@ -70,20 +68,25 @@ class TenantMiddleware(TenantMainMiddleware):  # type: ignore[misc]
             response.streaming_content = iterate_inside(context, response.streaming_content)  # type: ignore[arg-type]
         return response
 
-    def _refusal(self, request: HttpRequest, tenant: Tenant) -> HttpResponse | None:
-        if tenant.is_held:
-            detail = f"{tenant.name} is on hold: {tenant.hold_reason}"
-            return error_response(request, 403, "tenant_held", detail)
-        if tenant.status == Tenant.Status.PROVISIONING:
-            return self._try_again(request, "tenant_provisioning", f"{tenant.name} is being prepared.")
-        if tenant.status == Tenant.Status.DEACTIVATED:
-            return error_response(request, 403, "tenant_deactivated", f"{tenant.name} has been deactivated.")
-        return None
 
-    def _try_again(self, request: HttpRequest, code: str, detail: str) -> HttpResponse:
-        response = error_response(request, 503, code, detail)
-        response["Retry-After"] = response["Refresh"] = str(RETRY_AFTER_SECONDS)
-        return response
+def refusal_for(request: HttpRequest, tenant: Tenant | None) -> HttpResponse | None:
+    """The answer where an organization is not there, not open or not ready yet."""
+    if tenant is None or tenant.status == Tenant.Status.ERASED:
+        return _unknown(request)
+    if tenant.is_held:
+        return error_response(request, 403, "tenant_held", f"{tenant.name} is on hold: {tenant.hold_reason}")
+    if tenant.status == Tenant.Status.PROVISIONING:
+        return _try_again(request, "tenant_provisioning", f"{tenant.name} is being prepared.")
+    if tenant.status == Tenant.Status.DEACTIVATED:
+        return error_response(request, 403, "tenant_deactivated", f"{tenant.name} has been deactivated.")
+    return None
 
-    def _unknown(self, request: HttpRequest) -> HttpResponse:
-        return error_response(request, 404, "unknown_host", "No organization answers at this address.")
+
+def _try_again(request: HttpRequest, code: str, detail: str) -> HttpResponse:
+    response = error_response(request, 503, code, detail)
+    response["Retry-After"] = response["Refresh"] = str(RETRY_AFTER_SECONDS)
+    return response
+
+
+def _unknown(request: HttpRequest) -> HttpResponse:
+    return error_response(request, 404, "unknown_host", "No organization answers at this address.")

@@ -127,6 +127,31 @@ class Domain(DomainMixin):  # type: ignore[misc]
     tenant = TenantKey(related_name="domains")
 
 
+class Profile(models.Model):
+    """How an organization shows itself, and the language and time zone of those who have not chosen."""
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    tenant = TenantOneToOneKey(related_name="profile")
+    locale = models.CharField(max_length=12, default="en")
+    time_zone = models.CharField(max_length=64, default="UTC")
+    brand_name = models.CharField(max_length=60, blank=True)
+    brand_color = models.CharField(max_length=7, blank=True)
+    logo = models.CharField(max_length=100, blank=True)  # its name in the organization's own storage
+    logo_type = models.CharField(max_length=20, blank=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return f"profile of {self.tenant_id}"
+
+    @property
+    def name(self) -> str:
+        return str(self.tenant.name)
+
+    @property
+    def has_logo(self) -> bool:
+        return bool(self.logo)
+
+
 class DataKey(models.Model):
     """A tenant's data key, wrapped by a master key. Deleting it makes what it sealed unreadable."""
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from apps.tenancy.context import control
 
-from .models import Domain, Tenant, TenantDatabase
+from .models import Domain, Profile, Tenant, TenantDatabase
 
 
 def tenant_for_host(host: str) -> Tenant | None:
@@ -33,7 +33,20 @@ def tenant_for_slug(slug: str) -> Tenant | None:
         return Tenant.objects.with_placement().filter(slug=slug).first()
 
 
+def tenant_by_id(tenant_id: UUID) -> Tenant | None:
+    with control("find tenant"):
+        return Tenant.objects.with_placement().filter(id=tenant_id).first()
+
+
 def tenant_databases() -> list[TenantDatabase]:
     """Databases that belong to one tenant and are ready for use."""
     with control("list databases"):
         return list(TenantDatabase.objects.filter(built=True))
+
+
+def profile_of(tenant_id: UUID) -> Profile:
+    """The organization's profile; one that nobody has changed yet need not be stored."""
+    with control("read a profile"):
+        tenant = Tenant.objects.select_related("profile").get(id=tenant_id)
+    stored: Profile | None = getattr(tenant, "profile", None)
+    return stored or Profile(tenant=tenant, updated_at=tenant.created_at)

@@ -1,0 +1,5 @@
+from django.urls import path
+
+from . import views
+
+urlpatterns = [path("find-organizations/", views.find_organizations, name="find-organizations")]

@@ -1,0 +1,150 @@
+"""The base of every API view: who may, on what, and once only."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, ClassVar
+
+from django.core.files.uploadedfile import UploadedFile
+from django.http import HttpResponse
+from django.utils.http import http_date
+from rest_framework.generics import GenericAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.core.preconditions import etag_of
+
+from .decisions import check
+from .models import IdempotentCall
+from .services import idempotency
+from .subjects import Subject
+
+UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+KEPT_HEADERS = ("Location", "ETag", "Content-Type")
+
+
+def allow(**permissions: str) -> dict[str, str]:
+    """A view's ``permissions_by_method``; HEAD and OPTIONS need what the first one needs."""
+    first = next(iter(permissions.values()))
+    return {"HEAD": permissions.get("GET", first), "OPTIONS": first, **permissions}
+
+
+class Replayed(Exception):
+    """The call was answered before."""
+
+    def __init__(self, answer: idempotency.Answer) -> None:
+        self.answer = answer
+
+
+class ResourceView(GenericAPIView[Any]):
+    """A view that declares its permissions; with a ``finder`` it is about one thing, found as ``self.resource``.
+
+    An unsafe call with an Idempotency-Key runs once and answers the same for 24 hours. ``deprecated_at`` and
+    ``sunset_at`` announce the end of a view.
+    """
+
+    permissions_by_method: ClassVar[dict[str, str]] = {}
+    finder: ClassVar[Callable[..., Any] | None] = None
+    deprecated_at: ClassVar[datetime | None] = None
+    sunset_at: ClassVar[datetime | None] = None
+    resource: Any = None
+    call: IdempotentCall | None = None
+
+    @property
+    def subject(self) -> Subject:
+        subject: Any = self.request.user
+        return subject  # type: ignore[no-any-return]
+
+    @property
+    def expected(self) -> str:
+        """The If-Match of the request."""
+        return str(self.request.headers.get("If-Match", ""))
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if request.method not in self.permissions_by_method or request.method not in self.allowed_methods:
+            return
+        find = type(self).finder
+        if find is not None:
+            self.resource = find(self.subject, **kwargs)
+            check(self.subject, self.permissions_by_method[request.method], self.resource)
+        key = request.headers.get("Idempotency-Key")
+        if key is not None and request.method in UNSAFE:
+            begun = idempotency.begin(subject=self.subject, key=key, fingerprint=_fingerprint(request))
+            if isinstance(begun, idempotency.Answer):
+                raise Replayed(begun)
+            self.call = begun
+
+    def handle_exception(self, exc: Exception) -> Any:
+        if isinstance(exc, Replayed):
+            answer = exc.answer
+            return HttpResponse(
+                answer.body, status=answer.status, headers={**answer.headers, "Idempotent-Replayed": "true"}
+            )
+        try:
+            return super().handle_exception(exc)
+        except Exception:
+            if self.call is not None:
+                idempotency.abandon(self.call)
+            raise
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        response = super().finalize_response(request, response, *args, **kwargs)
+        if self.deprecated_at:
+            response["Deprecation"] = f"@{int(self.deprecated_at.timestamp())}"  # RFC 9745
+        if self.sunset_at:
+            response["Sunset"] = http_date(self.sunset_at.timestamp())  # RFC 8594
+        call, self.call = self.call, None
+        if call is not None:
+            response.render()
+            _settle(call, response)
+        return response
+
+    def answer(self, serializer_class: Any, row: Any, *, status: int = 200) -> Response:
+        """A row as the API shows it, with its ETag."""
+        response = Response(serializer_class(row, context=self.get_serializer_context()).data, status=status)
+        if hasattr(row, "updated_at"):
+            response["ETag"] = etag_of(row)
+        return response
+
+    def valid(self, serializer_class: Any, **options: Any) -> dict[str, Any]:
+        """The checked content of the request. Raises ValidationError that names the fields."""
+        serializer = serializer_class(data=self.request.data, context=self.get_serializer_context(), **options)
+        serializer.is_valid(raise_exception=True)
+        return dict(serializer.validated_data)
+
+    def listed(self, rows: Any, serializer_class: Any) -> Response:
+        """One page of rows."""
+        page = self.paginate_queryset(rows)
+        return self.get_paginated_response(
+            serializer_class(page, many=True, context=self.get_serializer_context()).data
+        )
+
+
+def _settle(call: IdempotentCall, response: Any) -> None:
+    """Keep what the call was answered with; what failed on our side may be tried again."""
+    if response.status_code >= 500:
+        idempotency.abandon(call)
+        return
+    headers = {name: response[name] for name in KEPT_HEADERS if name in response}
+    idempotency.finish(call, idempotency.Answer(response.status_code, headers, response.content))
+
+
+def _fingerprint(request: Request) -> str:
+    """A digest of what is asked: method, address, content."""
+    digest = hashlib.sha256(f"{request.method} {request.get_full_path()}\n".encode())
+    if isinstance(request.data, dict) and request.FILES:
+        for name, value in sorted(request.data.items()):
+            digest.update(f"{name}=".encode())
+            if isinstance(value, UploadedFile):
+                for chunk in value.chunks():
+                    digest.update(chunk)
+                value.seek(0)
+            else:
+                digest.update(str(value).encode())
+    else:
+        digest.update(json.dumps(request.data, sort_keys=True, default=str).encode())
+    return digest.hexdigest()

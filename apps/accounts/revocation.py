@@ -1,0 +1,102 @@
+"""What has become of a token: PostgreSQL knows, the in-memory store is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+from django.db.models import Q
+from django.utils import timezone
+
+from apps.core.memory import MemoryAway
+from apps.tenancy import outbox
+from apps.tenancy.context import control
+from apps.tenancy.transactions import after_commit
+
+from . import gate
+from .models import Membership, RevokedToken, TokenFamily
+
+log = structlog.get_logger(__name__)
+
+RIGHTS_CHANGED = "accounts.rights_changed"
+SPARE_SECONDS = 60
+
+
+def publish_member(membership: Membership) -> None:
+    """Make a member's new version known once it is committed."""
+    _publish(membership.tenant_id, membership.user_id, membership.version)
+
+
+def publish_removal(membership: Membership) -> None:
+    _publish(membership.tenant_id, membership.user_id, gate.GONE)
+
+
+def publish_end(families: list[TokenFamily]) -> None:
+    """Make the end of token families known once it is committed."""
+    for family in families:
+        payload = {"user_id": str(family.user_id), "family_id": str(family.id)}
+        outbox.emit(RIGHTS_CHANGED, payload, tenant_id=family.tenant_id)
+        _tell_after_commit(partial(_end_family, family.id))
+
+
+def publish_revoked(token: RevokedToken) -> None:
+    seconds = _seconds()
+    _tell_after_commit(lambda: gate.tell_family(token.family_id, alive=True, revoked=[str(token.id)], seconds=seconds))
+
+
+def republish(*, tenant_id: UUID, user_id: UUID, family_id: UUID | None = None) -> None:
+    """Tell the store again, for the case that it was away when it was told first. Raises MemoryAway."""
+    with control("publish rights"):
+        version = Membership.objects.filter(tenant_id=tenant_id, user_id=user_id).values_list("version", flat=True)
+        gate.raise_version(tenant_id, user_id, version.first() or gate.GONE, seconds=_seconds())
+    if family_id is not None:
+        _end_family(family_id)
+
+
+def look_up(token: gate.Token) -> bool:
+    """Whether PostgreSQL holds a token for good; the store learns the answer."""
+    now = timezone.now()
+    with control("check a token"):
+        version = (
+            Membership.objects.filter(tenant_id=token.tenant_id, user_id=token.user_id, user__is_active=True)
+            .values_list("version", flat=True)
+            .first()
+        ) or gate.GONE
+        alive = TokenFamily.objects.filter(
+            Q(expires_at__gt=now), id=token.family_id, tenant_id=token.tenant_id, revoked_at=None
+        ).exists()
+        revoked = RevokedToken.objects.filter(family_id=UUID(token.family_id), expires_at__gt=now)
+        revoked_ids = [str(token_id) for token_id in revoked.values_list("id", flat=True)]
+    try:
+        gate.raise_version(UUID(token.tenant_id), UUID(token.user_id), version, seconds=_seconds())
+        gate.tell_family(UUID(token.family_id), alive=alive, revoked=revoked_ids, seconds=_seconds())
+    except MemoryAway:
+        log.warning("revocations_from_database")
+    return alive and token.id not in revoked_ids and version <= token.version
+
+
+def _publish(tenant_id: UUID, user_id: UUID, version: int) -> None:
+    outbox.emit(RIGHTS_CHANGED, {"user_id": str(user_id)}, tenant_id=tenant_id)
+    _tell_after_commit(lambda: gate.raise_version(tenant_id, user_id, version, seconds=_seconds()))
+
+
+def _tell_after_commit(tell: Callable[[], None]) -> None:
+    def attempt() -> None:
+        try:
+            tell()
+        except MemoryAway:
+            log.warning("revocation_waits_for_the_relay")
+
+    after_commit(attempt)
+
+
+def _end_family(family_id: UUID) -> None:
+    gate.tell_family(family_id, alive=False, revoked=[], seconds=_seconds())
+
+
+def _seconds() -> int:
+    """How long an entry may matter: as long as any access token lives."""
+    return int(settings.ACCESS_TOKEN_SECONDS) + SPARE_SECONDS

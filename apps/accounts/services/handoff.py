@@ -1,0 +1,65 @@
+"""Handing a signed-in person from the apex over to an organization's own host."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.utils import timezone
+
+from apps.audit import services as audit
+from apps.audit.actors import ANONYMOUS
+from apps.tenancy.context import TenantContext, control, current_tenant
+from apps.tenancy.transactions import atomic
+
+from ..errors import HandoffRefused
+from ..models import HandoffCode, Membership, User
+
+
+def issue_handoff_code(*, tenant_id: UUID, user_id: UUID) -> str:
+    """A code that signs the person in on the tenant's host, once, within HANDOFF_SECONDS."""
+    code = secrets.token_urlsafe(32)
+    expires_at = timezone.now() + timedelta(seconds=settings.HANDOFF_SECONDS)
+    with control("hand over a session"), atomic():
+        row = HandoffCode.objects.create(
+            tenant_id=tenant_id, user_id=user_id, code_hash=_hash(code), expires_at=expires_at
+        )
+        audit.record("handoff.issued", actor=ANONYMOUS, resource=row, tenant_id=tenant_id)
+    return code
+
+
+def redeem_handoff_code(*, code: str) -> User:
+    """The person whom a code of this tenant signs in; it is spent by that. Raises HandoffRefused."""
+    tenant: TenantContext = current_tenant()
+    now = timezone.now()
+    with control("hand over a session"), atomic():
+        row = (
+            HandoffCode.objects.select_for_update()
+            .filter(tenant_id=tenant.tenant_id, code_hash=_hash(code), used_at__isnull=True, expires_at__gt=now)
+            .first()
+        )
+        if row is None:
+            raise HandoffRefused
+        row.used_at = now
+        row.save(update_fields=["used_at"])
+        audit.record("handoff.redeemed", actor=ANONYMOUS, resource=row, tenant_id=tenant.tenant_id)
+        member = (
+            Membership.objects.select_related("user")
+            .filter(tenant_id=tenant.tenant_id, user_id=row.user_id, user__is_active=True)
+            .first()
+        )
+        if member is None:
+            raise HandoffRefused
+    return member.user
+
+
+def clear_expired_codes() -> None:
+    with control("clear expired codes"):
+        HandoffCode.objects.filter(expires_at__lt=timezone.now()).delete()
+
+
+def _hash(code: str) -> str:
+    return hashlib.sha256(code.encode()).hexdigest()

@@ -1,0 +1,84 @@
+"""Calls that are safe to repeat: the same key and the same content run once and answer the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import IntegrityError
+from django.utils import timezone
+
+from apps.tenancy.context import control
+from apps.tenancy.transactions import atomic
+
+from ..errors import CallDiffers, CallInProgress, InvalidIdempotencyKey
+from ..models import IdempotentCall
+from ..subjects import Subject
+
+KEPT = timedelta(hours=24)
+ABANDONED_AFTER = timedelta(seconds=60)  # longer than any request may run
+MAX_KEY_LENGTH = 255
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a call was answered with."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def begin(*, subject: Subject, key: str, fingerprint: str) -> IdempotentCall | Answer:
+    """The call to carry out and ``finish``, or the answer that it had before.
+
+    Raises InvalidIdempotencyKey, CallDiffers (the key was used for something else), CallInProgress.
+    """
+    if not key.isprintable() or len(key) > MAX_KEY_LENGTH:
+        raise InvalidIdempotencyKey
+    who = {"tenant_id": subject.tenant_id, "caller": f"{subject.type}:{subject.id}", "key": key}
+    now = timezone.now()
+    with control("begin an idempotent call"):
+        IdempotentCall.objects.filter(**who, expires_at__lte=now).delete()
+        try:
+            with atomic():
+                return IdempotentCall.objects.create(
+                    **who, fingerprint=fingerprint, started_at=now, expires_at=now + KEPT
+                )
+        except IntegrityError:
+            return _repeated(who, fingerprint)
+
+
+def finish(call: IdempotentCall, answer: Answer) -> None:
+    """Keep the answer for whoever asks again."""
+    with control("finish an idempotent call"):
+        call.status, call.headers, call.body = answer.status, answer.headers, answer.body.decode()
+        call.save(update_fields=["status", "headers", "body"])
+
+
+def abandon(call: IdempotentCall) -> None:
+    """The call did not take place; the key is free again."""
+    with control("abandon an idempotent call"):
+        IdempotentCall.objects.filter(id=call.id, started_at=call.started_at).delete()
+
+
+def clear_expired_calls() -> None:
+    with control("clear expired calls"):
+        IdempotentCall.objects.filter(expires_at__lte=timezone.now()).delete()
+
+
+def _repeated(who: dict[str, object], fingerprint: str) -> IdempotentCall | Answer:
+    with atomic():
+        call = IdempotentCall.objects.select_for_update().filter(**who).first()
+        if call is None:
+            raise CallInProgress  # it was just abandoned; the next try may run
+        if call.fingerprint != fingerprint:
+            raise CallDiffers
+        if call.status is not None:
+            return Answer(call.status, call.headers, call.body.reveal().encode())
+        now = timezone.now()
+        if now - call.started_at < ABANDONED_AFTER:
+            raise CallInProgress
+        call.started_at = now  # whoever began it died; this one takes over
+        call.save(update_fields=["started_at"])
+        return call

@@ -1,0 +1,91 @@
+"""An organization's own roles."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db import IntegrityError
+from django.db.models import ProtectedError
+
+from apps.audit import services as audit
+from apps.audit.services import difference, state
+from apps.core.preconditions import check_unchanged
+from apps.tenancy.context import control
+from apps.tenancy.transactions import atomic
+
+from ..errors import BeyondOwnRights, RoleInUse, RoleNameTaken, RoleNotFound, UnknownPermission
+from ..models import CustomRole, Invitation
+from ..permissions import ALL
+from ..subjects import Subject
+from . import members
+
+
+def create_role(*, actor: Subject, name: str, permissions: list[str]) -> CustomRole:
+    """Raises UnknownPermission, BeyondOwnRights, RoleNameTaken."""
+    granted = _validated(actor, permissions)
+    try:
+        with control("create a role"), atomic():
+            role = CustomRole.objects.create(tenant_id=actor.tenant_id, name=name, permissions=granted)
+            changes = {"name": [None, name], "permissions": [None, granted]}
+            audit.record("role.created", actor=actor, resource=role, tenant_id=actor.tenant_id, changes=changes)
+    except IntegrityError as error:
+        raise RoleNameTaken(field="name") from error
+    return role
+
+
+def update_role(*, actor: Subject, role_id: UUID, name: str, permissions: list[str], expected: str = "") -> CustomRole:
+    """Change a role; what its holders may do changes with their next request.
+
+    Raises RoleNotFound, PreconditionFailed, UnknownPermission, BeyondOwnRights, RoleNameTaken.
+    """
+    granted = _validated(actor, permissions)
+    try:
+        with control("update a role"), atomic():
+            role = _locked(actor, role_id)
+            check_unchanged(role, expected)
+            _check_reach(actor, set(role.permissions))
+            before = state(role, "name", "permissions")
+            role.name, role.permissions = name, granted
+            changes = difference(before, state(role, "name", "permissions"))
+            if changes:
+                role.save(update_fields=["name", "permissions", "updated_at"])
+                members.void_rights_of_role(role.id, actor.tenant_id)
+                audit.record("role.updated", actor=actor, resource=role, tenant_id=actor.tenant_id, changes=changes)
+    except IntegrityError as error:
+        raise RoleNameTaken(field="name") from error
+    return role
+
+
+def delete_role(*, actor: Subject, role_id: UUID) -> None:
+    """Raises RoleNotFound, RoleInUse."""
+    with control("delete a role"), atomic():
+        role = _locked(actor, role_id)
+        _check_reach(actor, set(role.permissions))
+        audit.record("role.deleted", actor=actor, resource=role, tenant_id=actor.tenant_id)
+        Invitation.objects.filter(tenant_id=actor.tenant_id, custom_role=role).exclude(
+            accepted_at=None, revoked_at=None
+        ).delete()
+        try:
+            role.delete()
+        except ProtectedError as error:
+            raise RoleInUse from error
+
+
+def _locked(actor: Subject, role_id: UUID) -> CustomRole:
+    role = CustomRole.objects.select_for_update().filter(tenant_id=actor.tenant_id, id=role_id).first()
+    if role is None:
+        raise RoleNotFound
+    return role
+
+
+def _validated(actor: Subject, permissions: list[str]) -> list[str]:
+    unknown = set(permissions) - ALL
+    if unknown:
+        raise UnknownPermission(f"There is no permission {min(unknown)}.", field="permissions")
+    _check_reach(actor, set(permissions))
+    return sorted(set(permissions))
+
+
+def _check_reach(actor: Subject, permissions: set[str]) -> None:
+    if permissions - actor.permissions:
+        raise BeyondOwnRights(field="permissions")

@@ -1,0 +1,68 @@
+"""Ending what somebody is signed in with: browsers' sessions and API clients' token families."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
+
+from apps.audit import services as audit
+from apps.tenancy.context import control
+from apps.tenancy.transactions import atomic
+
+from .. import revocation
+from ..errors import SessionNotFound
+from ..models import Membership, Session, TokenFamily, User
+from ..subjects import Subject
+
+
+def note_sign_in(actor: Subject | None) -> None:
+    """Record that a browser has been signed in."""
+    if actor is not None:
+        with control("note a sign-in"), atomic():
+            audit.record("session.started", actor=actor, resource=_membership(actor), tenant_id=actor.tenant_id)
+
+
+def revoke_session(*, actor: Subject, session_id: UUID) -> None:
+    """End one of one's own sessions here, of a browser or an API client. Raises SessionNotFound."""
+    with control("revoke a session"), atomic():
+        own = {"tenant_id": actor.tenant_id, "user_id": actor.user_id, "id": session_id}
+        session = Session.objects.filter(**own).first()
+        family = TokenFamily.objects.filter(**own, revoked_at=None).first()
+        ended: Any = session or family
+        if ended is None:
+            raise SessionNotFound
+        if session is not None:
+            session.delete()
+        if family is not None:
+            end_families(id=family.id)
+        audit.record("session.revoked", actor=actor, resource=_membership(actor), tenant_id=actor.tenant_id)
+
+
+def sign_out_everywhere(*, actor: Subject) -> None:
+    """End all of one's sessions and tokens in this organization, the one in use included."""
+    with control("sign out everywhere"), atomic():
+        end_all(tenant_id=actor.tenant_id, user_id=actor.person_id)
+        audit.record("session.all_revoked", actor=actor, resource=_membership(actor), tenant_id=actor.tenant_id)
+
+
+def end_all(*, tenant_id: UUID, user_id: UUID | None) -> None:
+    """In the caller's control-plane transaction."""
+    Session.objects.filter(tenant_id=tenant_id, user_id=user_id).delete()
+    end_families(tenant_id=tenant_id, user_id=user_id)
+
+
+def end_tokens(user: User) -> None:
+    """All tokens of a person in every organization, in the caller's control-plane transaction."""
+    end_families(user_id=user.pk)
+
+
+def end_families(**which: Any) -> None:
+    families = list(TokenFamily.objects.select_for_update().filter(revoked_at=None, **which))
+    TokenFamily.objects.filter(id__in=[family.id for family in families]).update(revoked_at=timezone.now())
+    revocation.publish_end(families)
+
+
+def _membership(actor: Subject) -> Membership:
+    return Membership.objects.get(tenant_id=actor.tenant_id, user_id=actor.person_id)

@@ -1,0 +1,69 @@
+"""Sharing one thing with one member."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from apps.audit import services as audit
+from apps.audit.actors import Actor
+from apps.tenancy.transactions import atomic
+
+from ..errors import MemberNotFound, ShareNotFound
+from ..models import Membership, Share
+from ..permissions import Relation
+from ..subjects import Subject
+
+
+def own(*, actor: Subject, resource: Any) -> None:
+    """Make the person who created a thing its owner, in the caller's transaction."""
+    if actor.user_id is not None:
+        kind, object_id = resource.share_keys()[0]
+        Share.objects.create(
+            user_id=actor.user_id,
+            relation=Relation.OWNER,
+            object_type=kind,
+            object_id=object_id,
+            created_by_id=actor.user_id,
+        )
+
+
+def share(*, actor: Subject, resource: Any, user_id: UUID, relation: str) -> Share:
+    """Give a member a relation to a thing, or another one than before. Raises MemberNotFound."""
+    kind, object_id = resource.share_keys()[0]
+    if not Membership.objects.filter(tenant_id=actor.tenant_id, user_id=user_id).exists():
+        raise MemberNotFound(field="user_id")
+    with atomic():
+        held = Share.objects.select_for_update().filter(user_id=user_id, object_type=kind, object_id=object_id).first()
+        before = held.relation if held else None
+        given, _ = Share.objects.update_or_create(
+            user_id=user_id,
+            object_type=kind,
+            object_id=object_id,
+            defaults={"relation": relation},
+            create_defaults={"relation": relation, "created_by_id": actor.user_id},
+        )
+        if before != relation:
+            _record("share.granted", actor, resource, user_id, [before, relation])
+    return given
+
+
+def unshare(*, actor: Subject, resource: Any, user_id: UUID) -> None:
+    """Raises ShareNotFound."""
+    kind, object_id = resource.share_keys()[0]
+    with atomic():
+        held = Share.objects.select_for_update().filter(user_id=user_id, object_type=kind, object_id=object_id).first()
+        if held is None:
+            raise ShareNotFound
+        held.delete()
+        _record("share.withdrawn", actor, resource, user_id, [held.relation, None])
+
+
+def forget(keys: list[tuple[str, UUID]]) -> None:
+    """Remove all relations to things that are being deleted, in the caller's transaction."""
+    for kind, object_id in keys:
+        Share.objects.filter(object_type=kind, object_id=object_id).delete()
+
+
+def _record(action: str, actor: Actor, resource: Any, user_id: UUID, change: list[str | None]) -> None:
+    audit.record(action, actor=actor, resource=resource, changes={"relation": change}, user_id=str(user_id))

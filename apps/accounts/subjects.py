@@ -1,0 +1,63 @@
+"""Who asks for something, with what they may do: the one thing that ``authorize`` looks at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from apps.audit.actors import Actor
+
+from .permissions import EVERYONE, PROJECTS_LIST, PROJECTS_READ, Role
+
+if TYPE_CHECKING:
+    from .models import ApiKey, Membership
+
+USER, API_KEY = "user", "api_key"
+NOBODY = UUID(int=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject(Actor):
+    """A member, or a program with a key, in one organization.
+
+    ``permissions`` are those of the role, or the scopes of the key. ``session_id`` names the token family.
+    """
+
+    tenant_id: UUID
+    role: str
+    permissions: frozenset[str]
+    session_id: str = ""
+    token_id: str = ""
+
+    is_authenticated = True
+
+    @property
+    def user_id(self) -> UUID | None:
+        return UUID(self.id) if self.type == USER else None
+
+    @property
+    def person_id(self) -> UUID:
+        """Like ``user_id``; for a program nobody's id."""
+        return self.user_id or NOBODY
+
+    @property
+    def has_full_sight(self) -> bool:
+        """Owners and admins reach private things too."""
+        return self.role in (Role.OWNER, Role.ADMIN)
+
+
+def of_membership(membership: Membership) -> Subject:
+    return Subject(
+        type=USER,
+        id=str(membership.user_id),
+        tenant_id=membership.tenant_id,
+        role=membership.role,
+        permissions=membership.permissions | EVERYONE,
+    )
+
+
+def of_api_key(key: ApiKey) -> Subject:
+    scopes = frozenset(key.scopes)
+    listing = {PROJECTS_LIST} if PROJECTS_READ in scopes else frozenset()
+    return Subject(type=API_KEY, id=str(key.id), tenant_id=key.tenant_id, role="api_key", permissions=scopes | listing)

@@ -1,0 +1,105 @@
+"""The fields that an organization adds to its projects, and their values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from django.db import IntegrityError
+
+from apps.accounts.subjects import Subject
+from apps.audit import services as audit
+from apps.audit.services import difference, state
+from apps.tenancy.transactions import atomic
+
+from ..errors import CustomFieldExists, CustomFieldNotFound, InvalidCustomField
+from ..models import CustomField
+
+MAX_TEXT = 1000
+FIELDS = ("label", "required", "choices")
+Kind = CustomField.Kind
+
+
+def define_custom_field(
+    *, actor: Subject, key: str, label: str, kind: str, required: bool = False, choices: list[str] | None = None
+) -> CustomField:
+    """Raises CustomFieldExists, InvalidCustomField."""
+    _check_choices(kind, choices or [])
+    try:
+        with atomic():
+            field = CustomField.objects.create(
+                key=key, label=label, kind=kind, required=required, choices=choices or []
+            )
+            audit.record(
+                "custom_field.defined", actor=actor, resource=field, changes=difference({}, state(field, "key", "kind"))
+            )
+    except IntegrityError as error:
+        raise CustomFieldExists(field="key") from error
+    return field
+
+
+def update_custom_field(*, actor: Subject, field: CustomField, **changes: Any) -> CustomField:
+    """Change label, choices or whether it is required; its kind stays. Raises CustomFieldNotFound."""
+    with atomic():
+        locked = CustomField.objects.select_for_update().filter(id=field.id).first()
+        if locked is None:
+            raise CustomFieldNotFound
+        before = state(locked, *FIELDS)
+        for name, value in changes.items():
+            setattr(locked, name, value)
+        _check_choices(locked.kind, locked.choices)
+        changed = difference(before, state(locked, *FIELDS))
+        if changed:
+            locked.save(update_fields=[*changed, "updated_at"])
+            audit.record("custom_field.updated", actor=actor, resource=locked, changes=changed)
+    return locked
+
+
+def delete_custom_field(*, actor: Subject, field: CustomField) -> None:
+    """Projects keep the values they have, unseen, until they are changed next."""
+    with atomic():
+        audit.record("custom_field.deleted", actor=actor, resource=field, changes={"key": [field.key, None]})
+        CustomField.objects.filter(id=field.id).delete()
+
+
+def validated(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values as they are stored; fields without a value are left out. Raises InvalidCustomField."""
+    defined = {field.key: field for field in CustomField.objects.all()}
+    unknown = [key for key, value in values.items() if key not in defined and value is not None]
+    if unknown:
+        raise InvalidCustomField("There is no such custom field.", field=f"custom_fields.{unknown[0][:60]}")
+    found = {}
+    for key, field in defined.items():
+        value = values.get(key)
+        if value is not None and value != "":
+            found[key] = _checked(field, value)
+        elif field.required:
+            raise InvalidCustomField("This field is required.", field=f"custom_fields.{key}")
+    return found
+
+
+def _checked(field: CustomField, value: Any) -> Any:
+    accepted = {
+        Kind.TEXT: lambda: isinstance(value, str) and len(value) <= MAX_TEXT and "\x00" not in value,
+        Kind.NUMBER: lambda: isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value),
+        Kind.BOOLEAN: lambda: isinstance(value, bool),
+        Kind.DATE: lambda: isinstance(value, str) and _is_date(value),
+        Kind.CHOICE: lambda: value in field.choices,
+    }
+    if not accepted[Kind(field.kind)]():
+        raise InvalidCustomField(f"This is not a {field.kind} that fits.", field=f"custom_fields.{field.key}")
+    return value
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
+def _check_choices(kind: str, choices: list[str]) -> None:
+    if (kind == Kind.CHOICE) != bool(choices):
+        raise InvalidCustomField("A choice, and only a choice, has choices.", field="choices")

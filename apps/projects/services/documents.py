@@ -1,0 +1,88 @@
+"""Writes to documents, in the tenant's context, and their way in and out."""
+
+from __future__ import annotations
+
+import mimetypes
+from uuid import UUID
+
+from django.conf import settings
+from django.core import signing
+from django.core.files import File
+from django.core.files.uploadedfile import UploadedFile
+from django.db import IntegrityError
+
+from apps.accounts.services import sharing
+from apps.accounts.subjects import Subject
+from apps.audit import services as audit
+from apps.tenancy.context import current_tenant_id
+from apps.tenancy.transactions import atomic
+
+from ..errors import DocumentNotFound, DocumentTooLarge, DownloadRefused, ProjectNotFound
+from ..models import DOCUMENT, Document, Project
+
+SALT = "projects.download"
+
+
+def add_document(*, actor: Subject, project: Project, upload: UploadedFile) -> Document:
+    """Store an uploaded file. Raises DocumentTooLarge. A file whose row is not committed is removed again."""
+    size = upload.size or 0
+    if size > settings.DOCUMENT_MAX_BYTES:
+        limit = settings.DOCUMENT_MAX_BYTES // (1024 * 1024)
+        raise DocumentTooLarge(f"Documents may have up to {limit} MB.", field="file")
+    name = (upload.name or "document")[:255]
+    document = Document(
+        project=project,
+        name=name,
+        content_type=mimetypes.guess_type(name)[0] or "application/octet-stream",
+        size_bytes=size,
+        created_by_id=actor.user_id,
+        file=upload,
+    )
+    try:
+        with atomic():
+            document.save()
+            sharing.own(actor=actor, resource=document)
+            changes = {"name": [None, name], "size_bytes": [None, size]}
+            audit.record("document.added", actor=actor, resource=document, changes=changes)
+    except BaseException as error:
+        document.file.storage.delete(str(document.file.name))
+        if isinstance(error, IntegrityError):
+            raise ProjectNotFound from error
+        raise
+    return document
+
+
+def delete_document(*, actor: Subject, document: Document) -> None:
+    name = str(document.file.name)
+    with atomic():
+        sharing.forget([(DOCUMENT, document.id)])
+        audit.record("document.deleted", actor=actor, resource=document, changes={"name": [document.name, None]})
+        Document.objects.filter(id=document.id).delete()
+    document.file.storage.delete(name)
+
+
+def open_document(document: Document) -> File:
+    """The document's file, opened for reading. Raises DocumentNotFound if it was removed meanwhile."""
+    try:
+        return document.file.open("rb")
+    except FileNotFoundError as error:
+        raise DocumentNotFound from error
+
+
+def sign_download(*, document: Document, subject: Subject) -> str:
+    """A short-lived proof that this person was offered this document in this organization."""
+    return signing.dumps(_claim(document.id, subject.id), salt=SALT)
+
+
+def check_download(*, document: Document, subject: Subject, signature: str) -> None:
+    """Raises DownloadRefused unless the proof is for this document, person and organization, and fresh."""
+    try:
+        claim = signing.loads(signature, salt=SALT, max_age=settings.DOCUMENT_LINK_SECONDS)
+    except signing.BadSignature as error:
+        raise DownloadRefused from error
+    if claim != _claim(document.id, subject.id):
+        raise DownloadRefused
+
+
+def _claim(document_id: UUID, subject_id: str) -> list[str]:
+    return [str(current_tenant_id()), str(document_id), subject_id]

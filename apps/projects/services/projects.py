@@ -1,0 +1,116 @@
+"""Writes to projects, in the tenant's context."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.db import IntegrityError
+
+from apps.accounts.services import sharing
+from apps.accounts.subjects import Subject
+from apps.audit import services as audit
+from apps.audit.services import difference, state
+from apps.core.preconditions import check_unchanged
+from apps.core.text import words
+from apps.tenancy.transactions import atomic
+
+from ..errors import InvalidCustomField, ProjectNameTaken, ProjectNotFound
+from ..models import DOCUMENT, PROJECT, Document, Project, SearchTerm
+from . import custom_fields
+
+FIELDS = ("name", "description", "is_private", "custom_fields")
+MAX_TERMS = 200
+
+
+def create_project(
+    *,
+    actor: Subject,
+    name: str,
+    description: str = "",
+    is_private: bool = False,
+    values: Mapping[str, Any] | None = None,
+) -> Project:
+    """A project that its creator owns. Raises ProjectNameTaken, InvalidCustomField."""
+    checked = custom_fields.validated(values or {})
+    try:
+        with atomic():
+            project = Project.objects.create(
+                name=name,
+                description=description,
+                is_private=is_private,
+                custom_fields=checked,
+                created_by_id=actor.user_id,
+            )
+            _index(project)
+            sharing.own(actor=actor, resource=project)
+            changes = difference({}, state(project, *FIELDS))
+            audit.record("project.created", actor=actor, resource=project, changes=changes)
+    except IntegrityError as error:
+        raise ProjectNameTaken(field="name") from error
+    return project
+
+
+def create_projects(*, actor: Subject, items: Sequence[Mapping[str, Any]]) -> list[Project]:
+    """All of them or none. Raises ProjectNameTaken, InvalidCustomField, which name the item by its number."""
+    created = []
+    with atomic():
+        for number, item in enumerate(items):
+            try:
+                created.append(create_project(actor=actor, **item))
+            except (ProjectNameTaken, InvalidCustomField) as error:
+                error.field = f"items.{number}.{error.field}"
+                raise
+    return created
+
+
+def update_project(*, actor: Subject, project: Project, expected: str = "", **changes: Any) -> Project:
+    """Change what is named among the changes.
+
+    Raises ProjectNameTaken, PreconditionFailed, InvalidCustomField, and ProjectNotFound if it was deleted meanwhile.
+    """
+    try:
+        with atomic():
+            locked = Project.objects.select_for_update().filter(id=project.id).first()
+            if locked is None:
+                raise ProjectNotFound
+            check_unchanged(locked, expected)
+            before = state(locked, *FIELDS)
+            if "values" in changes:
+                merged = {**locked.custom_fields, **changes.pop("values")}
+                changes["custom_fields"] = custom_fields.validated(merged)
+            for name, value in changes.items():
+                setattr(locked, name, value)
+            changed = difference(before, state(locked, *FIELDS))
+            if changed:
+                locked.save(update_fields=[*changed, "updated_at"])
+                _index(locked)
+                audit.record("project.updated", actor=actor, resource=locked, changes=changed)
+            return locked
+    except IntegrityError as error:
+        raise ProjectNameTaken(field="name") from error
+
+
+def delete_project(*, actor: Subject, project: Project) -> None:
+    """Delete a project with its documents; the files go once that is committed."""
+    with atomic():
+        locked = (
+            Project.objects.select_for_update().filter(id=project.id).first()
+        )  # nobody adds a document from here on
+        if locked is None:
+            raise ProjectNotFound
+        documents = list(Document.objects.filter(project=project).values_list("id", "file"))
+        sharing.forget([(PROJECT, project.id), *((DOCUMENT, document_id) for document_id, _ in documents)])
+        audit.record("project.deleted", actor=actor, resource=project, changes={"name": [locked.name, None]})
+        Project.objects.filter(id=project.id).delete()
+    for _, name in documents:
+        Document._meta.get_field("file").storage.delete(name)
+
+
+def _index(project: Project) -> None:
+    """Keep the words of a project for the search."""
+    wanted = set(words(f"{project.name} {project.description}")[:MAX_TERMS])
+    known = set(SearchTerm.objects.filter(project=project).values_list("term", flat=True))
+    if known - wanted:
+        SearchTerm.objects.filter(project=project, term__in=known - wanted).delete()
+    SearchTerm.objects.bulk_create(SearchTerm(project=project, term=term) for term in sorted(wanted - known))
