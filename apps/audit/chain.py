@@ -84,10 +84,21 @@ class Chain:
         return self._owned(Anchor.objects.filter(chain=self.kind))
 
     def unsealed(self) -> QuerySet[Any]:
-        return self.events().filter(~Exists(self.seals().filter(event_id=OuterRef("id"))))
+        seals = Seal.objects if self.kind == Anchor.Chain.TENANT else ControlSeal.objects
+        return self.events().filter(~Exists(seals.filter(event_id=OuterRef("id"))))
+
+    def in_order(self) -> QuerySet[Any]:
+        """The seals, first to last; all the index's columns are named, or PostgreSQL would sort the whole chain."""
+        tenant = self.kind == Anchor.Chain.TENANT
+        return self.seals().order_by("number") if tenant else self.seals().order_by("owner", "number")
+
+    def anchored(self) -> int:
+        """The number of the newest anchor."""
+        newest = self.anchors().order_by("-owner", "-chain", "-number").values_list("number", flat=True).first()
+        return newest or 0
 
     def head(self) -> Head:
-        row = self.seals().order_by("-number").values_list("number", "hash", "transaction_id").first()
+        row = self.in_order().reverse().values_list("number", "hash", "transaction_id").first()
         return Head(row[0], bytes(row[1]), row[2]) if row else Head(0, self.origin, 0)
 
     def add_seals(self, links: list[dict[str, Any]]) -> None:
@@ -121,6 +132,10 @@ def seal(chain: Chain, *, fenced: bool = False) -> int:
 
     ``fenced`` says that nobody writes to this log: then events need not wait for other logs' transactions.
     """
+    head = chain.head()
+    if not _sealable(chain, head, fenced).exists():
+        _anchor(chain, head)
+        return 0  # most logs are quiet most of the time: no lock for them
     total, count = 0, BATCH
     while count == BATCH:
         head, count = _seal_batch(chain, fenced)
@@ -160,9 +175,6 @@ def hash_of(previous: bytes, document: bytes) -> bytes:
 
 
 def _seal_batch(chain: Chain, fenced: bool) -> tuple[Head, int]:
-    head = chain.head()
-    if not _sealable(chain, head, fenced).exists():
-        return head, 0  # most logs are quiet most of the time: no lock for them
     with atomic():
         lock(f"audit.seal.{chain}")
         head = chain.head()
@@ -188,8 +200,7 @@ def _sealable(chain: Chain, head: Head, fenced: bool) -> QuerySet[Any]:
 def _anchor(chain: Chain, head: Head) -> None:
     """Note in the control plane how far the chain has come; also what a sealer killed before it could."""
     with control("anchor an audit chain"):
-        newest = chain.anchors().order_by("-number").values_list("number", flat=True).first() or 0
-        if head.number > newest:
+        if head.number > chain.anchored():
             anchor = Anchor(tenant_id=chain.tenant_id, chain=chain.kind, number=head.number, hash=head.hash)
             Anchor.objects.bulk_create([anchor], ignore_conflicts=True)  # two sealers may say the same
 

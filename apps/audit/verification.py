@@ -90,7 +90,7 @@ class Link(NamedTuple):
 def verify(chain: Chain) -> Report:
     """Compare a chain with its events and its anchors, a batch at a time; sealing may go on meanwhile."""
     report = Report(chain.kind.value, chain.tenant_id)
-    report.anchored_number = chain.anchors().order_by("-number").values_list("number", flat=True).first() or 0
+    report.anchored_number = chain.anchored()
     head = chain.head()  # after the anchors, which follow the seals
     report.number, report.hash = head.number, head.hash.hex() if head.number else ""
     walk = _Walk(chain, report)
@@ -114,8 +114,7 @@ def owners_of_control_chains() -> list[UUID | None]:
 
 def _batches(chain: Chain, head: Head) -> Iterator[list[Link]]:
     """The links up to where the chain ended at first, whatever number they begin with."""
-    seals = chain.seals().filter(number__lte=head.number).order_by("number", "id")
-    rows = seals.values_list("number", "event_id", "transaction_id", "hash")
+    rows = chain.in_order().filter(number__lte=head.number).values_list("number", "event_id", "transaction_id", "hash")
     links = [Link(*row) for row in rows[:BATCH]]
     while links:
         yield [link._replace(hash=bytes(link.hash)) for link in links]

@@ -59,7 +59,8 @@ class Command(BaseCommand):
             return
         verdict = "intact" if report.intact else "TAMPERED"
         counts = f"{report.events} events, {report.sealed} sealed, {report.unsealed} not yet"
-        self.stdout.write(f"{tenant or 'platform'} ({report.chain}): {verdict}; {counts}")
+        end = f"; ends with {report.hash}" if report.hash else ""
+        self.stdout.write(f"{tenant or 'platform'} ({report.chain}): {verdict}; {counts}{end}")
         for finding in report.findings:
             self.stdout.write(f"  {finding}")
 
