@@ -6,6 +6,7 @@ from pathlib import Path
 
 from environs import Env
 
+from apps.audit.sinks import parse_sinks
 from apps.core.encryption import parse_master_keys
 from apps.tenancy.databases import parse_url
 from config.observability import logging_config, start_sentry
@@ -163,7 +164,10 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_TIME_LIMIT = 300
 CELERY_TASK_DEFAULT_QUEUE = "default"
-CELERY_TASK_ROUTES = {"apps.tenants.tasks.*": {"queue": "provisioning"}}
+CELERY_TASK_ROUTES = {
+    "apps.tenants.tasks.seal_audit_logs": {"queue": "default"},  # sign-ups do not wait for a sweep
+    "apps.tenants.tasks.*": {"queue": "provisioning"},
+}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {
@@ -174,6 +178,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "resume-provisioning": {"task": "apps.tenants.tasks.resume_provisioning", "schedule": 60.0},
+    "seal-audit-logs": {"task": "apps.tenants.tasks.seal_audit_logs", "schedule": 300.0},
     "clear-expired": {"task": "apps.accounts.tasks.clear_expired", "schedule": 3600.0},
     "clear-old-mail-notes": {"task": "apps.notifications.tasks.clear_old_notes", "schedule": 24 * 3600.0},
 }
@@ -304,6 +309,8 @@ TIME_ZONE = "UTC"
 LOGGING = logging_config(level=env.str("LOG_LEVEL", "INFO"))
 DJANGO_STRUCTLOG_USER_ID_FIELD = None
 DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = True
+AUDIT_SINKS: list[str] = env.list("AUDIT_SINKS", [])
+parse_sinks(AUDIT_SINKS)
 start_sentry(env.str("SENTRY_DSN", ""), environment=ENVIRONMENT)
 
 env.seal()

@@ -14,6 +14,7 @@ from apps.tenancy.transactions import in_transaction
 
 from .actors import Actor, origin
 from .errors import NotInTransaction
+from .forwarding import announce
 from .models import ControlEvent, Event
 
 
@@ -44,9 +45,13 @@ def record(
         "changes": _plain(dict(changes or {})),
         "metadata": _plain({**_request(), **metadata}),
     }
+    event: Event | ControlEvent
     if isinstance(current(), TenantContext):
-        return Event.objects.create(**fields)  # type: ignore[no-any-return]
-    return ControlEvent.objects.create(tenant_id=tenant_id, **fields)
+        event = Event.objects.create(**fields)
+    else:
+        event = ControlEvent.objects.create(tenant_id=tenant_id, **fields)
+    announce(event)
+    return event
 
 
 def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, list[Any]]:

@@ -19,13 +19,16 @@ from apps.tenants.models import Tenant
 
 # Every task by name, with arguments to call it with. A task that is missing here fails.
 TENANT_TASKS: dict[str, dict[str, Any]] = {
+    "apps.audit.tasks.forward_event": {"event_id": str(uuid4()), "audit_event_id": str(uuid4()), "sink": "none"},
     "apps.notifications.tasks.send_welcome_email": {"event_id": str(uuid4())},
 }
 CONTROL_TASKS = {
     "apps.accounts.tasks.clear_expired",
+    "apps.audit.tasks.forward_control_event",
     "apps.tenants.tasks.finish_provisioning",
     "apps.tenants.tasks.replenish_after_claim",
     "apps.tenants.tasks.resume_provisioning",
+    "apps.tenants.tasks.seal_audit_logs",
 }
 
 

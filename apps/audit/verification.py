@@ -1,0 +1,189 @@
+"""Walking a chain from its first link, and saying exactly what does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.expressions import Func
+
+from .chain import BATCH, CONTINUED, ORDER, Chain, Head, canonical, documents, hash_of
+from .models import Anchor, ControlEvent, ControlSeal
+
+MAX_FINDINGS = 100  # a log with more than that needs no list
+
+
+class Kind(StrEnum):
+    REMOVED = "removed"  # a seal whose event is not there
+    CHANGED = "changed"  # an event (or hash) that does not match
+    REORDERED = "reordered"  # it would match elsewhere in the chain, or comes before what it follows
+    INSERTED = "inserted"  # an event older than sealed ones that was never sealed
+    TRUNCATED = "truncated"  # the chain ends before its newest anchor
+    REWRITTEN = "rewritten"  # an anchor remembers another hash at that number
+    GAP = "gap"  # numbers are missing
+    STOPPED = "stopped"  # too many findings to go on
+
+
+@dataclass(frozen=True)
+class Finding:
+    kind: Kind
+    number: int | None
+    event_id: UUID | None
+    detail: str
+
+    def __str__(self) -> str:
+        place = f" at {self.number}" if self.number is not None else ""
+        event = f", event {self.event_id}" if self.event_id else ""
+        return f"{self.kind}{place}{event}: {self.detail}"
+
+
+@dataclass
+class Report:
+    """What a walk along one chain found. ``number`` and ``hash`` are its end, to compare with what others hold."""
+
+    chain: str
+    tenant: UUID | None
+    events: int = 0
+    sealed: int = 0
+    unsealed: int = 0
+    anchored_number: int = 0
+    number: int = 0
+    hash: str = ""
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def intact(self) -> bool:
+        return not self.findings
+
+    def add(self, kind: Kind, number: int | None, event_id: UUID | None, detail: str) -> None:
+        if not self.full:
+            self.findings.append(Finding(kind, number, event_id, detail))
+
+    @property
+    def full(self) -> bool:
+        return len(self.findings) >= MAX_FINDINGS
+
+    def as_json(self) -> dict[str, Any]:
+        return {**asdict(self), "intact": self.intact}
+
+
+class NextTransaction(Func):
+    """The first transaction id that is not given out yet."""
+
+    template = "(pg_snapshot_xmax(pg_current_snapshot())::text::bigint)"
+    arity = 0
+    output_field = models.BigIntegerField()
+
+
+class Link(NamedTuple):
+    number: int
+    event_id: UUID
+    transaction_id: int
+    hash: bytes
+
+
+def verify(chain: Chain) -> Report:
+    """Compare a chain with its events and its anchors, a batch at a time; sealing may go on meanwhile."""
+    report = Report(chain.kind.value, chain.tenant_id)
+    report.anchored_number = chain.anchored()
+    head = chain.head()  # after the anchors, which follow the seals
+    report.number, report.hash = head.number, head.hash.hex() if head.number else ""
+    walk = _Walk(chain, report)
+    for links in _batches(chain, head):
+        if report.full:
+            report.findings.append(Finding(Kind.STOPPED, walk.previous.number, None, "too many findings to go on"))
+            break
+        walk.check(links)
+    _compare_end(chain, head, report)
+    report.events, report.unsealed = chain.events().count(), chain.unsealed().count()
+    return report
+
+
+def owners_of_control_chains() -> list[UUID | None]:
+    """Whoever the control plane's log has, or once had, something about; None is the platform itself."""
+    owners: set[UUID | None] = {None}
+    for rows in (ControlEvent.objects, ControlSeal.objects, Anchor.objects.filter(chain=Anchor.Chain.CONTROL)):
+        owners.update(rows.order_by().values_list("tenant_id", flat=True).distinct())
+    return sorted(owners, key=str)
+
+
+def _batches(chain: Chain, head: Head) -> Iterator[list[Link]]:
+    """The links up to where the chain ended at first, whatever number they begin with."""
+    rows = chain.in_order().filter(number__lte=head.number).values_list("number", "event_id", "transaction_id", "hash")
+    links = [Link(*row) for row in rows[:BATCH]]
+    while links:
+        yield [link._replace(hash=bytes(link.hash)) for link in links]
+        links = [Link(*row) for row in rows.filter(number__gt=links[-1].number)[:BATCH]]
+
+
+def _compare_end(chain: Chain, head: Head, report: Report) -> None:
+    if report.anchored_number > head.number:
+        detail = f"the chain ends at {head.number}, but {report.anchored_number} events were anchored"
+        report.add(Kind.TRUNCATED, report.anchored_number, None, detail)
+    misplaced = Q(transaction_id__lt=head.transaction_id) | Q(transaction_id__gte=NextTransaction())
+    for event_id in chain.unsealed().filter(misplaced).order_by(*ORDER).values_list("id", flat=True)[:MAX_FINDINGS]:
+        report.add(Kind.INSERTED, None, event_id, "not sealed, and its transaction is none that could still write")
+
+
+class _Walk:
+    """Carries from link to link what the next one must fit to."""
+
+    def __init__(self, chain: Chain, report: Report) -> None:
+        self.chain = chain
+        self.report = report
+        self.previous = Head(0, chain.origin, 0)
+        self.order: tuple[Any, ...] = ()
+
+    def check(self, links: list[Link]) -> None:
+        events = self.chain.events().filter(id__in=[link.event_id for link in links])
+        found = {event["id"]: event for event in documents(events)}
+        texts = {key: canonical(event) for key, event in found.items()}
+        anchors = self._anchors(links)
+        neighbors = [self.previous.hash, *(link.hash for link in links)]
+        for link in links:
+            follows = self._follows(link)
+            event = found.get(link.event_id)
+            if event is None:
+                self.report.add(Kind.REMOVED, link.number, link.event_id, "it was sealed and is not there")
+            elif follows and self._matches(link, texts, neighbors):
+                self._compare_order(link, event)
+            if anchors.get(link.number, link.hash) != link.hash:
+                self.report.add(Kind.REWRITTEN, link.number, link.event_id, "an anchor remembers another hash")
+            self.previous = Head(link.number, link.hash, link.transaction_id)
+        self.report.sealed += len(links)
+
+    def _anchors(self, links: list[Link]) -> dict[int, bytes]:
+        rows = self.chain.anchors().filter(number__gte=links[0].number, number__lte=links[-1].number)
+        return {number: bytes(digest) for number, digest in rows.values_list("number", "hash")}
+
+    def _follows(self, link: Link) -> bool:
+        """Whether the link before is there, without which this one's hash cannot be judged."""
+        expected = self.previous.number + 1
+        if link.number != expected:
+            self.report.add(Kind.GAP, link.number, None, f"the number after {expected - 1} should be {expected}")
+        return link.number == expected
+
+    def _matches(self, link: Link, texts: dict[UUID, bytes], neighbors: list[bytes]) -> bool:
+        text = texts[link.event_id]
+        if hash_of(self.previous.hash, text) == link.hash:
+            return True
+        elsewhere = any(hash_of(neighbor, text) == link.hash for neighbor in neighbors)
+        another = any(hash_of(self.previous.hash, other) == link.hash for other in texts.values())
+        if elsewhere or another:
+            self.report.add(Kind.REORDERED, link.number, link.event_id, "it was sealed at another place in the chain")
+        else:
+            self.report.add(Kind.CHANGED, link.number, link.event_id, "it does not match its seal")
+        return False
+
+    def _compare_order(self, link: Link, event: dict[str, Any]) -> None:
+        order = tuple(event[name] for name in ORDER)
+        if link.transaction_id != event["transaction_id"]:
+            self.report.add(Kind.CHANGED, link.number, link.event_id, "its seal names another transaction")
+        elif order < self.order and event["action"] != CONTINUED:
+            self.report.add(Kind.REORDERED, link.number, link.event_id, "it was written before the event it follows")
+        self.order = order
