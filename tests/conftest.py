@@ -12,6 +12,7 @@ from django_redis import get_redis_connection
 
 from apps.accounts.models import HandoffCode, Membership, Session, User
 from apps.fleet.services import migrate_control
+from apps.notifications.models import SentEmail
 from apps.tenancy.context import control, current
 from apps.tenants.models import Placement, Tenant
 from apps.tenants.services import schema_store
@@ -88,6 +89,7 @@ def sign_in() -> Callable[[Organization, User | None], Client]:
 def _remove_new_organizations(kept: set) -> None:
     with control("clean up after a test"):
         Session.objects.all().delete()
+        SentEmail.objects.all().delete()
         HandoffCode.objects.all().delete()
         Placement.objects.filter(tenant__isnull=False).exclude(tenant_id__in=kept).delete()
         Tenant.objects.exclude(id__in=kept).delete()

@@ -13,16 +13,19 @@ from typing import Any
 from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from apps.accounts import services as accounts
-from apps.accounts.models import Membership, User
+from apps.accounts import subjects
+from apps.accounts.models import ApiKey, CustomRole, IdempotentCall, Invitation, Membership, TokenFamily, User
 from apps.accounts.permissions import Role
+from apps.accounts.roles import Assigned
+from apps.accounts.services import members, people
+from apps.accounts.subjects import Subject
 from apps.onboarding.services import sign_up
-from apps.projects import services as projects
 from apps.projects.models import Document, Project
+from apps.projects.services import documents, projects
 from apps.tenancy.context import TenantContext, control, use
 from apps.tenancy.planes import tenant_models, walled_control_models
 from apps.tenancy.transactions import atomic
-from apps.tenants.models import Tenant
+from apps.tenants.models import Profile, Tenant
 from apps.tenants.services import provisioning
 from tests import servers
 
@@ -45,6 +48,11 @@ class Organization:
     @property
     def context(self) -> TenantContext:
         return self.tenant.context()
+
+    @property
+    def subject(self) -> Subject:
+        """The owner, as services know who acts."""
+        return subject_of(self, self.owner)
 
     def inside(self) -> AbstractContextManager[Any]:
         return use(self.context)
@@ -81,8 +89,13 @@ class Organization:
                 connection.execute(f"DELETE FROM {table} WHERE tenant_id = %s", [self.tenant.id])
         shutil.rmtree(self.folder, ignore_errors=True)
         with control("reset an organization"):
-            Tenant.objects.filter(id=self.tenant.id).update(held_at=None, hold_reason="", status="ready")
+            Tenant.objects.filter(id=self.tenant.id).update(
+                held_at=None, hold_reason="", status="ready", name=self.tenant.name
+            )
             Membership.objects.filter(tenant_id=self.tenant.id).exclude(user=self.owner).delete()
+            Membership.objects.filter(tenant_id=self.tenant.id).update(role=Role.OWNER, custom_role=None)
+            for model in (ApiKey, CustomRole, IdempotentCall, Invitation, Profile, TokenFamily):
+                model.objects.filter(tenant_id=self.tenant.id).delete()
 
 
 def found(name: str = "", placement: str = "schema") -> Organization:
@@ -100,20 +113,26 @@ def found(name: str = "", placement: str = "schema") -> Organization:
 def add_person(organization: Organization, role: str = Role.MEMBER) -> User:
     with control("add a person"), atomic():
         email = f"person{next(_numbers)}@example.com"
-        user = accounts.save_person(accounts.identify_person(email=email, password=PASSWORD))
-        user.membership = accounts.add_member(tenant_id=organization.tenant.id, user=user, role=role)
+        user = people.save_person(people.identify_person(email=email, password=PASSWORD))
+        user.membership = members.add_member(tenant_id=organization.tenant.id, user=user, role=Assigned(role))
     return user
+
+
+def subject_of(organization: Organization, user: User) -> Subject:
+    with control("look a member up"):
+        membership = Membership.objects.select_related("custom_role").get(tenant=organization.tenant, user=user)
+    return subjects.of_membership(membership)
 
 
 def add_project(organization: Organization, name: str = "") -> Project:
     with organization.inside():
-        return projects.create_project(actor=organization.owner, name=name or f"Project {next(_numbers)}")
+        return projects.create_project(actor=organization.subject, name=name or f"Project {next(_numbers)}")
 
 
 def add_document(organization: Organization, project: Project, content: bytes = b"secret") -> Document:
     with organization.inside():
         upload = SimpleUploadedFile("notes.txt", content)
-        return projects.add_document(actor=organization.owner, project=project, upload=upload)
+        return documents.add_document(actor=organization.subject, project=project, upload=upload)
 
 
 def _rows(connection: servers.Connection, schema: str, model: Any, tenant_id: Any) -> bytes:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -19,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.accounts.models import HandoffCode, User
-from apps.accounts.services import issue_handoff_code, make_password_token
+from apps.accounts.services.handoff import issue_handoff_code
+from apps.accounts.services.people import make_password_token
 from apps.notifications.tasks import send_welcome_email
 from apps.onboarding.services import ensure_organization
 from apps.tenancy.blueprint import new_schema_name
@@ -273,30 +271,6 @@ def test_password__hashed_with_bcrypt__opens_and_is_upgraded(acme, algorithm, se
         User.objects.filter(id=acme.owner.id).update(password=kept)
     assert response.status_code == 302
     assert stored.startswith("argon2$argon2id$")
-
-
-@pytest.mark.parametrize("path", ["/sign-up/", "/api/v1/auth/register"])
-def test_sign_up__while_redis_is_away__is_refused_for_a_moment(platform, database, settings, path):
-    with redis_away(settings):
-        response = apex().post(path, form(), **({"content_type": "application/json"} if "api" in path else {}))
-
-    assert response.status_code == 503
-
-
-def test_sign_in__while_redis_is_away__is_refused_for_a_moment(acme, settings):
-    with redis_away(settings):
-        response = Client(HTTP_HOST=acme.host, raise_request_exception=False).post(
-            "/sign-in/", {"login": acme.owner.email, "password": PASSWORD}
-        )
-
-    assert response.status_code == 503
-
-
-@contextmanager
-def redis_away(settings: Any) -> Iterator[None]:
-    """A cache whose server does not answer."""
-    settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1/0"}}
-    yield
 
 
 # -- the hand-off code -------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from .api import auth, organization, people
+from .api import audit, auth, organization, people
 
 urlpatterns = [
     path("auth/login", auth.LoginView.as_view(), name="api-login"),
@@ -29,6 +29,8 @@ urlpatterns = [
     path("api-keys/<uuid:key_id>", organization.ApiKeyView.as_view(), name="api-key"),
     path("sessions", people.SessionsView.as_view(), name="api-sessions"),
     path("sessions/<uuid:session_id>", people.SessionView.as_view(), name="api-session"),
+    path("audit/events", audit.AuditEventsView.as_view(), name="api-audit-events"),
+    path("audit/export", audit.AuditExportView.as_view(), name="api-audit-export"),
     path("settings", organization.SettingsView.as_view(), name="api-settings"),
     path("settings/logo", organization.LogoView.as_view(), name="api-logo"),
 ]

@@ -46,6 +46,7 @@ class ResourceView(GenericAPIView[Any]):
     ``sunset_at`` announce the end of a view.
     """
 
+    metadata_class = None  # the schema describes the API; OPTIONS answers 405
     permissions_by_method: ClassVar[dict[str, str]] = {}
     finder: ClassVar[Callable[..., Any] | None] = None
     deprecated_at: ClassVar[datetime | None] = None

@@ -34,13 +34,10 @@ def new_schema_name(prefix: str = "t") -> str:
     return f"{prefix}_{secrets.token_hex(8)}"
 
 
-@lru_cache(maxsize=1)
 def tenant_migrations() -> tuple[MigrationKey, ...]:
     """The migrations of all apps with tenant-plane models, in the order in which they apply."""
-    loader = _loader()
     labels = {model._meta.app_label for model in tenant_models()}
-    leaves = [node for node in loader.graph.leaf_nodes() if node[0] in labels]
-    return tuple(key for key in loader.graph._generate_plan(leaves, True) if key[0] in labels)  # type: ignore[attr-defined]
+    return tuple(key for key in _plan() if key[0] in labels)
 
 
 def build_schema(owner_alias: str, schema: str, *, operator: str) -> None:
@@ -102,12 +99,15 @@ def _record(connection: Any) -> str:
 
 
 def _apply(connection: Any, already: frozenset[MigrationKey]) -> None:
-    """Run the migrations that are not among the given ones, and note each."""
-    loader, state = _loader(), ProjectState()
+    """Run the migrations that are not among the given ones, and note each.
+
+    Of other apps that they depend on, only the state is needed: their tables stand in the control plane.
+    """
+    loader, state, ours = _loader(), ProjectState(), set(tenant_migrations())
     note = "INSERT INTO django_migrations (app, name, applied) VALUES (%s, %s, now())"
-    for key in tenant_migrations():
+    for key in _plan():
         migration = loader.get_migration(*key)
-        if key in already:
+        if key in already or key not in ours:
             state = migration.mutate_state(state, preserve=False)
             continue
         with connection.schema_editor(atomic=False) as editor:
@@ -125,6 +125,14 @@ def _owner_transaction(owner_alias: str) -> Iterator[Any]:
     finally:
         connection.migration_plane = None
         connection.close()
+
+
+@lru_cache(maxsize=1)
+def _plan() -> tuple[MigrationKey, ...]:
+    """The migrations of apps with tenant-plane models and all that they depend on, in order."""
+    graph, labels = _loader().graph, {model._meta.app_label for model in tenant_models()}
+    leaves = [node for node in graph.leaf_nodes() if node[0] in labels]
+    return tuple(graph._generate_plan(leaves, True))  # type: ignore[attr-defined]
 
 
 @lru_cache(maxsize=1)

@@ -14,15 +14,27 @@ import pytest
 from django.db import DatabaseError, IntegrityError, ProgrammingError, connections, router, transaction
 from django.utils import timezone
 
-from apps.accounts.models import HandoffCode, Membership, Session
+from apps.accounts.models import (
+    ApiKey,
+    CustomRole,
+    HandoffCode,
+    IdempotentCall,
+    Invitation,
+    Membership,
+    RefreshToken,
+    RevokedToken,
+    Session,
+    Share,
+    TokenFamily,
+)
 from apps.audit.models import Anchor, ControlEvent, ControlSeal, Event, Seal
-from apps.projects.models import Document, Project
+from apps.projects.models import CustomField, Document, Project, SearchTerm
 from apps.tenancy.context import control, use
 from apps.tenancy.errors import ContextError
 from apps.tenancy.planes import TENANT, control_models, plane_of, tenant_models, walled_control_models
 from apps.tenancy.transactions import atomic
 from apps.tenants.keys import data_keys
-from apps.tenants.models import DataKey, Domain, Placement, TenantDatabase
+from apps.tenants.models import DataKey, Domain, Placement, Profile, TenantDatabase
 from tests import servers
 
 
@@ -79,7 +91,43 @@ ROWS: dict[str, Callable[[Any], Any]] = {
         )
     ),
 }
+LATER = timezone.now() + timedelta(days=1)
+
+
+def family(tenant: Any) -> Any:
+    return TokenFamily.objects.create(
+        tenant=tenant, user=Membership.objects.filter(tenant=tenant).first().user, expires_at=LATER
+    )
+
+
 ROWS |= {
+    "tenants.Profile": control_row(lambda tenant: Profile.objects.get_or_create(tenant=tenant)[0]),
+    "accounts.CustomRole": control_row(lambda t: CustomRole.objects.create(tenant=t, name=uuid4().hex)),
+    "accounts.Invitation": control_row(
+        lambda t: Invitation.objects.create(tenant=t, email=f"{uuid4().hex}@x.example", role="viewer", expires_at=LATER)
+    ),
+    "accounts.ApiKey": control_row(
+        lambda t: ApiKey.objects.create(tenant=t, name="x", prefix=uuid4().hex[:20], secret_hash="x")
+    ),
+    "accounts.TokenFamily": control_row(family),
+    "accounts.RefreshToken": control_row(
+        lambda t: RefreshToken.objects.create(tenant=t, family=family(t), expires_at=LATER)
+    ),
+    "accounts.RevokedToken": control_row(
+        lambda t: RevokedToken.objects.create(id=uuid4(), tenant=t, family=family(t), expires_at=LATER)
+    ),
+    "accounts.IdempotentCall": control_row(
+        lambda t: IdempotentCall.objects.create(
+            tenant=t, caller="x", key=uuid4().hex, started_at=LATER, expires_at=LATER
+        )
+    ),
+    "accounts.Share": tenant_row(
+        lambda: Share.objects.create(user_id=uuid4(), relation="viewer", object_type="project", object_id=uuid4())
+    ),
+    "projects.CustomField": tenant_row(lambda: CustomField.objects.create(key=uuid4().hex, label="x", kind="text")),
+    "projects.SearchTerm": lambda loot: tenant_row(
+        lambda: SearchTerm.objects.create(project_id=loot.project.id, term=uuid4().hex)
+    )(loot),
     "audit.Event": tenant_row(lambda: Event.objects.create(**EVENT)),
     "audit.Seal": tenant_row(lambda: Seal.objects.create(**link())),
     "audit.ControlEvent": control_row(lambda tenant: ControlEvent.objects.create(tenant=tenant, **EVENT)),

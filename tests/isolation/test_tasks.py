@@ -21,10 +21,20 @@ from apps.tenants.models import Tenant
 TENANT_TASKS: dict[str, dict[str, Any]] = {
     "apps.audit.tasks.forward_event": {"event_id": str(uuid4()), "audit_event_id": str(uuid4()), "sink": "none"},
     "apps.notifications.tasks.send_welcome_email": {"event_id": str(uuid4())},
+    "apps.notifications.tasks.send_invitation": {
+        "event_id": str(uuid4()),
+        "invitation_id": str(uuid4()),
+        "generation": 1,
+    },
+    "apps.notifications.tasks.send_password_reset": {"event_id": str(uuid4()), "user_id": str(uuid4())},
+    "apps.notifications.tasks.send_verification": {"event_id": str(uuid4()), "user_id": str(uuid4())},
 }
 CONTROL_TASKS = {
     "apps.accounts.tasks.clear_expired",
+    "apps.accounts.tasks.republish_rights",
     "apps.audit.tasks.forward_control_event",
+    "apps.notifications.tasks.clear_old_notes",
+    "apps.notifications.tasks.send_organizations",
     "apps.tenants.tasks.finish_provisioning",
     "apps.tenants.tasks.replenish_after_claim",
     "apps.tenants.tasks.resume_provisioning",
@@ -103,7 +113,7 @@ def test_message__of_a_tenant__runs_in_that_tenant_only(home, foreign):
 
 def test_task__called_directly_in_a_tenant__sees_that_tenant(home, foreign):
     with home.inside():
-        send_welcome_email(event_id="x")
+        send_welcome_email(event_id=str(uuid4()))
 
     assert [message.to for message in mail.outbox] == [[home.owner.email]]
 

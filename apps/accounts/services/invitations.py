@@ -95,8 +95,9 @@ def make_token(invitation: Invitation) -> str:
 
 def open_invitation(token: str) -> Prospect:
     """What a link of the current organization leads to. Raises InvitationRefused."""
+    tenant_id = current_tenant_id()
     with control("open an invitation"):
-        invitation = _for_token(token)
+        invitation = _for_token(tenant_id, token)
         user = User.objects.filter(email=invitation.email).first()
         return Prospect(invitation, known=user is not None and people.is_verified(user))
 
@@ -124,8 +125,9 @@ def _proven(email: str, password: str) -> User:
 
 
 def _join(token: str, person: User, name: str) -> Membership:
+    tenant_id = current_tenant_id()
     with control("accept an invitation"), atomic():
-        invitation = _for_token(token, lock=True)
+        invitation = _for_token(tenant_id, token, lock=True)
         user = _settled(person)
         invitation.accepted_at = timezone.now()
         invitation.save(update_fields=["accepted_at"])
@@ -149,12 +151,12 @@ def _settled(person: User) -> User:
     return squatted
 
 
-def _for_token(token: str, *, lock: bool = False) -> Invitation:
+def _for_token(tenant_id: UUID, token: str, *, lock: bool = False) -> Invitation:
     rows = Invitation.objects.select_for_update(of=("self",)) if lock else Invitation.objects
     invitation = (
         rows.select_related("custom_role")
         .filter(
-            tenant_id=current_tenant_id(),
+            tenant_id=tenant_id,
             token_hash=_hash(token),
             accepted_at=None,
             revoked_at=None,

@@ -205,6 +205,10 @@ class Migration(migrations.Migration):
             name='tenant',
             field=apps.tenancy.fields.TenantKey(on_delete=django.db.models.deletion.CASCADE, privileges='SELECT', related_name='custom_roles', to='tenants.tenant'),
         ),
+        migrations.AddConstraint(
+            model_name='customrole',
+            constraint=models.UniqueConstraint(fields=('tenant', 'id'), name='accounts_customrole_tenant_key'),
+        ),
         migrations.AddField(
             model_name='membership',
             name='custom_role',
@@ -290,10 +294,6 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='apikey',
             index=models.Index(fields=['tenant', '-created_at', '-id'], name='accounts_apikey_newest'),
-        ),
-        migrations.AddConstraint(
-            model_name='customrole',
-            constraint=models.UniqueConstraint(fields=('tenant', 'id'), name='accounts_customrole_tenant_key'),
         ),
         migrations.AddConstraint(
             model_name='customrole',
