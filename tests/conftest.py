@@ -17,7 +17,7 @@ from apps.tenancy.context import control, current
 from apps.tenants.models import Placement, Tenant
 from apps.tenants.services import schema_store
 from tests import servers
-from tests.factories import Organization, found
+from tests.factories import Organization, found, reset
 
 PLACEMENTS = ("pool", "schema", "database")
 
@@ -45,9 +45,7 @@ def database(platform) -> Iterator[None]:
     yield
     assert current() is None, "the test left a context behind"
     _remove_new_organizations(kept)
-    for pair in platform.values():
-        for organization in pair:
-            organization.reset()
+    reset([organization for pair in platform.values() for organization in pair])
     mail.outbox.clear()
 
 

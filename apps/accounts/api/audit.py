@@ -130,7 +130,7 @@ class AuditEventsView(ResourceView):
         return dict(asked.validated_data)
 
     def _link(self, side: str, entry: Entry) -> str:
-        query = {k: v for k, v in self.request.query_params.items() if k not in ("before", "after")}
+        query = {k: str(v) for k, v in self.request.query_params.items() if k not in ("before", "after")}
         return self.request.build_absolute_uri(f"?{urlencode({**query, side: _cursor(entry.position)})}")
 
     def _named(self, entries: Iterable[Entry]) -> dict[str, Any]:

@@ -33,7 +33,8 @@ class DocsView(SpectacularSwaggerSplitView):
 
     public_because = "describes the API, holds no data"
     authentication_classes = ()
-    renderer_classes = (TemplateHTMLRenderer,)
+    renderer_classes = [TemplateHTMLRenderer]  # noqa: RUF012
+    metadata_class = None
     schema = None
 
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
