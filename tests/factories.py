@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
+import operator
 import shutil
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db.models import Q
 
 from apps.accounts import subjects
 from apps.accounts.models import ApiKey, CustomRole, IdempotentCall, Invitation, Membership, TokenFamily, User
@@ -58,7 +60,7 @@ class Organization:
     def inside(self) -> AbstractContextManager[Any]:
         return use(self.context)
 
-    @cached_property
+    @functools.cached_property
     def place(self) -> TenantContext:
         """Where its rows are, as it was founded."""
         return self.tenant.context()
@@ -94,14 +96,15 @@ def reset(organizations: list[Organization]) -> None:
         tables = [f'DELETE FROM "{schema}"."{model._meta.db_table}"' for model in reversed(tenant_models())]
         with servers.as_operator(database) as connection:
             connection.execute(";".join(tables))
-    owners, names = [o.owner.pk for o in organizations], {o.tenant.pk: o.tenant.name for o in organizations}
+    names = {o.tenant.pk: o.tenant.name for o in organizations}
     with control("reset organizations"), atomic():
         tenants, own = Tenant.objects.filter(id__in=names), {"tenant_id__in": list(names)}
         tenants.update(held_at=None, hold_reason="", status="ready")
         for tenant_id, name in tenants.values_list("id", "name"):
             if name != names[tenant_id]:
                 Tenant.objects.filter(id=tenant_id).update(name=names[tenant_id])
-        Membership.objects.filter(**own).exclude(user_id__in=owners).delete()
+        owning = functools.reduce(operator.or_, (Q(tenant=o.tenant, user=o.owner) for o in organizations))
+        Membership.objects.filter(**own).exclude(owning).delete()
         Membership.objects.filter(**own).exclude(role=Role.OWNER).update(role=Role.OWNER, custom_role=None)
         for model in (ApiKey, CustomRole, IdempotentCall, Invitation, Profile, TokenFamily):
             model.objects.filter(**own).delete()

@@ -16,6 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core.preconditions import etag_of
+from apps.core.rendering import plain_columns
 
 from .decisions import check
 from .models import IdempotentCall
@@ -118,7 +119,11 @@ class ResourceView(GenericAPIView[Any]):
         return dict(serializer.validated_data)
 
     def listed(self, rows: Any, serializer_class: Any) -> Response:
-        """One page of rows."""
+        """One page of rows, read as columns where the serializer only repeats them."""
+        columns = plain_columns(serializer_class)
+        pages: Any = self.paginator
+        if columns is not None and pages.position_field(self.request, self) in columns:
+            return self.get_paginated_response(self.paginate_queryset(rows.values(*columns)))
         page = self.paginate_queryset(rows)
         return self.get_paginated_response(
             serializer_class(page, many=True, context=self.get_serializer_context()).data

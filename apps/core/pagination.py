@@ -28,6 +28,10 @@ class CursorPages(CursorPagination):
         self._check_page_size(request)
         return super().paginate_queryset(queryset, request, view)
 
+    def position_field(self, request: Any, view: Any) -> str:
+        """The column that a page's position is made of."""
+        return self.get_ordering(request, None, view)[0].lstrip("-")
+
     def get_ordering(self, request: Any, queryset: Any, view: Any) -> tuple[str, ...]:
         orderings: dict[str, tuple[str, ...]] = getattr(view, "orderings", {"-created_at": self.ordering})
         wanted = request.query_params.get("ordering")

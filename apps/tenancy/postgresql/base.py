@@ -121,8 +121,10 @@ class DatabaseWrapper(django_tenants.DatabaseWrapper):
         return prefix._replace(sql=comment_for(context) + prefix.sql)
 
     def sent(self, prefix: Prefix | None, *, undone: bool) -> None:
-        """Note whether the prefix is in force after a statement that succeeded."""
+        """Note whether the prefix is in force after a statement that succeeded; it ends with its transaction."""
         self._in_force = not undone and (prefix is not None or self._in_force)
+        if self.connection.pgconn.transaction_status == IDLE:
+            self._in_force = False
 
     def _commit(self) -> Any:
         self._in_context, self._in_force = None, False

@@ -1,0 +1,66 @@
+"""JSON for the API, and rows that need no serializer to become it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import orjson
+from django.core.exceptions import FieldDoesNotExist
+from rest_framework import serializers
+from rest_framework.renderers import JSONRenderer
+from rest_framework.utils.encoders import JSONEncoder
+
+# Fields whose representation is the column's value as JSON has it.
+PLAIN = (
+    serializers.BooleanField,
+    serializers.CharField,
+    serializers.ChoiceField,
+    serializers.DateTimeField,
+    serializers.DictField,
+    serializers.EmailField,
+    serializers.IntegerField,
+    serializers.JSONField,
+    serializers.ListField,
+    serializers.ReadOnlyField,
+    serializers.RegexField,
+    serializers.UUIDField,
+)
+OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
+_encoder = JSONEncoder()
+
+
+class FastJSONRenderer(JSONRenderer):
+    """What REST framework's renderer writes, byte for byte, several times faster."""
+
+    def render(
+        self, data: Any, accepted_media_type: str | None = None, renderer_context: Mapping[str, Any] | None = None
+    ) -> bytes:
+        return b"" if data is None else orjson.dumps(data, default=_encoder.default, option=OPTIONS)
+
+
+@lru_cache(maxsize=128)
+def plain_columns(serializer_class: Any) -> tuple[str, ...] | None:
+    """The columns of a model serializer that only repeats columns, in its order; None if it does more.
+
+    Such rows can be read with ``values()`` and rendered as they are, which saves a model instance and a walk over
+    the fields for each.
+    """
+    model = getattr(getattr(serializer_class, "Meta", None), "model", None)
+    if model is None or serializer_class.to_representation is not serializers.ModelSerializer.to_representation:
+        return None
+    fields = {name: field for name, field in serializer_class().fields.items() if not field.write_only}
+    if all(_repeats_column(model, name, field) for name, field in fields.items()):
+        return tuple(fields)
+    return None
+
+
+def _repeats_column(model: Any, name: str, field: Any) -> bool:
+    if type(field) not in PLAIN or field.source != name:
+        return False
+    try:
+        column = model._meta.get_field(name)
+    except FieldDoesNotExist:
+        return name in {f.attname for f in model._meta.concrete_fields}
+    return bool(column.concrete and not column.is_relation)
