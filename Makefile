@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: help run stop test test-slow lint format bench mutants
+.PHONY: help run stop test test-slow lint schema format bench mutants
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | expand -t 14
@@ -38,6 +38,9 @@ lint: $(STAMP) ## Check style, types, layers, security, migrations
 	@$(BIN)/djlint --quiet --lint templates
 	@DJANGO_SETTINGS_MODULE=config.settings_lint $(BIN)/python manage.py makemigrations --check --dry-run
 	@echo "lint: all clean"
+
+schema: $(STAMP) ## Write the API's description to docs/openapi.yaml
+	@DJANGO_SETTINGS_MODULE=config.settings_lint $(BIN)/python manage.py spectacular --urlconf config.urls_control --file docs/openapi.yaml
 
 format: $(STAMP) ## Format the code
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .

@@ -171,7 +171,7 @@ CELERY_TASK_ROUTES = {
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {
-    "visibility_timeout": 600,
+    "visibility_timeout": env.int("BROKER_VISIBILITY_SECONDS", 600),  # longer than any task may run
     "unacked_restore_interval": 1,
     "unacked_restore_throttle": 1,
 }

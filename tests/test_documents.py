@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from django.core.management import get_commands
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.renderers import OpenApiYamlRenderer
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
@@ -43,6 +45,14 @@ def test_commands__named_in_the_documents__exist():
     for document in [ROOT / "README.md", *ROOT.glob("docs/**/*.md")]:
         for command in re.findall(r"manage\.py (\w+)", document.read_text()):
             assert command in get_commands(), command
+
+
+def test_schema__in_the_documents__is_that_of_the_code():
+    generator = SchemaGenerator(urlconf="config.urls_control")
+
+    described = OpenApiYamlRenderer().render(generator.get_schema(public=True), renderer_context={}).decode()
+
+    assert (ROOT / "docs/openapi.yaml").read_text() == described, "run `make schema`"
 
 
 def test_requirements__all__have_a_row():

@@ -7,10 +7,9 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django_structlog.middlewares import RequestMiddleware
-from redis import RedisError
 
 from .errors import DomainError
-from .problems import CacheAway, domain_error_response, error_response
+from .problems import AWAY, away, domain_error_response
 
 
 def content_security_policy(*, form_targets: str = "") -> str:
@@ -53,6 +52,6 @@ class DomainErrorMiddleware:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if isinstance(exception, DomainError):
             return domain_error_response(request, exception)
-        if isinstance(exception, RedisError):
-            return error_response(request, 503, CacheAway.default_code, CacheAway.default_detail)
+        if isinstance(exception, AWAY):
+            return away(request)
         return None

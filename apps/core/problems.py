@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
 import structlog
+from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from drf_standardized_errors.formatter import ExceptionFormatter
@@ -17,7 +19,9 @@ from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.response import Response
 
 from .errors import DomainError
+from .memory import MemoryAway
 
+AWAY = (RedisError, MemoryAway, OperationalError)
 PROBLEM_JSON = "application/problem+json"
 
 
@@ -80,7 +84,16 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    if isinstance(sys.exc_info()[1], AWAY):
+        return away(request)
     return error_response(request, 500, "server_error", "Something went wrong on our side. It has been noted.")
+
+
+def away(request: HttpRequest) -> HttpResponse:
+    """A server that we need is away; whoever asked may try again."""
+    response = error_response(request, 503, ServerAway.default_code, ServerAway.default_detail)
+    response["Retry-After"] = "1"
+    return response
 
 
 class DomainProblem(APIException):
@@ -92,8 +105,8 @@ class DomainProblem(APIException):
         super().__init__(error.message, error.code)
 
 
-class CacheAway(APIException):
-    """What counts attempts is away, so nothing that must be counted is let through."""
+class ServerAway(APIException):
+    """The database, or what counts attempts, is away, so nothing that needs it is let through."""
 
     status_code = 503
     default_code = "temporarily_unavailable"
@@ -104,8 +117,8 @@ class ProblemHandler(ExceptionHandler):  # type: ignore[misc]
     def convert_known_exceptions(self, exc: Exception) -> Exception:
         if isinstance(exc, DomainError):
             return DomainProblem(exc)
-        if isinstance(exc, RedisError):
-            return CacheAway()
+        if isinstance(exc, AWAY):
+            return ServerAway()
         return super().convert_known_exceptions(exc)  # type: ignore[no-any-return]
 
     def get_response(self, exc: APIException, data: dict[str, Any]) -> Response:

@@ -181,7 +181,7 @@ MUTATIONS = [
     ),
     Mutation(
         "hand-off code works twice",
-        "apps/accounts/services.py",
+        "apps/accounts/services/handoff.py",
         "used_at__isnull=True, ",
         "",
     ),
@@ -194,13 +194,13 @@ MUTATIONS = [
     Mutation(
         "a route without a permission",
         "apps/projects/views.py",
-        "@requires(PROJECTS_DELETE)\n",
+        "@requires(PROJECTS_DELETE, on=find_project)\n",
         "",
     ),
     Mutation(
         "a task that nobody listed",
         "apps/notifications/tasks.py",
-        "def _path_for(",
-        "@shared_task\ndef extra() -> None:\n    pass\n\n\ndef _path_for(",
+        "def _path(",
+        "@shared_task\ndef extra() -> None:\n    pass\n\n\ndef _path(",
     ),
 ]
