@@ -11,6 +11,8 @@ from .worker import Worker
 NAME = "messages"
 PROXIED = {"PROXIED": "1"}
 ALONE = "plain"
+REQUEST = "request"
+SESSION, TOKEN = (f"GET /api/v1/projects, 20 rows, {credential}" for credential in ("session", "token"))
 
 
 def run(servers: Servers) -> None:
@@ -37,11 +39,11 @@ def _counts(worker: Worker) -> dict[str, Any]:
 def _report(case: str, ours: dict[str, Any], stock: dict[str, Any]) -> None:
     measured(
         NAME,
-        case.replace("request", "GET /api/v1/projects, 20 rows, session"),
+        case.replace(f"{REQUEST} with a token", TOKEN).replace(REQUEST, SESSION),
         ours["most"],
         "messages",
         baseline=stock["most"],
-        aim=Aim(stock["most"]) if case == "request" else None,
+        aim=Aim(stock["most"]) if case in (REQUEST, f"{REQUEST} with a token") else None,
         steady=all(numbers["least"] == numbers["most"] for numbers in (ours, stock)),
         statements=ours["statements"],
         baseline_statements=stock["statements"],

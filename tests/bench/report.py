@@ -14,12 +14,18 @@ BEGAN = time.monotonic()
 
 @dataclass(frozen=True)
 class Aim:
-    """The largest value that is good enough."""
+    """The largest value that is good enough, or the smallest."""
 
-    at_most: float
+    at_most: float = math.inf
+    at_least: float = -math.inf
+
+    def met(self, value: float) -> bool:
+        """Whether the value is good enough."""
+        return self.at_least <= value <= self.at_most
 
     def __str__(self) -> str:
-        return f"<= {self.at_most:g}"
+        bounds = ((">=", self.at_least), ("<=", self.at_most))
+        return " and ".join(f"{sign} {bound:g}" for sign, bound in bounds if math.isfinite(bound))
 
 
 def say(text: str) -> None:
@@ -46,7 +52,7 @@ def measured(
         "baseline": None if baseline is None else _rounded(baseline),
         "ratio": _rounded(value / baseline, 3) if baseline else None,
         "aim": str(aim) if aim else None,
-        "met": value <= aim.at_most if aim else None,
+        "met": aim.met(value) if aim else None,
     }
     _print(line | more)
 

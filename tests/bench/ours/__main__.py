@@ -13,7 +13,7 @@ PROXY = lead_through("DATABASE_URL")
 django.setup()
 
 from .. import units  # noqa: E402
-from . import messages, tenants  # noqa: E402
+from . import listing, messages, tenants  # noqa: E402
 from .site import OurSite  # noqa: E402
 
 
@@ -35,5 +35,6 @@ serve(
         "messages": lambda: messages.messages(PROXY),
         "found_leak_tenants": found_leak_tenants,
         "leaks": leaks,
+        "listing": listing.listing,
     }
 )

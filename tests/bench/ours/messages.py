@@ -18,7 +18,7 @@ from apps.tenants.models import Tenant
 
 from ..proxy import CountingProxy
 from ..repeat import Counts, count
-from . import tenants
+from . import listing, tenants
 
 ROWS = 20
 
@@ -33,10 +33,13 @@ def messages(proxy: CountingProxy | None) -> dict[str, Counts]:
             Project.objects.all().delete()
             Project.objects.bulk_create([Project(name=f"Project {n}") for n in range(ROWS)])
     browser = _signed_in(organizations[0], first)
+    bearer = _bearer(organizations[0])
     counted = partial(count, proxy, between=lambda: _read(second))
     return {
         "request": counted(lambda: _get(browser)),
         "request as served": count(proxy, lambda: _get(browser), between=close_old_connections),
+        "request with a token": counted(lambda: _get(bearer)),
+        "request with a token as served": count(proxy, lambda: _get(bearer), between=close_old_connections),
         "unit of work": counted(lambda: _read(first)),
         "unit of work in a transaction": counted(lambda: _read_atomic(first)),
     }
@@ -54,6 +57,11 @@ def _signed_in(tenant: Tenant, context: TenantContext) -> Browser:
     browser = Browser(SERVER_NAME=f"{tenant.slug}.{settings.BASE_DOMAIN}")
     browser.cookies[settings.SESSION_COOKIE_NAME] = session.session_key or ""
     return browser
+
+
+def _bearer(tenant: Tenant) -> Browser:
+    token = listing.token_of_owner(tenant)
+    return Browser(SERVER_NAME=f"{tenant.slug}.{settings.BASE_DOMAIN}", headers={"Authorization": f"Bearer {token}"})
 
 
 def _get(browser: Browser) -> None:

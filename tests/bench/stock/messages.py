@@ -15,7 +15,7 @@ from django_tenants.utils import tenant_context
 
 from ..proxy import CountingProxy
 from ..repeat import Counts, count
-from . import tenants
+from . import listing, tenants
 from .customers.models import Client
 from .projects.models import Project
 
@@ -30,11 +30,13 @@ def messages(proxy: CountingProxy | None) -> dict[str, Counts]:
         with tenant_context(client):
             Project.objects.all().delete()
             Project.objects.bulk_create([Project(name=f"Project {n}") for n in range(ROWS)])
-    browser = _signed_in("counted_a")
+    browser, bearer = _signed_in("counted_a"), _bearer("counted_a")
     counted = partial(count, proxy, between=lambda: _read(second))
     return {
         "request": counted(lambda: _get(browser)),
         "request as served": count(proxy, lambda: _get(browser), between=close_old_connections),
+        "request with a token": counted(lambda: _get(bearer)),
+        "request with a token as served": count(proxy, lambda: _get(bearer), between=close_old_connections),
         "unit of work": counted(lambda: _read(first)),
         "unit of work in a transaction": counted(lambda: _read_atomic(first)),
         **_without_tenants(proxy),
@@ -51,6 +53,10 @@ def _signed_in(label: str) -> Browser:
     browser = Browser(SERVER_NAME=tenants.host(label))
     browser.cookies[settings.SESSION_COOKIE_NAME] = session.session_key or ""
     return browser
+
+
+def _bearer(label: str) -> Browser:
+    return Browser(SERVER_NAME=tenants.host(label), headers={"Authorization": f"Bearer {listing.token_of_user()}"})
 
 
 def _get(browser: Browser) -> None:

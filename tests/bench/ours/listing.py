@@ -1,0 +1,32 @@
+"""A tenant of our project with projects to list, and somebody who may."""
+
+from __future__ import annotations
+
+from django.conf import settings
+
+from apps.accounts.keyset import keyset
+from apps.accounts.models import Membership
+from apps.accounts.services import tokens
+from apps.projects.models import Project
+from apps.tenancy.context import control, use
+from apps.tenants.models import Tenant
+
+from . import tenants
+
+
+def listing(rows: int) -> dict[str, str]:
+    """The host of a tenant in its own schema with so many rows, and a fresh access token of its owner."""
+    tenant = tenants.found("Listed", "schema")
+    with use(tenant.context()):
+        if not Project.objects.exists():
+            names = [f"Project {number}" for number in range(rows)]
+            Project.objects.bulk_create([Project(name=name, description=f"About {name}") for name in names])
+    return {"host": f"{tenant.slug}.{settings.BASE_DOMAIN}", "token": token_of_owner(tenant)}
+
+
+def token_of_owner(tenant: Tenant) -> str:
+    """A fresh access token of an organization's only member."""
+    keyset.as_jwks()  # makes the first key, where no transaction can undo it
+    with control("bench"):
+        membership = Membership.objects.select_related("user", "tenant", "custom_role").get(tenant_id=tenant.id)
+    return tokens.issue(membership).access
