@@ -7,6 +7,7 @@ there and told to the store, whose older entries never overwrite newer ones.
 
 from __future__ import annotations
 
+import math
 import secrets
 import threading
 import time
@@ -152,7 +153,7 @@ class LocalBuckets:
             admitted = len(bucket) < policy.quota
             if admitted:
                 bucket.append(now)
-            reset = round(bucket[0] + policy.seconds - now) if bucket else 0
+            reset = math.ceil(bucket[0] + policy.seconds - now) if bucket else 0
             return Answer(policy, admitted, policy.quota - len(bucket), reset)
 
 
