@@ -23,7 +23,10 @@ from apps.core import memory
 GONE = 2**31  # the version of a membership that is over: newer than any token's, and nobody's again
 BUCKETS_KEPT = 10_000
 
-KNOCK = """
+# The first line of a script has a full store refuse it. Without that it would go on admitting tokens, while it can
+# no longer be told that they are void.
+
+KNOCK = """#!lua
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local quota, window = tonumber(ARGV[1]), tonumber(ARGV[2]) * 1000000
@@ -47,7 +50,7 @@ end
 return answer
 """
 
-RAISE = """
+RAISE = """#!lua
 local known = redis.call('GET', KEYS[1])
 if not known or tonumber(known) < tonumber(ARGV[1]) then
     redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
