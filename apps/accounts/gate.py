@@ -7,6 +7,7 @@ there and told to the store, whose older entries never overwrite newer ones.
 
 from __future__ import annotations
 
+import math
 import secrets
 import threading
 import time
@@ -19,10 +20,13 @@ from redis import Redis
 
 from apps.core import memory
 
-GONE = 2**31  # the version of somebody who is no member any more: newer than any token's
+GONE = 2**31  # the version of a membership that is over: newer than any token's, and nobody's again
 BUCKETS_KEPT = 10_000
 
-KNOCK = """
+# The first line of a script has a full store refuse it. Without that it would go on admitting tokens, while it can
+# no longer be told that they are void.
+
+KNOCK = """#!lua
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local quota, window = tonumber(ARGV[1]), tonumber(ARGV[2]) * 1000000
@@ -46,7 +50,7 @@ end
 return answer
 """
 
-RAISE = """
+RAISE = """#!lua
 local known = redis.call('GET', KEYS[1])
 if not known or tonumber(known) < tonumber(ARGV[1]) then
     redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
@@ -70,12 +74,12 @@ class Token:
     id: str
     family_id: str
     tenant_id: str
-    user_id: str
+    member_id: str
     version: int
 
     @property
     def keys(self) -> list[str]:
-        return [family_key(self.family_id), member_key(self.tenant_id, self.user_id)]
+        return [family_key(self.family_id), member_key(self.tenant_id, self.member_id)]
 
 
 @dataclass(frozen=True)
@@ -93,8 +97,8 @@ def family_key(family_id: UUID | str) -> str:
     return f"tenantry:family:{family_id}"
 
 
-def member_key(tenant_id: UUID | str, user_id: UUID | str) -> str:
-    return f"tenantry:member:{tenant_id}:{user_id}"
+def member_key(tenant_id: UUID | str, member_id: UUID | str) -> str:
+    return f"tenantry:member:{tenant_id}:{member_id}"
 
 
 def knock(policy: Policy, who: str, token: Token | None = None) -> Answer:
@@ -112,9 +116,9 @@ def _standing(token: Token, alive: str, revoked: str, version: str) -> bool | No
     return True if alive and version else None
 
 
-def raise_version(tenant_id: UUID, user_id: UUID, version: int, *, seconds: int) -> None:
+def raise_version(tenant_id: UUID, member_id: UUID, version: int, *, seconds: int) -> None:
     """Tell the store a member's version, unless it knows a newer one. Raises MemoryAway."""
-    memory.run(RAISE, [member_key(tenant_id, user_id)], [version, seconds])
+    memory.run(RAISE, [member_key(tenant_id, member_id)], [version, seconds])
 
 
 def tell_family(family_id: UUID, *, alive: bool, revoked: list[str], seconds: int) -> None:
@@ -152,7 +156,7 @@ class LocalBuckets:
             admitted = len(bucket) < policy.quota
             if admitted:
                 bucket.append(now)
-            reset = round(bucket[0] + policy.seconds - now) if bucket else 0
+            reset = math.ceil(bucket[0] + policy.seconds - now) if bucket else 0
             return Answer(policy, admitted, policy.quota - len(bucket), reset)
 
 

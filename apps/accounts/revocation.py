@@ -27,18 +27,17 @@ SPARE_SECONDS = 60
 
 def publish_member(membership: Membership) -> None:
     """Make a member's new version known once it is committed."""
-    _publish(membership.tenant_id, membership.user_id, membership.version)
+    _publish(membership, membership.version)
 
 
 def publish_removal(membership: Membership) -> None:
-    _publish(membership.tenant_id, membership.user_id, gate.GONE)
+    _publish(membership, gate.GONE)
 
 
 def publish_end(families: list[TokenFamily]) -> None:
     """Make the end of token families known once it is committed."""
     for family in families:
-        payload = {"user_id": str(family.user_id), "family_id": str(family.id)}
-        outbox.emit(RIGHTS_CHANGED, payload, tenant_id=family.tenant_id)
+        outbox.emit(RIGHTS_CHANGED, {"family_id": str(family.id)}, tenant_id=family.tenant_id)
         _tell_after_commit(partial(_end_family, family.id))
 
 
@@ -47,11 +46,12 @@ def publish_revoked(token: RevokedToken) -> None:
     _tell_after_commit(lambda: gate.tell_family(token.family_id, alive=True, revoked=[str(token.id)], seconds=seconds))
 
 
-def republish(*, tenant_id: UUID, user_id: UUID, family_id: UUID | None = None) -> None:
+def republish(*, tenant_id: UUID, member_id: UUID | None = None, family_id: UUID | None = None) -> None:
     """Tell the store again, for the case that it was away when it was told first. Raises MemoryAway."""
-    with control("publish rights"):
-        version = Membership.objects.filter(tenant_id=tenant_id, user_id=user_id).values_list("version", flat=True)
-        gate.raise_version(tenant_id, user_id, version.first() or gate.GONE, seconds=_seconds())
+    if member_id is not None:
+        with control("publish rights"):
+            version = Membership.objects.filter(tenant_id=tenant_id, id=member_id).values_list("version", flat=True)
+            gate.raise_version(tenant_id, member_id, version.first() or gate.GONE, seconds=_seconds())
     if family_id is not None:
         _end_family(family_id)
 
@@ -60,27 +60,27 @@ def look_up(token: gate.Token) -> bool:
     """Whether PostgreSQL holds a token for good; the store learns the answer."""
     now = timezone.now()
     with control("check a token"):
-        version = (
-            Membership.objects.filter(tenant_id=token.tenant_id, user_id=token.user_id, user__is_active=True)
-            .values_list("version", flat=True)
-            .first()
-        ) or gate.GONE
+        membership = Membership.objects.filter(tenant_id=token.tenant_id, id=token.member_id)
+        version, is_active = membership.values_list("version", "user__is_active").first() or (gate.GONE, True)
         alive = TokenFamily.objects.filter(
             Q(expires_at__gt=now), id=token.family_id, tenant_id=token.tenant_id, revoked_at=None
         ).exists()
         revoked = RevokedToken.objects.filter(family_id=UUID(token.family_id), expires_at__gt=now)
         revoked_ids = [str(token_id) for token_id in revoked.values_list("id", flat=True)]
+    if not is_active:
+        return False  # the store is not told: they may be let in again
     try:
-        gate.raise_version(UUID(token.tenant_id), UUID(token.user_id), version, seconds=_seconds())
+        gate.raise_version(UUID(token.tenant_id), UUID(token.member_id), version, seconds=_seconds())
         gate.tell_family(UUID(token.family_id), alive=alive, revoked=revoked_ids, seconds=_seconds())
     except MemoryAway:
         log.warning("revocations_from_database")
     return alive and token.id not in revoked_ids and version <= token.version
 
 
-def _publish(tenant_id: UUID, user_id: UUID, version: int) -> None:
-    outbox.emit(RIGHTS_CHANGED, {"user_id": str(user_id)}, tenant_id=tenant_id)
-    _tell_after_commit(lambda: gate.raise_version(tenant_id, user_id, version, seconds=_seconds()))
+def _publish(membership: Membership, version: int) -> None:
+    tenant_id, member_id = membership.tenant_id, membership.id
+    outbox.emit(RIGHTS_CHANGED, {"member_id": str(member_id)}, tenant_id=tenant_id)
+    _tell_after_commit(lambda: gate.raise_version(tenant_id, member_id, version, seconds=_seconds()))
 
 
 def _tell_after_commit(tell: Callable[[], None]) -> None:

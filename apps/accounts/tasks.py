@@ -28,10 +28,17 @@ def clear_expired() -> None:
 
 @outbox.subscribe(revocation.RIGHTS_CHANGED)
 @shared_task(
-    bind=True, control_reason="publish rights", autoretry_for=(MemoryAway,), retry_backoff=True, max_retries=20
+    bind=True,
+    control_reason="publish rights",
+    autoretry_for=(MemoryAway,),
+    retry_backoff=True,
+    retry_backoff_max=5,  # a store that is back may hold a void token for good until it is told
+    max_retries=240,  # twenty minutes, longer than the store keeps what it knew
 )
-def republish_rights(self: ContextTask, event_id: str, user_id: str, family_id: str = "") -> None:
+def republish_rights(self: ContextTask, event_id: str, member_id: str = "", family_id: str = "") -> None:
     """Tell the in-memory store of changed rights, in case it was away when they changed."""
     revocation.republish(
-        tenant_id=self.tenant_id, user_id=UUID(user_id), family_id=UUID(family_id) if family_id else None
+        tenant_id=self.tenant_id,
+        member_id=UUID(member_id) if member_id else None,
+        family_id=UUID(family_id) if family_id else None,
     )

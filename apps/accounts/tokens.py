@@ -19,7 +19,7 @@ from .permissions import EVERYONE
 from .subjects import USER, Subject
 
 ALGORITHM = "RS256"
-REQUIRED = ("exp", "iat", "nbf", "iss", "aud", "sub", "jti", "tid", "sid", "ver")
+REQUIRED = ("exp", "iat", "nbf", "iss", "aud", "sub", "jti", "tid", "mid", "sid", "ver")
 MAX_LENGTH = 8192
 
 
@@ -87,7 +87,11 @@ def read_access(text: str) -> tuple[Subject, Standing]:
             token_id=str(UUID(claims["jti"])),
         )
         standing = Standing(
-            subject.token_id, subject.session_id, str(subject.tenant_id), subject.id, int(claims["ver"])
+            subject.token_id,
+            subject.session_id,
+            str(subject.tenant_id),
+            str(UUID(claims["mid"])),
+            int(claims["ver"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise TokenRefused from error

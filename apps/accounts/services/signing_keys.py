@@ -8,7 +8,7 @@ from uuid import uuid4
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from apps.audit import services as audit
@@ -26,18 +26,20 @@ def ensure_signing_key() -> None:
     """Make the first key, once."""
     with control("make the first signing key"), atomic():
         lock("signing keys")
-        if not SigningKey.objects.filter(Q(retires_at=None) | Q(retires_at__gt=timezone.now())).exists():
+        if not _live().exists():
             _make(SYSTEM, seconds_until_use=0)
 
 
 def rotate_signing_keys(*, actor: Actor) -> SigningKey:
     """Make a key that signs as soon as every verifier can know it.
 
-    The keys before it verify for as long as a token that they signed may live, so nobody is signed out.
+    The keys before it verify for as long as a token that they signed may live, so nobody is signed out. Where no
+    key signs yet, this one does at once.
     """
     with control("rotate signing keys"), atomic():
         lock("signing keys")
-        key = _make(actor, seconds_until_use=settings.SIGNING_KEY_NOTICE_SECONDS)
+        signs = _live().filter(signs_from__lte=timezone.now()).exists()
+        key = _make(actor, seconds_until_use=settings.SIGNING_KEY_NOTICE_SECONDS if signs else 0)
         last_use = key.signs_from + timedelta(seconds=settings.REFRESH_TOKEN_SECONDS)
         SigningKey.objects.filter(retires_at=None).exclude(id=key.id).update(retires_at=last_use)
     return key
@@ -50,6 +52,10 @@ def replace_signing_keys(*, actor: Actor) -> SigningKey:
         key = _make(actor, seconds_until_use=0)
         SigningKey.objects.exclude(id=key.id).update(retires_at=timezone.now())
     return key
+
+
+def _live() -> QuerySet[SigningKey]:
+    return SigningKey.objects.filter(Q(retires_at=None) | Q(retires_at__gt=timezone.now()))
 
 
 def _make(actor: Actor, *, seconds_until_use: int) -> SigningKey:

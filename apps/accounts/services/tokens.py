@@ -150,10 +150,16 @@ def _punish_reuse(token_id: UUID, family_id: UUID, tenant_id: UUID) -> None:
 
 
 def _sign(family: TokenFamily, membership: Membership) -> Pair:
-    claims = {"sub": str(membership.user_id), "tid": str(membership.tenant_id), "sid": str(family.id)}
+    claims = {
+        "sub": str(membership.user_id),
+        "tid": str(membership.tenant_id),
+        "mid": str(membership.id),
+        "sid": str(family.id),
+        "ver": membership.version,
+    }
     access, renewal = AccessToken(), SignedRefreshToken()
     for token in (access, renewal):
-        _fill(token, {**claims, "ver": membership.version})
+        _fill(token, claims)
     _fill(access, {"role": membership.role, "permissions": sorted(membership.permissions)})
     RefreshToken.objects.create(
         id=UUID(renewal["jti"]),
