@@ -125,9 +125,10 @@ def change_password(*, user: User, old: str, new: str, actor: Actor) -> None:
         raise WrongPassword(field="old_password")
     validate(new, user)
     user.set_password(new)
+    tenant_id = current_tenant().tenant_id
     with control("change a password"), atomic():
         store_password(user)
-        audit.record("password.changed", actor=actor, resource=user, tenant_id=current_tenant().tenant_id)
+        audit.record("password.changed", actor=actor, resource=user, tenant_id=tenant_id)
 
 
 def request_verification(*, user: User, actor: Actor) -> None:
@@ -154,9 +155,10 @@ def verify_email(*, user: User, token: str, actor: Actor) -> None:
         raise VerificationRefused from error
     if claim != [str(user.pk), user.email]:
         raise VerificationRefused
+    tenant_id = current_tenant().tenant_id
     with control("verify an address"), atomic():
         EmailAddress.objects.filter(user=user, email=user.email).update(verified=True)
-        audit.record("email.verified", actor=actor, resource=user, tenant_id=current_tenant().tenant_id)
+        audit.record("email.verified", actor=actor, resource=user, tenant_id=tenant_id)
 
 
 def validate(password: str, person: User) -> None:
