@@ -42,8 +42,9 @@ class KeySet:
 
     def signing(self) -> Key:
         """The newest key that is in use."""
+        live = self._live().values()  # may make the first key, which signs from then on
         now = timezone.now()
-        usable = [key for key in self._live().values() if key.signs_from <= now]
+        usable = [key for key in live if key.signs_from <= now]
         return max(usable, key=lambda key: key.signs_from)
 
     def verifying(self, key_id: str) -> RSAPublicKey | None:

@@ -23,10 +23,11 @@ KEY_BITS = 2048
 
 
 def ensure_signing_key() -> None:
-    """Make the first key, once."""
+    """Make a key that signs at once, unless there is one: the first, or one until a rotated one may sign."""
     with control("make the first signing key"), atomic():
         lock("signing keys")
-        if not SigningKey.objects.filter(Q(retires_at=None) | Q(retires_at__gt=timezone.now())).exists():
+        now = timezone.now()
+        if not SigningKey.objects.filter(Q(retires_at=None) | Q(retires_at__gt=now), signs_from__lte=now).exists():
             _make(SYSTEM, seconds_until_use=0)
 
 
