@@ -79,9 +79,10 @@ def _replace_logo(actor: Actor, tenant_id: UUID, name: str, content_type: str) -
     with control("change the logo"), atomic():
         profile = _locked(tenant_id)
         old, profile.logo, profile.logo_type = profile.logo, name, content_type
-        profile.save()
-        changes = {"has_logo": [bool(old), bool(name)]}
-        audit.record("settings.logo_changed", actor=actor, resource=profile, tenant_id=tenant_id, changes=changes)
+        if old or name:
+            profile.save()
+            changes = {"has_logo": [bool(old), bool(name)]}
+            audit.record("settings.logo_changed", actor=actor, resource=profile, tenant_id=tenant_id, changes=changes)
     return profile, old
 
 
