@@ -549,7 +549,7 @@ def test_refresh_token__used_twice__is_recorded(acme):
         tokens.refresh(token=pair.refresh)
 
     reused = [event for event in events(acme, "control") if event.action == "session.token_reused"]
-    assert [event.resource_id for event in reused] == [actor.session_id]
+    assert [event.resource_id for event in reused].count(actor.session_id) == 1
 
 
 def test_refresh_token__used_twice__ends_nothing_unrecorded(acme, monkeypatch):
