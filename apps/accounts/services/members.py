@@ -87,18 +87,23 @@ def remove_member(*, actor: Subject, member_id: UUID) -> None:
 
 
 def leave(*, actor: Subject) -> None:
-    """Give up one's own membership. Raises LastOwner."""
+    """Give up one's own membership. Raises MemberNotFound, LastOwner."""
     with control("leave"), atomic():
-        own = Membership.objects.get(tenant_id=actor.tenant_id, user_id=actor.person_id)
+        own = Membership.objects.filter(tenant_id=actor.tenant_id, user_id=actor.person_id).first()
+        if own is None:
+            raise MemberNotFound
         _remove(_locked(actor.tenant_id, own.id), actor, "member.left")
 
 
 def transfer_ownership(*, actor: Subject, member_id: UUID) -> Membership:
-    """Make another member the owner in one's place and become an admin, both or neither. Raises MemberNotFound."""
+    """Make another member the owner in one's place and become an admin, both or neither.
+
+    Raises MemberNotFound, BeyondOwnRights.
+    """
     with control("transfer ownership"), atomic():
         heir = _locked(actor.tenant_id, member_id)
-        own = Membership.objects.get(tenant_id=actor.tenant_id, user_id=actor.person_id)
-        if own.role != Role.OWNER:
+        own = Membership.objects.filter(tenant_id=actor.tenant_id, user_id=actor.person_id).first()
+        if own is None or own.role != Role.OWNER:
             raise BeyondOwnRights("Only an owner can transfer ownership.")
         if heir.id != own.id:
             before = heir.role_name
