@@ -12,8 +12,6 @@ from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.core.preconditions import check_unchanged
-
 from .. import selectors
 from ..errors import MemberNotFound
 from ..limits import INVITATION, count_attempt
@@ -127,8 +125,8 @@ class MeView(ResourceView):
     @extend_schema(request=ProfileSerializer, responses=MeSerializer)
     def patch(self, request: Request) -> Response:
         own = selectors.own_membership(self.subject)
-        check_unchanged(own, self.expected)
-        changed = members.update_profile(actor=self.subject, member_id=own.id, **self.valid(ProfileSerializer))
+        changes = self.valid(ProfileSerializer)
+        changed = members.update_profile(actor=self.subject, member_id=own.id, expected=self.expected, **changes)
         return self.answer(MeSerializer, changed)
 
 
@@ -195,9 +193,9 @@ class MemberView(ResourceView):
 
     @extend_schema(request=RoleNameSerializer, responses=MemberSerializer)
     def patch(self, request: Request, member_id: UUID) -> Response:
-        check_unchanged(self.resource, self.expected)
         role = named(self.valid(RoleNameSerializer)["role"], self.subject.tenant_id)
-        return self.answer(MemberSerializer, members.change_role(actor=self.subject, member_id=member_id, role=role))
+        member = members.change_role(actor=self.subject, member_id=member_id, role=role, expected=self.expected)
+        return self.answer(MemberSerializer, member)
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, member_id: UUID) -> Response:

@@ -12,6 +12,7 @@ from django.db.models import F
 from apps.audit import services as audit
 from apps.audit.actors import ANONYMOUS, Actor
 from apps.audit.services import difference, state
+from apps.core.preconditions import check_unchanged
 from apps.tenancy.context import control
 from apps.tenancy.transactions import atomic, lock
 
@@ -44,13 +45,14 @@ def add_member(
     return membership
 
 
-def change_role(*, actor: Subject, member_id: UUID, role: Assigned) -> Membership:
+def change_role(*, actor: Subject, member_id: UUID, role: Assigned, expected: str = "") -> Membership:
     """Give a member another role; it holds from their next request.
 
-    Raises MemberNotFound, BeyondOwnRights, LastOwner.
+    Raises MemberNotFound, PreconditionFailed, BeyondOwnRights, LastOwner.
     """
     with control("change a role"), atomic():
         membership = _locked(actor.tenant_id, member_id)
+        check_unchanged(membership, expected)
         _check_reach(actor, membership, role)
         if membership.role == Role.OWNER and role.role != Role.OWNER:
             _check_not_last_owner(actor.tenant_id)
@@ -64,10 +66,14 @@ def change_role(*, actor: Subject, member_id: UUID, role: Assigned) -> Membershi
     return membership
 
 
-def update_profile(*, actor: Subject, member_id: UUID, **profile: str) -> Membership:
-    """Change the name, locale or time zone that the organization knows a member by. Raises MemberNotFound."""
+def update_profile(*, actor: Subject, member_id: UUID, expected: str = "", **profile: str) -> Membership:
+    """Change the name, locale or time zone that the organization knows a member by.
+
+    Raises MemberNotFound, PreconditionFailed.
+    """
     with control("update a profile"), atomic():
         membership = _locked(actor.tenant_id, member_id)
+        check_unchanged(membership, expected)
         before = state(membership, *PROFILE)
         for field in PROFILE:
             setattr(membership, field, profile.get(field, before[field]))
