@@ -56,10 +56,10 @@ def change_role(*, actor: Subject, member_id: UUID, role: Assigned, expected: st
         _check_reach(actor, membership, role)
         if membership.role == Role.OWNER and role.role != Role.OWNER:
             _check_not_last_owner(actor.tenant_id)
-        before = membership.role_name
-        for field, value in role.fields.items():
-            setattr(membership, field, value)
-        if membership.role_name != before:
+        if role != Assigned.of(membership):
+            before = membership.role_name
+            for field, value in role.fields.items():
+                setattr(membership, field, value)
             _save_rights(membership)
             changes = {"role": [before, membership.role_name]}
             _record("member.role_changed", actor, membership, changes)
