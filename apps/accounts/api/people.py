@@ -298,10 +298,8 @@ class SessionsView(ResourceView):
 
     @extend_schema(responses=SessionSerializer(many=True))
     def get(self, request: Request) -> Response:
-        current = {self.subject.session_id}
-        rows = [
-            {**vars(found), "is_current": str(found.id) in current} for found in selectors.sessions_of(self.subject)
-        ]
+        session_key = request._request.session.session_key or ""
+        rows = selectors.sessions_of(self.subject, session_key)
         return Response({"results": SessionSerializer(rows, many=True).data})
 
 
