@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from .. import selectors
 from ..errors import MemberNotFound
-from ..limits import INVITATION, count_attempt
+from ..limits import INVITATION, SIGN_IN, count_attempt
 from ..models import Invitation, Membership
 from ..permissions import DESCRIPTIONS, MEMBER, USERS_MANAGE
 from ..resources import ResourceView, allow
@@ -141,6 +141,7 @@ class PasswordView(ResourceView):
         user = selectors.find_person(self.subject.user_id)
         if user is None:
             raise MemberNotFound("An API key has no password.")
+        count_attempt(request._request, SIGN_IN, str(user.pk))  # nobody guesses it with a token they found
         people.change_password(
             user=user, old=passwords["old_password"], new=passwords["new_password"], actor=self.subject
         )
