@@ -103,7 +103,7 @@ def reset(organizations: list[Organization]) -> None:
                 Tenant.objects.filter(id=tenant_id).update(name=names[tenant_id])
         Membership.objects.filter(**own).exclude(user_id__in=owners).delete()
         Membership.objects.filter(**own).exclude(role=Role.OWNER).update(role=Role.OWNER, custom_role=None)
-        for model in (ApiKey, CustomRole, IdempotentCall, Invitation, Profile, TokenFamily):
+        for model in (ApiKey, Invitation, CustomRole, IdempotentCall, Profile, TokenFamily):
             model.objects.filter(**own).delete()
     for organization in organizations:
         shutil.rmtree(organization.folder, ignore_errors=True)
