@@ -106,7 +106,7 @@ def reset(organizations: list[Organization]) -> None:
         owning = functools.reduce(operator.or_, (Q(tenant=o.tenant, user=o.owner) for o in organizations))
         Membership.objects.filter(**own).exclude(owning).delete()
         Membership.objects.filter(**own).exclude(role=Role.OWNER).update(role=Role.OWNER, custom_role=None)
-        for model in (ApiKey, CustomRole, IdempotentCall, Invitation, Profile, TokenFamily):
+        for model in (ApiKey, Invitation, CustomRole, IdempotentCall, Profile, TokenFamily):
             model.objects.filter(**own).delete()
     for organization in organizations:
         shutil.rmtree(organization.folder, ignore_errors=True)

@@ -69,23 +69,25 @@ class ResourceView(GenericAPIView[Any]):
         super().initial(request, *args, **kwargs)
         if request.method not in self.permissions_by_method or request.method not in self.allowed_methods:
             return
+        self._begin(request)  # before the finder: what a call deleted is not found when it is repeated
         find = type(self).finder
         if find is not None:
             self.resource = find(self.subject, **kwargs)
             check(self.subject, self.permissions_by_method[request.method], self.resource)
+
+    def _begin(self, request: Request) -> None:
+        """Raises Replayed."""
         key = request.headers.get("Idempotency-Key")
-        if key is not None and request.method in UNSAFE:
-            begun = idempotency.begin(subject=self.subject, key=key, fingerprint=_fingerprint(request))
-            if isinstance(begun, idempotency.Answer):
-                raise Replayed(begun)
-            self.call = begun
+        if key is None or request.method not in UNSAFE:
+            return
+        begun = idempotency.begin(subject=self.subject, key=key, fingerprint=_fingerprint(request))
+        if isinstance(begun, idempotency.Answer):
+            raise Replayed(begun)
+        self.call = begun
 
     def handle_exception(self, exc: Exception) -> Any:
         if isinstance(exc, Replayed):
-            answer = exc.answer
-            return HttpResponse(
-                answer.body, status=answer.status, headers={**answer.headers, "Idempotent-Replayed": "true"}
-            )
+            return _replay(exc.answer)
         try:
             return super().handle_exception(exc)
         except Exception:
@@ -130,9 +132,17 @@ class ResourceView(GenericAPIView[Any]):
         )
 
 
+def _replay(answer: idempotency.Answer) -> HttpResponse:
+    headers = {**answer.headers, "Idempotent-Replayed": "true"}
+    response = HttpResponse(answer.body, status=answer.status, headers=headers)
+    if "Content-Type" not in headers:
+        del response["Content-Type"]  # what is empty has none
+    return response
+
+
 def _settle(call: IdempotentCall, response: Any) -> None:
-    """Keep what the call was answered with; what failed on our side may be tried again."""
-    if response.status_code >= 500:
+    """Keep what the call was answered with; what failed on our side, or came too often, may be tried again."""
+    if response.status_code >= 500 or response.status_code == 429:
         idempotency.abandon(call)
         return
     headers = {name: response[name] for name in KEPT_HEADERS if name in response}

@@ -125,18 +125,23 @@ class SignedIn:
     user_agent: str
     created_at: datetime.datetime
     expires_at: datetime.datetime
+    is_current: bool
 
 
-def sessions_of(subject: Subject) -> list[SignedIn]:
-    """Where the person is signed in to this organization, newest first."""
+def sessions_of(subject: Subject, session_key: str) -> list[SignedIn]:
+    """Where the person is signed in to this organization, newest first.
+
+    The current one is that of the subject's token, or else that of the browser with the session key.
+    """
+    current_key = "" if subject.session_id else session_key
     now, own = timezone.now(), {"tenant_id": subject.tenant_id, "user_id": subject.person_id}
     with control("list sessions"):
         browsers = [
-            SignedIn(s.id, "browser", s.ip, s.user_agent, s.created_at, s.expire_date)
+            SignedIn(s.id, "browser", s.ip, s.user_agent, s.created_at, s.expire_date, s.session_key == current_key)
             for s in Session.objects.filter(**own, expire_date__gt=now)
         ]
         clients = [
-            SignedIn(f.id, "client", f.ip, f.user_agent, f.created_at, f.expires_at)
+            SignedIn(f.id, "client", f.ip, f.user_agent, f.created_at, f.expires_at, str(f.id) == subject.session_id)
             for f in TokenFamily.objects.filter(**own, revoked_at=None, expires_at__gt=now)
         ]
     return sorted([*browsers, *clients], key=lambda found: found.created_at, reverse=True)

@@ -34,7 +34,7 @@ def begin(*, subject: Subject, key: str, fingerprint: str) -> IdempotentCall | A
 
     Raises InvalidIdempotencyKey, CallDiffers (the key was used for something else), CallInProgress.
     """
-    if not key.isprintable() or len(key) > MAX_KEY_LENGTH:
+    if not key.isprintable() or not 1 <= len(key) <= MAX_KEY_LENGTH:
         raise InvalidIdempotencyKey
     who = {"tenant_id": subject.tenant_id, "caller": f"{subject.type}:{subject.id}", "key": key}
     now = timezone.now()

@@ -12,6 +12,7 @@ from django.db.models import F
 from apps.audit import services as audit
 from apps.audit.actors import ANONYMOUS, Actor
 from apps.audit.services import difference, state
+from apps.core.preconditions import check_unchanged
 from apps.tenancy.context import control
 from apps.tenancy.transactions import atomic, lock
 
@@ -44,30 +45,35 @@ def add_member(
     return membership
 
 
-def change_role(*, actor: Subject, member_id: UUID, role: Assigned) -> Membership:
+def change_role(*, actor: Subject, member_id: UUID, role: Assigned, expected: str = "") -> Membership:
     """Give a member another role; it holds from their next request.
 
-    Raises MemberNotFound, BeyondOwnRights, LastOwner.
+    Raises MemberNotFound, PreconditionFailed, BeyondOwnRights, LastOwner.
     """
     with control("change a role"), atomic():
         membership = _locked(actor.tenant_id, member_id)
+        check_unchanged(membership, expected)
         _check_reach(actor, membership, role)
         if membership.role == Role.OWNER and role.role != Role.OWNER:
             _check_not_last_owner(actor.tenant_id)
-        before = membership.role_name
-        for field, value in role.fields.items():
-            setattr(membership, field, value)
-        if membership.role_name != before:
+        if role != Assigned.of(membership):
+            before = membership.role_name
+            for field, value in role.fields.items():
+                setattr(membership, field, value)
             _save_rights(membership)
             changes = {"role": [before, membership.role_name]}
             _record("member.role_changed", actor, membership, changes)
     return membership
 
 
-def update_profile(*, actor: Subject, member_id: UUID, **profile: str) -> Membership:
-    """Change the name, locale or time zone that the organization knows a member by. Raises MemberNotFound."""
+def update_profile(*, actor: Subject, member_id: UUID, expected: str = "", **profile: str) -> Membership:
+    """Change the name, locale or time zone that the organization knows a member by.
+
+    Raises MemberNotFound, PreconditionFailed.
+    """
     with control("update a profile"), atomic():
         membership = _locked(actor.tenant_id, member_id)
+        check_unchanged(membership, expected)
         before = state(membership, *PROFILE)
         for field in PROFILE:
             setattr(membership, field, profile.get(field, before[field]))
@@ -87,18 +93,23 @@ def remove_member(*, actor: Subject, member_id: UUID) -> None:
 
 
 def leave(*, actor: Subject) -> None:
-    """Give up one's own membership. Raises LastOwner."""
+    """Give up one's own membership. Raises MemberNotFound, LastOwner."""
     with control("leave"), atomic():
-        own = Membership.objects.get(tenant_id=actor.tenant_id, user_id=actor.person_id)
+        own = Membership.objects.filter(tenant_id=actor.tenant_id, user_id=actor.person_id).first()
+        if own is None:
+            raise MemberNotFound
         _remove(_locked(actor.tenant_id, own.id), actor, "member.left")
 
 
 def transfer_ownership(*, actor: Subject, member_id: UUID) -> Membership:
-    """Make another member the owner in one's place and become an admin, both or neither. Raises MemberNotFound."""
+    """Make another member the owner in one's place and become an admin, both or neither.
+
+    Raises MemberNotFound, BeyondOwnRights.
+    """
     with control("transfer ownership"), atomic():
         heir = _locked(actor.tenant_id, member_id)
-        own = Membership.objects.get(tenant_id=actor.tenant_id, user_id=actor.person_id)
-        if own.role != Role.OWNER:
+        own = Membership.objects.filter(tenant_id=actor.tenant_id, user_id=actor.person_id).first()
+        if own is None or own.role != Role.OWNER:
             raise BeyondOwnRights("Only an owner can transfer ownership.")
         if heir.id != own.id:
             before = heir.role_name

@@ -123,7 +123,7 @@ def change_password(*, user: User, old: str, new: str, actor: Actor) -> None:
     """Raises WrongPassword, WeakPassword. All sessions and tokens of the person end."""
     if not user.check_password(old):
         raise WrongPassword(field="old_password")
-    validate(new, user)
+    validate(new, user, field="new_password")
     user.set_password(new)
     tenant_id = current_tenant().tenant_id
     with control("change a password"), atomic():
@@ -161,12 +161,12 @@ def verify_email(*, user: User, token: str, actor: Actor) -> None:
         audit.record("email.verified", actor=actor, resource=user, tenant_id=tenant_id)
 
 
-def validate(password: str, person: User) -> None:
+def validate(password: str, person: User, *, field: str = "password") -> None:
     """Raises WeakPassword."""
     try:
         validate_password(password, person)
     except ValidationError as error:
-        raise WeakPassword(" ".join(error.messages), field="password") from error
+        raise WeakPassword(" ".join(error.messages), field=field) from error
 
 
 def store_password(user: User) -> None:

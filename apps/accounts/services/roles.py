@@ -15,14 +15,14 @@ from apps.tenancy.transactions import atomic
 
 from ..errors import BeyondOwnRights, RoleInUse, RoleNameTaken, RoleNotFound, UnknownPermission
 from ..models import CustomRole, Invitation
-from ..permissions import ALL
+from ..permissions import ALL, Role
 from ..subjects import Subject
 from . import members
 
 
 def create_role(*, actor: Subject, name: str, permissions: list[str]) -> CustomRole:
     """Raises UnknownPermission, BeyondOwnRights, RoleNameTaken."""
-    granted = _validated(actor, permissions)
+    granted = _validated(actor, name, permissions)
     try:
         with control("create a role"), atomic():
             role = CustomRole.objects.create(tenant_id=actor.tenant_id, name=name, permissions=granted)
@@ -38,7 +38,7 @@ def update_role(*, actor: Subject, role_id: UUID, name: str, permissions: list[s
 
     Raises RoleNotFound, PreconditionFailed, UnknownPermission, BeyondOwnRights, RoleNameTaken.
     """
-    granted = _validated(actor, permissions)
+    granted = _validated(actor, name, permissions)
     try:
         with control("update a role"), atomic():
             role = _locked(actor, role_id)
@@ -78,7 +78,9 @@ def _locked(actor: Subject, role_id: UUID) -> CustomRole:
     return role
 
 
-def _validated(actor: Subject, permissions: list[str]) -> list[str]:
+def _validated(actor: Subject, name: str, permissions: list[str]) -> list[str]:
+    if name.casefold() in Role.values:
+        raise RoleNameTaken(field="name")  # nobody may take it for the built-in one
     unknown = set(permissions) - ALL
     if unknown:
         raise UnknownPermission(f"There is no permission {min(unknown)}.", field="permissions")
