@@ -83,7 +83,7 @@ def validated(values: Mapping[str, Any]) -> dict[str, Any]:
 def _checked(field: CustomField, value: Any) -> Any:
     accepted = {
         Kind.TEXT: lambda: isinstance(value, str) and len(value) <= MAX_TEXT and "\x00" not in value,
-        Kind.NUMBER: lambda: isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value),
+        Kind.NUMBER: lambda: isinstance(value, int | float) and not isinstance(value, bool) and _is_finite(value),
         Kind.BOOLEAN: lambda: isinstance(value, bool),
         Kind.DATE: lambda: isinstance(value, str) and _is_date(value),
         Kind.CHOICE: lambda: value in field.choices,
@@ -91,6 +91,13 @@ def _checked(field: CustomField, value: Any) -> Any:
     if not accepted[Kind(field.kind)]():
         raise InvalidCustomField(f"This is not a {field.kind} that fits.", field=f"custom_fields.{field.key}")
     return value
+
+
+def _is_finite(number: float) -> bool:
+    try:
+        return math.isfinite(number)
+    except OverflowError:  # an integer beyond every float
+        return False
 
 
 def _is_date(text: str) -> bool:
