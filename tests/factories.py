@@ -13,6 +13,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db.models import Q
 
 from apps.accounts import subjects
 from apps.accounts.models import ApiKey, CustomRole, IdempotentCall, Invitation, Membership, TokenFamily, User
@@ -94,14 +95,16 @@ def reset(organizations: list[Organization]) -> None:
         tables = [f'DELETE FROM "{schema}"."{model._meta.db_table}"' for model in reversed(tenant_models())]
         with servers.as_operator(database) as connection:
             connection.execute(";".join(tables))
-    owners, names = [o.owner.pk for o in organizations], {o.tenant.pk: o.tenant.name for o in organizations}
+    owners, names = Q(), {o.tenant.pk: o.tenant.name for o in organizations}
+    for organization in organizations:
+        owners |= Q(tenant=organization.tenant, user=organization.owner)
     with control("reset organizations"), atomic():
         tenants, own = Tenant.objects.filter(id__in=names), {"tenant_id__in": list(names)}
         tenants.update(held_at=None, hold_reason="", status="ready")
         for tenant_id, name in tenants.values_list("id", "name"):
             if name != names[tenant_id]:
                 Tenant.objects.filter(id=tenant_id).update(name=names[tenant_id])
-        Membership.objects.filter(**own).exclude(user_id__in=owners).delete()
+        Membership.objects.filter(**own).exclude(owners).delete()
         Membership.objects.filter(**own).exclude(role=Role.OWNER).update(role=Role.OWNER, custom_role=None)
         for model in (ApiKey, Invitation, CustomRole, IdempotentCall, Profile, TokenFamily):
             model.objects.filter(**own).delete()
