@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import itertools
-import operator
 import shutil
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -96,15 +95,16 @@ def reset(organizations: list[Organization]) -> None:
         tables = [f'DELETE FROM "{schema}"."{model._meta.db_table}"' for model in reversed(tenant_models())]
         with servers.as_operator(database) as connection:
             connection.execute(";".join(tables))
-    names = {o.tenant.pk: o.tenant.name for o in organizations}
+    owners, names = Q(), {o.tenant.pk: o.tenant.name for o in organizations}
+    for organization in organizations:
+        owners |= Q(tenant=organization.tenant, user=organization.owner)
     with control("reset organizations"), atomic():
         tenants, own = Tenant.objects.filter(id__in=names), {"tenant_id__in": list(names)}
         tenants.update(held_at=None, hold_reason="", status="ready")
         for tenant_id, name in tenants.values_list("id", "name"):
             if name != names[tenant_id]:
                 Tenant.objects.filter(id=tenant_id).update(name=names[tenant_id])
-        owning = functools.reduce(operator.or_, (Q(tenant=o.tenant, user=o.owner) for o in organizations))
-        Membership.objects.filter(**own).exclude(owning).delete()
+        Membership.objects.filter(**own).exclude(owners).delete()
         Membership.objects.filter(**own).exclude(role=Role.OWNER).update(role=Role.OWNER, custom_role=None)
         for model in (ApiKey, Invitation, CustomRole, IdempotentCall, Profile, TokenFamily):
             model.objects.filter(**own).delete()

@@ -362,6 +362,9 @@ WRITES: dict[str, Write] = {
     "accounts.sessions.note_sign_in": Write(
         lambda acme: lambda: sessions.note_sign_in(acme.subject), "session.started", "membership"
     ),
+    "accounts.sessions.note_sign_out": Write(
+        lambda acme: lambda: sessions.note_sign_out(acme.subject), "session.ended", "membership"
+    ),
     "accounts.sessions.revoke_session": Write(revoke_session, "session.revoked", "membership"),
     "accounts.sessions.sign_out_everywhere": Write(sign_out_everywhere, "session.all_revoked", "membership"),
     "accounts.tokens.issue": Write(

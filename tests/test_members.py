@@ -582,6 +582,18 @@ def test_sign_out_everywhere__from_a_browser__ends_that_one_too(home, sign_in):
     assert [send(c, "GET", "/users/me").status_code for c in (browser, client)] == [401, 401]
 
 
+def test_browser__signed_in_and_out__is_recorded(home, sign_in):
+    browser = sign_in(home)
+
+    assert browser.post("/sign-out/").status_code == 302
+    assert Client(HTTP_HOST=home.host).post("/sign-out/").status_code == 302
+
+    assert send(browser, "GET", "/users/me").status_code == 401
+    events = send(program(home), "GET", "/audit/events?action=session").json()["results"]
+    assert [event["action"] for event in events][1:3] == ["session.ended", "session.started"]
+    assert {event["actor"]["id"] for event in events[1:3]} == {str(home.owner.id)}
+
+
 def test_members__listed__are_the_organizations_own(home, foreign):
     users = [home.owner, *(add_person(home) for _ in range(3))]
     add_person(foreign)

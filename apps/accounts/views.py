@@ -50,8 +50,15 @@ def _sign_in(request: HttpRequest) -> HttpResponseBase:
 
 @public("whoever is signed in may leave")
 @require_POST
-@in_control("sign-out")
 def sign_out(request: HttpRequest) -> HttpResponseBase:
+    actor = subject_of(request)
+    response = _sign_out(request)
+    sessions.note_sign_out(actor)
+    return response
+
+
+@in_control("sign-out")
+def _sign_out(request: HttpRequest) -> HttpResponseBase:
     return allauth_views.logout(request)
 
 

@@ -49,4 +49,4 @@ def profile_of(tenant_id: UUID) -> Profile:
     with control("read a profile"):
         tenant = Tenant.objects.select_related("profile").get(id=tenant_id)
     stored: Profile | None = getattr(tenant, "profile", None)
-    return stored or Profile(tenant=tenant, updated_at=tenant.created_at)
+    return stored or Profile(id=tenant.id, tenant=tenant, updated_at=tenant.created_at)

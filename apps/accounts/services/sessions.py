@@ -24,6 +24,13 @@ def note_sign_in(actor: Subject | None) -> None:
             audit.record("session.started", actor=actor, resource=_membership(actor), tenant_id=actor.tenant_id)
 
 
+def note_sign_out(actor: Subject | None) -> None:
+    """Record that a browser has been signed out."""
+    if actor is not None:
+        with control("note a sign-out"), atomic():
+            audit.record("session.ended", actor=actor, resource=_membership(actor), tenant_id=actor.tenant_id)
+
+
 def revoke_session(*, actor: Subject, session_id: UUID) -> None:
     """End one of one's own sessions here, of a browser or an API client. Raises SessionNotFound."""
     with control("revoke a session"), atomic():
