@@ -45,8 +45,8 @@ def database(platform) -> Iterator[None]:
     kept = {organization.tenant.id for pair in platform.values() for organization in pair}
     yield
     assert current() is None, "the test left a context behind"
-    _remove_new_organizations(kept)
     reset([organization for pair in platform.values() for organization in pair])
+    _remove_new_organizations(kept)
     mail.outbox.clear()
 
 

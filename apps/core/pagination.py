@@ -6,6 +6,8 @@ from typing import Any
 
 from django.core.exceptions import ValidationError as InvalidValue
 from django.db import models
+from django.utils.dateparse import parse_datetime
+from django.utils.timezone import is_aware
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.pagination import CursorPagination
 from rest_framework.response import Response
@@ -58,6 +60,8 @@ class CursorPages(CursorPagination):
 
     def _is_position(self, text: str) -> bool:
         field: models.Field[Any, Any] = self.model._meta.get_field(self.ordering[0].lstrip("-"))
+        if isinstance(field, models.DateTimeField):
+            return _is_moment(text)
         try:
             field.to_python(text)
         except (InvalidValue, ValueError, OverflowError):
@@ -68,3 +72,12 @@ class CursorPages(CursorPagination):
         wanted = request.query_params.get(self.page_size_query_param)
         if wanted is not None and not (wanted.isascii() and wanted.isdigit() and 1 <= int(wanted[:4]) <= 100):
             raise ValidationError({"page_size": "A number from 1 to 100."})
+
+
+def _is_moment(text: str) -> bool:
+    """Whether a text is a time in a time zone."""
+    try:
+        moment = parse_datetime(text)
+    except (ValueError, OverflowError):
+        return False
+    return moment is not None and is_aware(moment)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Mapping
 from typing import IO, Any
 
@@ -26,6 +27,10 @@ class BoundedJSONParser(JSONParser):
         if len(content) > limit:
             raise ContentTooLarge
         try:
-            return super().parse(io.BytesIO(content), media_type, parser_context)
+            parsed = super().parse(io.BytesIO(content), media_type, parser_context)
+            json.dumps(parsed, ensure_ascii=False).encode()
         except RecursionError as error:
             raise ParseError("The JSON is nested too deeply.") from error
+        except UnicodeEncodeError as error:
+            raise ParseError("The JSON has half a surrogate pair in it, which is no character.") from error
+        return parsed

@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 import structlog
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
@@ -15,11 +16,12 @@ from drf_standardized_errors.formatter import ExceptionFormatter
 from drf_standardized_errors.handler import ExceptionHandler
 from drf_standardized_errors.types import ErrorResponse
 from redis import RedisError
-from rest_framework.exceptions import APIException, ValidationError
+from rest_framework.exceptions import APIException, ParseError, ValidationError
 from rest_framework.response import Response
 
 from .errors import DomainError
 from .memory import MemoryAway
+from .parsers import ContentTooLarge
 
 AWAY = (RedisError, MemoryAway, OperationalError)
 PROBLEM_JSON = "application/problem+json"
@@ -119,6 +121,10 @@ class ProblemHandler(ExceptionHandler):  # type: ignore[misc]
             return DomainProblem(exc)
         if isinstance(exc, AWAY):
             return ServerAway()
+        if isinstance(exc, RequestDataTooBig):
+            return ContentTooLarge()
+        if isinstance(exc, SuspiciousOperation):
+            return ParseError(str(exc))
         return super().convert_known_exceptions(exc)  # type: ignore[no-any-return]
 
     def get_response(self, exc: APIException, data: dict[str, Any]) -> Response:

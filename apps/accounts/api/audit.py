@@ -175,6 +175,9 @@ def _position(cursor: str | None) -> Position | None:
         return None
     try:
         occurred_at, _, event_id = base64.urlsafe_b64decode(cursor.encode()).decode().partition(" ")
-        return datetime.fromisoformat(occurred_at), UUID(event_id)
+        position = datetime.fromisoformat(occurred_at), UUID(event_id)
     except (ValueError, binascii.Error) as error:
         raise NotFound("Invalid cursor.") from error
+    if position[0].tzinfo is None:
+        raise NotFound("Invalid cursor.")
+    return position

@@ -288,7 +288,8 @@ class AcceptView(ResourceView):
     def post(self, request: Request) -> Response:
         content = self.valid(AcceptSerializer)
         count_attempt(request._request, INVITATION, content["token"])
-        membership = invitations.accept(**content)
+        joined = invitations.accept(**content)
+        (membership,) = selectors.memberships_of(joined.user, tenant_id=joined.tenant_id)
         return Response(described(tokens.issue(membership)), status=status.HTTP_201_CREATED)
 
 

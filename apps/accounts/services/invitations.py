@@ -142,7 +142,9 @@ def _settled(person: User) -> User:
     squatted = User.objects.select_for_update().filter(email=person.email).first()
     if squatted is None:
         return people.save_person(person, verified=True)
-    squatted.password, squatted.is_active = person.password, True
+    if not squatted.is_active:
+        raise InvitationRefused  # whoever was shut out is not let in by a mail
+    squatted.password = person.password
     people.store_password(squatted)
     EmailAddress.objects.update_or_create(
         user=squatted, email=squatted.email, defaults={"verified": True, "primary": True}

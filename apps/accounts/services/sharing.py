@@ -9,9 +9,10 @@ from apps.audit import services as audit
 from apps.audit.actors import Actor
 from apps.tenancy.transactions import atomic
 
-from ..errors import MemberNotFound, ShareNotFound
+from ..decisions import authorize
+from ..errors import BeyondOwnRights, MemberNotFound, ShareNotFound
 from ..models import Membership, Share
-from ..permissions import Relation
+from ..permissions import RELATION_GRANTS, Relation
 from ..subjects import Subject
 
 
@@ -29,13 +30,14 @@ def own(*, actor: Subject, resource: Any) -> None:
 
 
 def share(*, actor: Subject, resource: Any, user_id: UUID, relation: str) -> Share:
-    """Give a member a relation to a thing, or another one than before. Raises MemberNotFound."""
+    """Give a member a relation to a thing, or another one than before. Raises MemberNotFound, BeyondOwnRights."""
     kind, object_id = resource.share_keys()[0]
     if not Membership.objects.filter(tenant_id=actor.tenant_id, user_id=user_id).exists():
         raise MemberNotFound(field="user_id")
     with atomic():
         held = Share.objects.select_for_update().filter(user_id=user_id, object_type=kind, object_id=object_id).first()
         before = held.relation if held else None
+        _check_reach(actor, resource, relation, before)
         given, _ = Share.objects.update_or_create(
             user_id=user_id,
             object_type=kind,
@@ -49,12 +51,13 @@ def share(*, actor: Subject, resource: Any, user_id: UUID, relation: str) -> Sha
 
 
 def unshare(*, actor: Subject, resource: Any, user_id: UUID) -> None:
-    """Raises ShareNotFound."""
+    """Raises ShareNotFound, BeyondOwnRights."""
     kind, object_id = resource.share_keys()[0]
     with atomic():
         held = Share.objects.select_for_update().filter(user_id=user_id, object_type=kind, object_id=object_id).first()
         if held is None:
             raise ShareNotFound
+        _check_reach(actor, resource, held.relation)
         held.delete()
         _record("share.withdrawn", actor, resource, user_id, [held.relation, None])
 
@@ -63,6 +66,13 @@ def forget(keys: list[tuple[str, UUID]]) -> None:
     """Remove all relations to things that are being deleted, in the caller's transaction."""
     for kind, object_id in keys:
         Share.objects.filter(object_type=kind, object_id=object_id).delete()
+
+
+def _check_reach(actor: Subject, resource: Any, *relations: str | None) -> None:
+    """Nobody gives or takes more than they may do with the thing themselves."""
+    actions = set().union(*(RELATION_GRANTS[relation] for relation in relations if relation))
+    if not all(authorize(actor, action, resource) for action in actions):
+        raise BeyondOwnRights(field="relation")
 
 
 def _record(action: str, actor: Actor, resource: Any, user_id: UUID, change: list[str | None]) -> None:

@@ -58,21 +58,24 @@ def update_custom_field(*, actor: Subject, field: CustomField, **changes: Any) -
 
 
 def delete_custom_field(*, actor: Subject, field: CustomField) -> None:
-    """Projects keep the values they have, unseen, until they are changed next."""
+    """Projects keep the values they have until their fields are changed next."""
     with atomic():
         audit.record("custom_field.deleted", actor=actor, resource=field, changes={"key": [field.key, None]})
         CustomField.objects.filter(id=field.id).delete()
 
 
-def validated(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values as they are stored; fields without a value are left out. Raises InvalidCustomField."""
+def validated(values: Mapping[str, Any], *, kept: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The values as they are stored, besides those ``kept`` from before; fields without a value are left out.
+
+    What was kept for a field that is gone is left out too. Raises InvalidCustomField.
+    """
     defined = {field.key: field for field in CustomField.objects.all()}
     unknown = [key for key, value in values.items() if key not in defined and value is not None]
     if unknown:
         raise InvalidCustomField("There is no such custom field.", field=f"custom_fields.{unknown[0][:60]}")
-    found = {}
+    found, wanted = {}, {**(kept or {}), **values}
     for key, field in defined.items():
-        value = values.get(key)
+        value = wanted.get(key)
         if value is not None and value != "":
             found[key] = _checked(field, value)
         elif field.required:
@@ -83,7 +86,7 @@ def validated(values: Mapping[str, Any]) -> dict[str, Any]:
 def _checked(field: CustomField, value: Any) -> Any:
     accepted = {
         Kind.TEXT: lambda: isinstance(value, str) and len(value) <= MAX_TEXT and "\x00" not in value,
-        Kind.NUMBER: lambda: isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value),
+        Kind.NUMBER: lambda: isinstance(value, int | float) and not isinstance(value, bool) and _is_finite(value),
         Kind.BOOLEAN: lambda: isinstance(value, bool),
         Kind.DATE: lambda: isinstance(value, str) and _is_date(value),
         Kind.CHOICE: lambda: value in field.choices,
@@ -91,6 +94,13 @@ def _checked(field: CustomField, value: Any) -> Any:
     if not accepted[Kind(field.kind)]():
         raise InvalidCustomField(f"This is not a {field.kind} that fits.", field=f"custom_fields.{field.key}")
     return value
+
+
+def _is_finite(number: float) -> bool:
+    try:
+        return math.isfinite(number)
+    except OverflowError:  # an integer beyond every float
+        return False
 
 
 def _is_date(text: str) -> bool:

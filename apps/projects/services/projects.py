@@ -77,8 +77,8 @@ def update_project(*, actor: Subject, project: Project, expected: str = "", **ch
             check_unchanged(locked, expected)
             before = state(locked, *FIELDS)
             if "values" in changes:
-                merged = {**locked.custom_fields, **changes.pop("values")}
-                changes["custom_fields"] = custom_fields.validated(merged)
+                values = changes.pop("values")
+                changes["custom_fields"] = custom_fields.validated(values, kept=locked.custom_fields)
             for name, value in changes.items():
                 setattr(locked, name, value)
             changed = difference(before, state(locked, *FIELDS))
