@@ -447,6 +447,7 @@ OTHERS: dict[str, str] = {
     "accounts.api_keys.identify_api_key": "recognizes a key; notes the minute of its last use",
     "accounts.handoff.clear_expired_codes": MAINTENANCE,
     "accounts.idempotency.begin": "keeps answers for repeated calls; the call itself is recorded",
+    "accounts.idempotency.recall": READS,
     "accounts.idempotency.finish": "keeps answers for repeated calls; the call itself is recorded",
     "accounts.idempotency.abandon": "keeps answers for repeated calls; the call itself is recorded",
     "accounts.idempotency.clear_expired_calls": MAINTENANCE,

@@ -15,6 +15,7 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.core.errors import NotFoundError
 from apps.core.preconditions import etag_of
 from apps.core.rendering import plain_columns
 
@@ -69,11 +70,15 @@ class ResourceView(GenericAPIView[Any]):
         super().initial(request, *args, **kwargs)
         if request.method not in self.permissions_by_method or request.method not in self.allowed_methods:
             return
-        self._begin(request)  # before the finder: what a call deleted is not found when it is repeated
         find = type(self).finder
         if find is not None:
-            self.resource = find(self.subject, **kwargs)
+            try:
+                self.resource = find(self.subject, **kwargs)
+            except NotFoundError:
+                self._recall(request)  # what a call deleted is not found when it is repeated
+                raise
             check(self.subject, self.permissions_by_method[request.method], self.resource)
+        self._begin(request)
 
     def _begin(self, request: Request) -> None:
         """Raises Replayed."""
@@ -84,6 +89,14 @@ class ResourceView(GenericAPIView[Any]):
         if isinstance(begun, idempotency.Answer):
             raise Replayed(begun)
         self.call = begun
+
+    def _recall(self, request: Request) -> None:
+        """Raises Replayed."""
+        key = request.headers.get("Idempotency-Key", "")
+        if request.method == "DELETE" and key.isprintable():
+            answer = idempotency.recall(subject=self.subject, key=key, fingerprint=_fingerprint(request))
+            if answer is not None:
+                raise Replayed(answer)
 
     def handle_exception(self, exc: Exception) -> Any:
         if isinstance(exc, Replayed):

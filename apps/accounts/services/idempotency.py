@@ -49,6 +49,16 @@ def begin(*, subject: Subject, key: str, fingerprint: str) -> IdempotentCall | A
             return _repeated(who, fingerprint)
 
 
+def recall(*, subject: Subject, key: str, fingerprint: str) -> Answer | None:
+    """The answer that the same call had before, if any."""
+    who = {"tenant_id": subject.tenant_id, "caller": f"{subject.type}:{subject.id}", "key": key}
+    with control("recall an idempotent call"):
+        call = IdempotentCall.objects.filter(
+            **who, fingerprint=fingerprint, status__isnull=False, expires_at__gt=timezone.now()
+        ).first()
+        return None if call is None else _answer_of(call)
+
+
 def finish(call: IdempotentCall, answer: Answer) -> None:
     """Keep the answer for whoever asks again."""
     with control("finish an idempotent call"):
@@ -75,10 +85,14 @@ def _repeated(who: dict[str, object], fingerprint: str) -> IdempotentCall | Answ
         if call.fingerprint != fingerprint:
             raise CallDiffers
         if call.status is not None:
-            return Answer(call.status, call.headers, call.body.reveal().encode())
+            return _answer_of(call)
         now = timezone.now()
         if now - call.started_at < ABANDONED_AFTER:
             raise CallInProgress
         call.started_at = now  # whoever began it died; this one takes over
         call.save(update_fields=["started_at"])
         return call
+
+
+def _answer_of(call: IdempotentCall) -> Answer:
+    return Answer(call.status or 0, call.headers, call.body.reveal().encode())
