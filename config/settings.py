@@ -309,7 +309,7 @@ TIME_ZONE = "UTC"
 
 LOGGING = logging_config(level=env.str("LOG_LEVEL", "INFO"))
 DJANGO_STRUCTLOG_USER_ID_FIELD = None
-DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = True
+DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False  # the origin middleware names the address
 AUDIT_SINKS: list[str] = env.list("AUDIT_SINKS", [])
 parse_sinks(AUDIT_SINKS)
 start_sentry(env.str("SENTRY_DSN", ""), environment=ENVIRONMENT)

@@ -14,6 +14,7 @@ from apps.accounts.models import HandoffCode, Membership, Session, User
 from apps.fleet.services import migrate_control
 from apps.notifications.models import SentEmail
 from apps.tenancy.context import control, current
+from apps.tenants.directory import directory
 from apps.tenants.models import Placement, Tenant
 from apps.tenants.services import schema_store
 from tests import servers
@@ -94,3 +95,4 @@ def _remove_new_organizations(kept: set) -> None:
         Membership.objects.exclude(tenant_id__in=kept).delete()
         User.objects.exclude(memberships__tenant_id__in=kept).delete()
     get_redis_connection("default").flushdb()
+    directory.forget()

@@ -21,6 +21,7 @@ from apps.accounts.errors import TooManyAttempts
 from apps.accounts.gate import Answer, LocalBuckets, Policy
 from apps.core import memory
 from apps.core.network import client_ip, network_of
+from apps.tenants.directory import VERSION_KEY
 from tests.clients import APEX, API, ME, Crowd, Program, issue, program_of
 from tests.factories import PASSWORD, add_person
 
@@ -209,7 +210,8 @@ def test_window__of_the_store__is_exact(database, quota, seconds, visits):
     for gap, who in visits:
         now += gap * EIGHTH
         args = [quota, seconds, secrets.token_hex(8), "", now // 1_000_000, now % 1_000_000]
-        admitted, remaining, reset = memory.run(TIMED, [f"tenantry:limit:test:{run}:{who}"], args)
+        keys = [f"tenantry:limit:test:{run}:{who}", VERSION_KEY]
+        admitted, remaining, reset, _ = memory.run(TIMED, keys, args)
         assert (bool(admitted), remaining, reset) == model.knock(now, who)
 
 

@@ -19,6 +19,7 @@ from uuid import UUID
 from redis import Redis
 
 from apps.core import memory
+from apps.tenants.directory import VERSION_KEY
 
 GONE = 2**31  # the version of a membership that is over: newer than any token's, and nobody's again
 BUCKETS_KEPT = 10_000
@@ -40,12 +41,12 @@ if admitted then
 end
 local oldest = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
 local reset = oldest[2] and math.ceil((oldest[2] + window - now) / 1000000) or 0
-local answer = {admitted and 1 or 0, quota - count, reset}
-if KEYS[2] then
-    local family = redis.call('HMGET', KEYS[2], 'alive', ARGV[4])
-    answer[4] = family[1] or ''
-    answer[5] = family[2] or ''
-    answer[6] = redis.call('GET', KEYS[3]) or ''
+local answer = {admitted and 1 or 0, quota - count, reset, redis.call('GET', KEYS[2]) or ''}
+if KEYS[3] then
+    local family = redis.call('HMGET', KEYS[3], 'alive', ARGV[4])
+    answer[5] = family[1] or ''
+    answer[6] = family[2] or ''
+    answer[7] = redis.call('GET', KEYS[4]) or ''
 end
 return answer
 """
@@ -84,13 +85,17 @@ class Token:
 
 @dataclass(frozen=True)
 class Answer:
-    """``standing`` is True for a good token, False for a void one, None if the store does not know."""
+    """``standing`` is True for a good token, False for a void one, None if the store does not know.
+
+    ``directory`` is the version of the tenants' directory, None while the store is away.
+    """
 
     policy: Policy
     admitted: bool
     remaining: int
     reset_seconds: int
     standing: bool | None = None
+    directory: bytes | None = None
 
 
 def family_key(family_id: UUID | str) -> str:
@@ -103,11 +108,11 @@ def member_key(tenant_id: UUID | str, member_id: UUID | str) -> str:
 
 def knock(policy: Policy, who: str, token: Token | None = None) -> Answer:
     """Count a request against a limit and ask about its token. Raises MemoryAway."""
-    keys = [f"tenantry:limit:{policy.name}:{who}", *(token.keys if token else [])]
+    keys = [f"tenantry:limit:{policy.name}:{who}", VERSION_KEY, *(token.keys if token else [])]
     args = [policy.quota, policy.seconds, secrets.token_hex(8), f"revoked:{token.id}" if token else ""]
-    admitted, remaining, reset, *rest = memory.run(KNOCK, keys, args)
+    admitted, remaining, reset, directory, *rest = memory.run(KNOCK, keys, args)
     standing = _standing(token, *(part.decode() for part in rest)) if token else None
-    return Answer(policy, bool(admitted), remaining, reset, standing)
+    return Answer(policy, bool(admitted), remaining, reset, standing, directory)
 
 
 def _standing(token: Token, alive: str, revoked: str, version: str) -> bool | None:

@@ -17,8 +17,8 @@ from apps.core.memory import MemoryAway
 from apps.core.network import client_ip, network_of
 from apps.core.problems import domain_error_response, error_response
 from apps.tenancy.context import iterate_inside, use
+from apps.tenants.directory import OutOfDate, directory
 from apps.tenants.middleware import refusal_for
-from apps.tenants.selectors import tenant_by_id
 
 from . import gate, revocation, subjects
 from .errors import ForeignToken, TokenRefused
@@ -39,6 +39,7 @@ class OriginMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         place = Origin(ip=client_ip(request), user_agent=request.headers.get("User-Agent", "").replace("\x00", ""))
+        structlog.contextvars.bind_contextvars(ip=place.ip)
         with acting_from(place):
             return self.get_response(request)
 
@@ -59,24 +60,30 @@ class SubjectMiddleware:
         except DomainError as error:
             return self._refused(request, error)
         policy, who = _limit_of(request, subject)
-        answer = _knock(policy, who, token)
+        answer = getattr(request, "answer", None) or _knock(policy, who, token)
         if not answer.admitted:
             return _with_limits(_too_many(request, answer), answer)
+        if request.directory_version is not None and request.directory_version != answer.directory:
+            request.answer = answer  # the request comes again, and counts once
+            return OutOfDate()
         if token is not None and not _stands(answer, token):
             return self._refused(request, TokenRefused())
         if subject is not None:
             structlog.contextvars.bind_contextvars(user_id=subject.id)
-            return _with_limits(self._as(subject, request), answer)
+            return _with_limits(self._as(subject, request, answer), answer)
         return _with_limits(self.get_response(request), answer)
 
-    def _as(self, subject: Subject, request: Any) -> HttpResponseBase:
+    def _as(self, subject: Subject, request: Any, answer: Answer) -> HttpResponseBase:
         """Go on as the bearer: on their organization's host, or on the apex in their organization."""
         request.subject = subject
         if request.tenant is not None:
             if request.tenant.id != subject.tenant_id:
                 return domain_error_response(request, ForeignToken())
             return self.get_response(request)
-        tenant = tenant_by_id(subject.tenant_id)
+        entry = directory.find(subject.tenant_id)
+        if entry.version is not None and entry.version != answer.directory:
+            entry = directory.find_anew(subject.tenant_id)
+        tenant = entry.tenant
         refusal = refusal_for(request, tenant)
         if refusal is not None or tenant is None:
             return refusal or domain_error_response(request, TokenRefused())

@@ -152,6 +152,8 @@ class ProjectsView(ResourceView):
         return self.answer(ProjectSerializer, project, status=status.HTTP_201_CREATED)
 
     def _filtered(self, rows: QuerySet[Project]) -> QuerySet[Project]:
+        if not self.request.query_params:
+            return rows
         asked = FilterSerializer(data=self.request.query_params)
         asked.is_valid(raise_exception=True)
         wanted = asked.validated_data

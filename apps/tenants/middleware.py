@@ -17,8 +17,8 @@ from apps.core.encryption import DecryptionError
 from apps.core.problems import error_response
 from apps.tenancy.context import Context, iterate_inside, use
 
+from .directory import Entry, OutOfDate, directory
 from .models import Tenant
-from .selectors import tenant_for_host
 
 log = structlog.get_logger(__name__)
 
@@ -40,8 +40,15 @@ class TenantMiddleware(TenantMainMiddleware):  # type: ignore[misc]
         except DisallowedHost:
             return _unknown(request)
         if host == settings.BASE_DOMAIN:
+            request.directory_version = None  # type: ignore[attr-defined]
             return self._run(request, None, None)
-        tenant = tenant_for_host(host)
+        response = self._answer(request, directory.find(host))
+        return self._answer(request, directory.find_anew(host)) if isinstance(response, OutOfDate) else response
+
+    def _answer(self, request: HttpRequest, entry: Entry) -> HttpResponseBase:
+        """The answer of the tenant that the directory has, or OutOfDate if something further in knows better."""
+        request.directory_version = entry.version  # type: ignore[attr-defined]
+        tenant = entry.tenant
         refusal = refusal_for(request, tenant)
         if refusal is not None or tenant is None:
             return refusal or _unknown(request)

@@ -77,6 +77,10 @@ class Tenant(TenantMixin):  # type: ignore[misc]
     def is_held(self) -> bool:
         return self.held_at is not None
 
+    @property
+    def is_open(self) -> bool:
+        return self.status == self.Status.READY and not self.is_held
+
     def context(self) -> TenantContext:
         """The context of this tenant; makes its database usable in this process. Raises TenantNotReady."""
         placement = self._placement()

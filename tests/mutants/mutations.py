@@ -11,9 +11,12 @@ class Mutation:
     file: str
     old: str
     new: str
+    suite: tuple[str, ...] = ("tests/isolation", "tests/test_sign_up.py")
 
 
-TENANCY = "apps/tenancy"
+TENANCY, ACCOUNTS = "apps/tenancy", "apps/accounts"
+TOKENS, MEMBERS, AUDIT = ("tests/test_tokens.py",), ("tests/test_members.py",), ("tests/test_audit.py",)
+RIGHTS = ("tests/isolation/test_rights.py",)
 
 MUTATIONS = [
     Mutation(
@@ -202,5 +205,82 @@ MUTATIONS = [
         "apps/notifications/tasks.py",
         "def _path(",
         "@shared_task\ndef extra() -> None:\n    pass\n\n\ndef _path(",
+    ),
+    Mutation(
+        "token of another organization accepted",
+        f"{ACCOUNTS}/middleware.py",
+        "            if request.tenant.id != subject.tenant_id:",
+        "            if False:",
+        TOKENS,
+    ),
+    Mutation(
+        "void tokens accepted",
+        f"{ACCOUNTS}/gate.py",
+        '    if alive == "0" or revoked or (version and int(version) > token.version):',
+        "    if False:",
+        TOKENS,
+    ),
+    Mutation(
+        "refresh token works twice",
+        f"{ACCOUNTS}/services/tokens.py",
+        "tenant_id=tenant_id, used_at=None, expires_at__gt=now",
+        "tenant_id=tenant_id, expires_at__gt=now",
+        TOKENS,
+    ),
+    Mutation(
+        "key's scopes widened",
+        f"{ACCOUNTS}/subjects.py",
+        "    scopes = frozenset(key.scopes)",
+        "    scopes = frozenset({*key.scopes, *EVERYONE})",
+        RIGHTS,
+    ),
+    Mutation(
+        "private things open to the whole organization",
+        f"{ACCOUNTS}/decisions.py",
+        "= (_private_things, _editors_edit_content)",
+        "= (_editors_edit_content,)",
+        RIGHTS,
+    ),
+    Mutation(
+        "any relation is enough",
+        f"{ACCOUNTS}/decisions.py",
+        "    granted = action in RELATION_GRANTS[relation]",
+        "    granted = True",
+        RIGHTS,
+    ),
+    Mutation(
+        "views about one thing do not decide",
+        f"{ACCOUNTS}/resources.py",
+        "            check(self.subject, self.permissions_by_method[request.method], self.resource)\n",
+        "",
+        RIGHTS,
+    ),
+    Mutation(
+        "the last owner may go",
+        f"{ACCOUNTS}/services/members.py",
+        "role=Role.OWNER).count() <= 1:",
+        "role=Role.OWNER).count() <= 0:",
+        MEMBERS,
+    ),
+    Mutation(
+        "rights given that the giver lacks",
+        f"{ACCOUNTS}/services/members.py",
+        "    if beyond or owners_only:",
+        "    if owners_only:",
+        MEMBERS,
+    ),
+    Mutation(
+        "audit log can be changed",
+        "apps/audit/models.py",
+        'APPEND_ONLY = "SELECT, INSERT"',
+        'APPEND_ONLY = "SELECT, INSERT, UPDATE, DELETE"',
+        AUDIT,
+    ),
+    Mutation(
+        "events sealed before older ones are committed",
+        "apps/audit/chain.py",
+        "pg_snapshot_xmin",
+        "pg_snapshot_xmax",
+        AUDIT,
     ),
 ]

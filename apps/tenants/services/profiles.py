@@ -17,6 +17,7 @@ from apps.core.preconditions import check_unchanged
 from apps.tenancy.context import control
 from apps.tenancy.transactions import atomic, lock
 
+from .. import directory
 from ..errors import InvalidTimeZone, LogoNotFound, LogoRefused
 from ..models import Profile, Tenant
 from ..selectors import profile_of
@@ -40,6 +41,7 @@ def update_profile(*, actor: Actor, tenant_id: UUID, expected: str = "", **chang
             setattr(tenant if name == "name" else profile, name, value)
         if changed:
             Tenant.objects.filter(id=tenant_id).update(name=tenant.name)
+            directory.changed()
             profile.save()
             audit.record("settings.updated", actor=actor, resource=profile, tenant_id=tenant_id, changes=changed)
     return profile

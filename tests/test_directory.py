@@ -1,0 +1,103 @@
+"""What a process remembers of tenants is never older than the last change that was told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import connections
+from django.test.utils import CaptureQueriesContext
+
+from apps.audit.actors import SYSTEM
+from apps.core import memory
+from apps.tenancy.context import control
+from apps.tenancy.transactions import atomic
+from apps.tenants.directory import VERSION_KEY, changed, directory
+from apps.tenants.models import Tenant
+from apps.tenants.services import lifecycle
+from tests.clients import APEX, Program, issue
+
+PROJECTS = "/api/v1/projects"
+
+
+@pytest.fixture
+def token(acme) -> str:
+    return issue(acme).access
+
+
+@pytest.fixture
+def api(acme, token) -> Program:
+    """A program whose tenant has been looked up already."""
+    api = Program(acme.host, token)
+    assert api.get(PROJECTS).status_code == 200
+    return api
+
+
+def raise_version_elsewhere() -> None:
+    """What another process does when it has changed a tenant."""
+    memory.ask(lambda redis: redis.incr(VERSION_KEY))
+
+
+def test_request__with_a_token__looks_up_neither_tenant_nor_person(api):
+    with CaptureQueriesContext(connections["default"]) as queries:
+        api.get(PROJECTS)
+
+    assert len([q for q in queries if "SELECT" in q["sql"]]) == 1
+
+
+def test_hold__by_this_process__acts_on_the_next_request(api, acme):
+    lifecycle.hold(slug=acme.tenant.slug, reason="unpaid", actor=SYSTEM)
+
+    assert api.get(PROJECTS).status_code == 403
+
+
+def test_hold__by_another_process__acts_on_the_next_request(api, acme):
+    hold_unseen(acme)
+    assert api.get(PROJECTS).status_code == 200
+
+    raise_version_elsewhere()
+
+    assert api.get(PROJECTS).status_code == 403
+
+
+def test_hold__by_another_process__acts_on_the_apex_too(acme, token):
+    on_apex = Program(APEX, token)
+    assert on_apex.get(PROJECTS).status_code == 200
+    hold_unseen(acme)
+
+    raise_version_elsewhere()
+
+    assert on_apex.get(PROJECTS).status_code == 403
+
+
+def test_release__by_another_process__acts_on_the_next_request(api, acme):
+    lifecycle.hold(slug=acme.tenant.slug, reason="unpaid", actor=SYSTEM)
+    assert api.get(PROJECTS).status_code == 403
+
+    lifecycle.release(slug=acme.tenant.slug, actor=SYSTEM)
+
+    assert api.get(PROJECTS).status_code == 200
+
+
+def test_change__that_is_rolled_back__raises_no_version(acme):
+    before = memory.ask(lambda redis: redis.get(VERSION_KEY))
+
+    with pytest.raises(ZeroDivisionError), control("change"):
+        with atomic():
+            changed()
+            raise ZeroDivisionError
+
+    assert memory.ask(lambda redis: redis.get(VERSION_KEY)) == before
+
+
+def test_directory__of_an_organization_on_hold__keeps_nothing(acme):
+    lifecycle.hold(slug=acme.tenant.slug, reason="unpaid", actor=SYSTEM)
+
+    directory.find(acme.host)
+
+    assert acme.host not in directory._entries
+
+
+def hold_unseen(organization: Any) -> None:
+    with control("hold in another process"):
+        Tenant.objects.filter(id=organization.tenant.id).update(held_at="2026-01-01T00:00Z", hold_reason="unpaid")

@@ -1,0 +1,90 @@
+"""The fast ways to JSON say what REST framework says, byte for byte."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.utils.functional import lazy
+from hypothesis import given
+from hypothesis import strategies as st
+from rest_framework.renderers import JSONRenderer
+
+from apps.accounts.api.organization import ApiKeySerializer, RoleSerializer
+from apps.accounts.api.people import InvitationSerializer, MemberSerializer
+from apps.core.rendering import FastJSONRenderer, plain_columns
+from apps.projects.api import CustomFieldSerializer, DocumentSerializer, ProjectSerializer
+from apps.projects.models import Project
+from tests.factories import add_document, add_project
+
+INTEGERS = st.integers(-(2**53) + 1, 2**53 - 1)
+TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+PLAIN = st.none() | st.booleans() | INTEGERS | TEXT | st.uuids() | st.dates()
+JSON = st.recursive(PLAIN, lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner), max_leaves=12)
+
+
+def both(data: Any) -> tuple[bytes, bytes]:
+    return FastJSONRenderer().render(data), JSONRenderer().render(data)
+
+
+@given(JSON)
+def test_renderer__of_anything__writes_what_the_stock_one_writes(data):
+    fast, stock = both(data)
+
+    assert json.loads(fast) == json.loads(stock)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        '\u2028 é 🦄 </script> " \\',
+        datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+        date(2026, 1, 2),
+        timedelta(hours=1),
+        Decimal("1.10"),
+        UUID(int=7),
+        lazy(lambda: "later", str)(),
+        {1: "number", "a": [1, 2.5, True]},
+    ],
+)
+def test_renderer__of_one_value__writes_the_same_text(value):
+    fast, stock = both(value)
+
+    assert fast.replace(b"\xe2\x80\xa8", b"\\u2028") == stock
+
+
+@pytest.mark.parametrize("serializer_class", [ProjectSerializer, DocumentSerializer, CustomFieldSerializer])
+def test_columns__of_a_plain_serializer__are_its_fields(serializer_class):
+    assert plain_columns(serializer_class) == tuple(serializer_class().fields)
+
+
+@pytest.mark.parametrize("serializer_class", [MemberSerializer, InvitationSerializer])
+def test_columns__of_a_serializer_that_does_more__are_none(serializer_class):
+    assert plain_columns(serializer_class) is None
+
+
+@pytest.mark.parametrize("serializer_class", [RoleSerializer, ApiKeySerializer])
+def test_columns__of_lists_and_times__are_plain(serializer_class):
+    assert plain_columns(serializer_class)
+
+
+def test_rows__read_as_columns__render_like_serialized_ones(home):
+    with home.inside():
+        add_document(home, add_project(home, name='Ünïcödé "quoted" \u2028'))
+        Project.objects.update(custom_fields={"a": 1, "b": None, "c": "é"}, description="line\nline")
+        for serializer_class in (ProjectSerializer, DocumentSerializer):
+            model = serializer_class.Meta.model
+            fast = list(model.objects.values(*(plain_columns(serializer_class) or ())))
+            slow = serializer_class(model.objects.all(), many=True).data
+            assert FastJSONRenderer().render(fast) == FastJSONRenderer().render(slow)
+
+
+def test_time__with_another_offset__is_told_with_it():
+    moment = datetime(2026, 1, 2, 3, 4, tzinfo=timezone(timedelta(hours=2)))
+
+    assert FastJSONRenderer().render(moment) == b'"2026-01-02T03:04:00+02:00"'
