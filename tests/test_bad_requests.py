@@ -481,7 +481,7 @@ def test_failure__outside_the_views__is_told_as_a_problem_without_details(acme, 
     def fail(host: str) -> None:
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr("apps.tenants.middleware.tenant_for_host", fail)
+    monkeypatch.setattr("apps.tenants.directory.tenant_for_host", fail)
     client = Client(HTTP_HOST=acme.host, raise_request_exception=False)
 
     answer = client.get(f"{API}/projects")

@@ -7,13 +7,13 @@ from functools import lru_cache
 from typing import Any
 
 import orjson
-from django.core.exceptions import FieldDoesNotExist
 from rest_framework import serializers
 from rest_framework.renderers import JSONRenderer
 from rest_framework.utils.encoders import JSONEncoder
 
 # Fields whose representation is the column's value as JSON has it.
 PLAIN = (
+    serializers.BigIntegerField,
     serializers.BooleanField,
     serializers.CharField,
     serializers.ChoiceField,
@@ -59,8 +59,4 @@ def plain_columns(serializer_class: Any) -> tuple[str, ...] | None:
 def _repeats_column(model: Any, name: str, field: Any) -> bool:
     if type(field) not in PLAIN or field.source != name:
         return False
-    try:
-        column = model._meta.get_field(name)
-    except FieldDoesNotExist:
-        return name in {f.attname for f in model._meta.concrete_fields}
-    return bool(column.concrete and not column.is_relation)
+    return name in {column.attname for column in model._meta.concrete_fields}
