@@ -265,6 +265,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "apps.accounts.openapi.add_problem",
+        "apps.accounts.openapi.allow_blank",
     ],
     "ENUM_NAME_OVERRIDES": {"RelationEnum": "apps.accounts.permissions.Relation"},
 }

@@ -32,6 +32,7 @@ PROBLEM = {
         },
     },
 }
+BLANK = {"type": "string", "maxLength": 0}
 IDEMPOTENCY_KEY = {
     "in": "header",
     "name": "Idempotency-Key",
@@ -86,4 +87,13 @@ class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-
 def add_problem(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
     """A post-processing hook: the schema of every error."""
     result["components"]["schemas"]["Problem"] = PROBLEM
+    return result
+
+
+def allow_blank(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+    """A post-processing hook: a text that may be blank matches its pattern, its blank alternative, or both."""
+    for schema in result["components"]["schemas"].values():
+        for described in schema.get("properties", {}).values():
+            if BLANK in described.get("oneOf", ()):
+                described["anyOf"] = described.pop("oneOf")
     return result

@@ -240,7 +240,7 @@ class DocumentContentView(ResourceView):
     permissions_by_method: ClassVar[dict[str, str]] = allow(GET=PROJECTS_READ)
     finder = staticmethod(selectors.find_document)
 
-    @extend_schema(responses={(200, "application/octet-stream"): OpenApiResponse(response=bytes)})
+    @extend_schema(responses={(200, "*/*"): OpenApiResponse(response=bytes)})
     def get(self, request: Request, project_id: UUID, document_id: UUID) -> HttpResponseBase:
         document: Document = self.resource
         file = documents.open_document(document)

@@ -124,7 +124,7 @@ class LogoView(ResourceView):
     permissions_by_method: ClassVar[dict[str, str]] = allow(GET=MEMBER, PUT=SETTINGS_MANAGE, DELETE=SETTINGS_MANAGE)
     parser_classes = (MultiPartParser,)
 
-    @extend_schema(responses={200: OpenApiResponse(response=bytes, description="the image")})
+    @extend_schema(responses={(200, "image/*"): OpenApiResponse(response=bytes, description="the image")})
     def get(self, request: Request) -> HttpResponseBase:
         file, content_type = profiles.open_logo(profile_of(self.subject.tenant_id))
         return FileResponse(file, content_type=content_type)
