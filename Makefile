@@ -24,7 +24,7 @@ stop: $(STAMP) ## Stop what `make run` left running
 	@$(BIN)/python -m deploy.local stop
 
 test: $(STAMP) ## Run all tests but the slow ones
-	@$(BIN)/python -m pytest -q -m "not slow"
+	@$(BIN)/python -m pytest -q -m "not slow" --numprocesses 2 --dist worksteal
 
 test-slow: $(STAMP) ## Run the slow tests: killed processes, browser, load
 	@$(BIN)/python -m pytest -q -m slow

@@ -1,4 +1,8 @@
-"""Settings of the test suite: real servers of its own, started when the settings are loaded."""
+"""Settings of the test suite: real servers of its own, started when the settings are loaded.
+
+Each process of a parallel run has its own servers. The first one, gw0, is given those of the process that
+started the run.
+"""
 
 import atexit
 import os
@@ -6,13 +10,14 @@ from pathlib import Path
 
 from deploy.local import start_servers, stop_servers
 
-_DATA_DIR = Path(__file__).resolve().parent.parent / "var" / "test"
+_WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+_DATA_DIR = Path(__file__).resolve().parent.parent / "var" / "test" / _WORKER
 
-if "TENANTRY_TEST_SERVERS" not in os.environ:  # child processes of a test find them running
+if os.environ.get("TENANTRY_TEST_SERVERS") != _WORKER:  # child processes of a test find them running
     for _name in ("DATABASE_URL", "DATABASE_OWNER_URL", "DATABASE_OPERATOR_URL", "REDIS_URL", "DATABASE_POOL_SIZE"):
         os.environ.pop(_name, None)
     os.environ.update(start_servers(_DATA_DIR, durable=False))
-    os.environ["TENANTRY_TEST_SERVERS"] = "running"
+    os.environ["TENANTRY_TEST_SERVERS"] = _WORKER
     atexit.register(stop_servers, _DATA_DIR)
 
 from .settings import *  # noqa: E402, F403
