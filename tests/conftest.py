@@ -94,5 +94,7 @@ def _remove_new_organizations(kept: set) -> None:
         Tenant.objects.exclude(id__in=kept).delete()
         Membership.objects.exclude(tenant_id__in=kept).delete()
         User.objects.exclude(memberships__tenant_id__in=kept).delete()
+    with servers.as_operator() as connection:
+        connection.execute("DELETE FROM platform.outbox")
     get_redis_connection("default").flushdb()
     directory.forget()

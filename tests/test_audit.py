@@ -949,7 +949,7 @@ def relayed(platform, database) -> Callable[..., list[Any]]:
         sent: list[tuple[str, OutboxEvent]] = []
         url = django_settings.DATABASE_URL if log.kind == "control" else outbox_url(log.organization)
         with psycopg.connect(url, autocommit=True) as connection:
-            while Relay("test", lambda task, event: sent.append((task, event))).deliver(connection):
+            while Relay("test", lambda task, event: sent.append((task, event)), lease_seconds=60).deliver(connection):
                 pass
         return [perform(task, event) for task, event in sent] if publish else [event.payload for _, event in sent]
 

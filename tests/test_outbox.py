@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, LiteralString
 from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from celery import current_app, shared_task
 from django.conf import settings
 from django.db import IntegrityError, ProgrammingError, connections
 from kombu.exceptions import OperationalError as BrokerUnavailable
+from psycopg import sql
 
-from apps.tenancy import outbox
-from apps.tenancy.context import control, use
-from apps.tenancy.errors import NoTenantContext
-from apps.tenancy.relay import Event, Relay
+from apps.tenancy import outbox, tasks
+from apps.tenancy.context import OutboxContext, control, use
+from apps.tenancy.errors import ContextError, NoTenantContext
+from apps.tenancy.relay import MAX_DELIVERIES, Event, Relay
+from apps.tenancy.tasks import OUTBOX_HEADER
 from apps.tenancy.transactions import atomic
+from apps.tenants.errors import TenantNotFound
 
 TOPIC = "tests.happened"
 
@@ -36,9 +42,15 @@ def subscribed(monkeypatch):
     monkeypatch.setitem(outbox._subscribers, TOPIC, ["one.task", "other.task"])
 
 
-def deliver(url: str, publish: Any) -> int:
+def deliver(url: str, publish: Any, *, lease_seconds: float = 60) -> int:
     with psycopg.connect(url, autocommit=True) as connection:
-        return Relay("test", publish).deliver(connection)
+        return Relay("test", publish, lease_seconds=lease_seconds).deliver(connection)
+
+
+def in_outbox(url: str, columns: LiteralString) -> list[tuple[Any, ...]]:
+    with psycopg.connect(url, autocommit=True) as connection, connection.transaction():
+        connection.execute("SET LOCAL ROLE app_relay")
+        return connection.execute(sql.SQL("SELECT {} FROM platform.outbox").format(sql.SQL(columns))).fetchall()
 
 
 def test_event__of_a_committed_transaction__reaches_every_subscriber_once(home, url, subscribed):
@@ -69,10 +81,7 @@ def test_event__whose_broker_is_away__stays_with_the_error(home, url, subscribed
         outbox.emit(TOPIC, {})
 
     assert deliver(url, publish) == 1
-    with psycopg.connect(url, autocommit=True) as connection, connection.transaction():
-        connection.execute("SET LOCAL ROLE app_relay")
-        rows = connection.execute("SELECT attempts, last_error, available_at > now() FROM platform.outbox").fetchall()
-    assert rows == [(1, "no broker", True)]
+    assert in_outbox(url, "attempts, last_error, available_at > now()") == [(1, "no broker", True)]
 
 
 def test_event__whose_relay_dies_while_handing_over__is_delivered_again(home, url, subscribed):
@@ -85,6 +94,120 @@ def test_event__whose_relay_dies_while_handing_over__is_delivered_again(home, ur
         deliver(url, die)
 
     assert deliver(url, lambda task, event: None) == 1
+
+
+def test_event__handed_over__stays_until_all_its_tasks_are_done(home, url, subscribed):
+    with home.inside():
+        event_id = outbox.emit(TOPIC, {})
+    deliver(url, lambda task, event: None)
+
+    outbox.finish(event_id, task="one.task", database=home.context.alias)
+    left = in_outbox(url, "event_id, waiting_for")
+    outbox.finish(event_id, task="other.task", database=home.context.alias)
+
+    assert left == [(event_id, ["other.task"])]
+    assert in_outbox(url, "event_id") == []
+
+
+def test_event__finished_by_two_tasks_at_once__goes(home, url, subscribed):
+    with home.inside():
+        event_id = outbox.emit(TOPIC, {})
+    deliver(url, lambda task, event: None)
+
+    def finish(task: str) -> None:
+        outbox.finish(event_id, task=task, database=home.context.alias)
+        connections.close_all()
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(finish, ["one.task", "other.task"]))
+
+    assert in_outbox(url, "event_id") == []
+
+
+def test_event__that_the_queue_lost__is_handed_over_again_to_the_tasks_that_miss_it(home, url, subscribed):
+    sent: list[str] = []
+    with home.inside():
+        event_id = outbox.emit(TOPIC, {})
+    deliver(url, lambda task, event: None, lease_seconds=0)
+    outbox.finish(event_id, task="one.task", database=home.context.alias)
+
+    deliver(url, lambda task, event: sent.append(task))
+
+    assert sent == ["other.task"]
+
+
+def test_event__that_is_never_finished__is_parked_at_last(home, url, subscribed):
+    with home.inside():
+        outbox.emit(TOPIC, {})
+
+    delivered = [deliver(url, lambda task, event: None, lease_seconds=0) for _ in range(MAX_DELIVERIES + 1)]
+
+    assert delivered == [1] * MAX_DELIVERIES + [0]
+    assert in_outbox(url, "deliveries, available_at = 'infinity'") == [(MAX_DELIVERIES, True)]
+
+
+@pytest.fixture
+def task(monkeypatch) -> Iterator[Any]:
+    """A task of a tenant that subscribes to the topic and does what ``outcome`` says."""
+
+    @shared_task(name="tests.subscriber", autoretry_for=(OSError,), retry_backoff=True)
+    def subscriber(event_id: str, outcome: str) -> None:
+        if outcome == "fails":
+            raise ZeroDivisionError
+        if outcome == "retries":
+            raise OSError
+
+    task = current_app.tasks[subscriber.name]
+    monkeypatch.setitem(outbox._subscribers, TOPIC, [subscriber.name])
+    yield task
+    current_app.tasks.unregister(subscriber.name)
+
+
+@pytest.mark.parametrize(("outcome", "waiting"), [("succeeds", 0), ("fails", 1), ("retries", 1)])
+def test_event__whose_task_ran__waits_unless_it_succeeded(home, url, task, monkeypatch, outcome, waiting):
+    messages = kept_messages(monkeypatch)
+    with home.inside():
+        outbox.emit(TOPIC, {"outcome": outcome})
+    deliver(url, tasks.publish)
+    (message,) = messages
+    message["headers"][OUTBOX_HEADER] = home.context.alias
+
+    task.apply(kwargs=message["kwargs"], headers=message["headers"], throw=False)
+
+    assert len(in_outbox(url, "event_id")) == waiting
+
+
+def test_event__of_an_organization_that_is_gone__goes(platform, database, task, monkeypatch):
+    messages = kept_messages(monkeypatch)
+    with control("test"):
+        outbox.emit(TOPIC, {"outcome": "succeeds"}, tenant_id=uuid4())
+    deliver(settings.DATABASE_URL, tasks.publish)
+    message = messages[-1]
+    message["headers"][OUTBOX_HEADER] = "default"
+
+    result = task.apply(kwargs=message["kwargs"], headers=message["headers"], throw=False)
+
+    assert isinstance(result.result, TenantNotFound)
+    assert in_outbox(settings.DATABASE_URL, "event_id") == []
+
+
+def kept_messages(monkeypatch) -> list[dict[str, Any]]:
+    messages: list[dict[str, Any]] = []
+    monkeypatch.setattr(current_app, "send_task", lambda name, **message: messages.append(message))
+    return messages
+
+
+@pytest.mark.parametrize("statement", ["SELECT 1 FROM accounts_user", "SELECT 1 FROM tenants_tenant"])
+def test_outbox_context__reading_anything_else__is_denied(platform, database, statement):
+    with use(OutboxContext("default")), connections["default"].cursor() as cursor:
+        with pytest.raises(ProgrammingError):
+            cursor.execute(statement)
+
+
+def test_outbox_context__on_another_database__is_refused(platform, database):
+    alias = platform["database"][0].context.alias
+    with use(OutboxContext("default")), connections[alias].cursor() as cursor, pytest.raises(ContextError):
+        cursor.execute("SELECT 1")
 
 
 @pytest.mark.parametrize("payload", ["[1]", '"x"', "1"])

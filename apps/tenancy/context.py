@@ -45,7 +45,14 @@ class ControlContext:
     reason: str = field(compare=False)
 
 
-Context = TenantContext | ControlContext | None
+@dataclass(frozen=True, slots=True)
+class OutboxContext:
+    """Rights on the outbox of one database, for those who hand its events over or finish them; on nothing else."""
+
+    alias: str
+
+
+Context = TenantContext | ControlContext | OutboxContext | None
 
 _current: ContextVar[Context] = ContextVar("tenancy_context", default=None)
 

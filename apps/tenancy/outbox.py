@@ -1,7 +1,8 @@
 """Events that leave with the transaction that caused them.
 
-``emit`` writes a row in the database of the current context; the relay hands it to the task that subscribed
-to its topic, at least once, with the event's id. A payload holds ids, never secrets.
+``emit`` writes a row in the database of the current context; the relay hands it to the tasks that subscribed
+to its topic, at least once, with the event's id. The row goes when all of them are done, so that nothing is lost
+with a queue. A payload holds ids, never secrets.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ from uuid import UUID, uuid4
 import structlog
 from django.db import connections
 
-from .context import CONTROL_ALIAS, TenantContext, current
+from .context import CONTROL_ALIAS, OutboxContext, TenantContext, current, use
 from .errors import NoTenantContext
 
 INSERT = "INSERT INTO platform.outbox (event_id, tenant_id, topic, payload, request_id) VALUES (%s, %s, %s, %s, %s)"
+FINISH = """UPDATE platform.outbox SET waiting_for = array_remove(waiting_for, %(task)s) WHERE event_id = %(event)s;
+    DELETE FROM platform.outbox WHERE event_id = %(event)s AND waiting_for = '{}'"""
 
 TaskType = TypeVar("TaskType", bound=Any)
 _subscribers: dict[str, list[str]] = {}
@@ -56,3 +59,9 @@ def emit(topic: str, payload: Mapping[str, Any], *, tenant_id: UUID | None = Non
     with connections[alias].cursor() as cursor:
         cursor.execute(INSERT, [event_id, tenant_id, topic, json.dumps(dict(payload)), request_id])
     return event_id
+
+
+def finish(event_id: UUID, *, task: str, database: str) -> None:
+    """Note that a task did what an event asked of it; the last task takes the event out of its database's outbox."""
+    with use(OutboxContext(database)), connections[database].cursor() as cursor:
+        cursor.execute(FINISH, {"event": event_id, "task": task})

@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 import structlog
 
-from .context import CONTROL_ALIAS, Context, ControlContext, TenantContext
+from .context import CONTROL_ALIAS, Context, ControlContext, OutboxContext, TenantContext
 from .errors import ContextError
 from .replicas import primary_of
-from .roles import APP_CONTROL, APP_TENANT
+from .roles import APP_CONTROL, APP_RELAY, APP_TENANT
 
 SCHEMA_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _UNSAFE_IN_COMMENT = re.compile(r"[^A-Za-z0-9_.= :-]")
@@ -35,6 +35,10 @@ def prefix_for(context: Context, alias: str) -> Prefix:
         if alias != CONTROL_ALIAS:
             raise ContextError(f"The control plane has no tables on the database '{alias}'.")
         return _control_prefix()
+    if isinstance(context, OutboxContext):
+        if alias != context.alias:
+            raise ContextError(f"This outbox is not on the database '{alias}'.")
+        return _outbox_prefix()
     return _denied_prefix()
 
 
@@ -65,6 +69,11 @@ def _tenant_prefix(tenant_hex: str, home: str, schema: str, alias: str) -> Prefi
 @lru_cache(maxsize=1)
 def _control_prefix() -> Prefix:
     return _set_local(APP_CONTROL, "public", "")
+
+
+@lru_cache(maxsize=1)
+def _outbox_prefix() -> Prefix:
+    return _set_local(APP_RELAY, "pg_catalog", "")
 
 
 @lru_cache(maxsize=1)

@@ -110,6 +110,8 @@ def _platform_schema(operator: str) -> list[sql.Composed]:
             payload jsonb NOT NULL CHECK (jsonb_typeof(payload) = 'object'), request_id text NOT NULL DEFAULT '',
             attempts int NOT NULL DEFAULT 0, last_error text NOT NULL DEFAULT '',
             created_at timestamptz NOT NULL DEFAULT now(), available_at timestamptz NOT NULL DEFAULT now())""",
+        """ALTER TABLE {schema}.outbox ADD COLUMN IF NOT EXISTS waiting_for text[],
+            ADD COLUMN IF NOT EXISTS deliveries int NOT NULL DEFAULT 0""",
         "CREATE INDEX IF NOT EXISTS outbox_pending ON {schema}.outbox (available_at, id)",
         "ALTER TABLE {schema}.outbox ENABLE ROW LEVEL SECURITY",
         "ALTER TABLE {schema}.outbox FORCE ROW LEVEL SECURITY",

@@ -8,11 +8,15 @@ from uuid import UUID
 from celery import Task, current_app
 from django_tenants.utils import get_tenant_model
 
+from apps.core.errors import NotFoundError
+
+from . import outbox
 from .context import Context, ControlContext, TenantContext, current, use
 from .errors import NoTenantContext, TaskRefused
 from .relay import Event
 
 TENANT_HEADER = "tenant_id"
+OUTBOX_HEADER = "outbox"  # the database whose outbox the event is kept in until its tasks are done
 LOG_CONTEXT_HEADER = "__django_structlog__"  # bound to the task's log lines by django-structlog
 
 
@@ -34,8 +38,15 @@ class ContextTask(Task):  # type: ignore[misc]
         return super().apply_async(args, kwargs, headers=headers, **options)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        with use(self._context()):
-            return self.run(*args, **kwargs)
+        try:
+            context = self._context()
+        except NotFoundError:  # nothing is left to be done for an organization that is gone
+            self._finish(kwargs)
+            raise
+        with use(context):
+            result = self.run(*args, **kwargs)
+        self._finish(kwargs)
+        return result
 
     def _context(self) -> Context:
         if self.control_reason:
@@ -54,6 +65,11 @@ class ContextTask(Task):  # type: ignore[misc]
             raise TaskRefused(f"{self.name} came without a tenant.")
         return UUID(tenant_id)
 
+    def _finish(self, kwargs: dict[str, Any]) -> None:
+        database = (self.request.headers or {}).get(OUTBOX_HEADER)
+        if database:
+            outbox.finish(UUID(kwargs["event_id"]), task=self.name, database=database)
+
     def _sender(self) -> TenantContext:
         context = current()
         if not isinstance(context, TenantContext):
@@ -63,7 +79,7 @@ class ContextTask(Task):  # type: ignore[misc]
 
 def publish(task: str, event: Event) -> None:
     """Send an outbox event to a task, with its tenant in the header and an id that stays the same when repeated."""
-    headers: dict[str, Any] = {LOG_CONTEXT_HEADER: {"request_id": event.request_id}}
+    headers: dict[str, Any] = {LOG_CONTEXT_HEADER: {"request_id": event.request_id}, OUTBOX_HEADER: event.database}
     if event.tenant_id:
         headers[TENANT_HEADER] = str(event.tenant_id)
     kwargs = {"event_id": str(event.event_id), **event.payload}

@@ -35,6 +35,7 @@ def process(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
         "TEST_EMAIL_BACKEND": "apps.notifications.filebox.EmailBackend",
         "TEST_EMAIL_FOLDER": str(folder),
         "BROKER_VISIBILITY_SECONDS": "5",
+        "OUTBOX_LEASE_SECONDS": "10",
     }
     running = subprocess.Popen(
         [sys.executable, *arguments],

@@ -58,7 +58,7 @@ def test_api__under_generated_requests__keeps_to_its_description(acme, tmp_path)
             *(str(Path(sys.executable).parent / "schemathesis"), "run", str(ROOT / "docs/openapi.yaml")),
             *("--url", f"http://127.0.0.1:{port}", "--header", f"Host: {acme.host}"),
             *("--header", f"Authorization: Bearer {token}", "--checks", CHECKS, "--exclude-path-regex", LEFT_OUT),
-            *("--max-examples", "25", "--seed", "1", "--phases", "examples,coverage,fuzzing", "--workers", "2"),
+            *("--max-examples", "25", "--seed", "1", "--phases", "examples,coverage,fuzzing", "--workers", "1"),
             *("--suppress-health-check", "all", "--generation-database", "none", "--no-color"),
         ]
         result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=900)

@@ -28,7 +28,8 @@ class RunningRelay:
         self.url = url
         self.stop = threading.Event()
         arguments = [make_conninfo(url, application_name="tenantry relay"), self.stop]
-        self.thread = threading.Thread(target=Relay(name, publish).run, args=arguments, name=f"relay {name}")
+        relay = Relay(name, publish, lease_seconds=settings.OUTBOX_LEASE_SECONDS)
+        self.thread = threading.Thread(target=relay.run, args=arguments, name=f"relay {name}")
         self.thread.start()
 
     def end(self) -> None:
