@@ -243,6 +243,11 @@ def unshare(acme: Organization) -> Act:
     return lambda: sharing.unshare(actor=acme.subject, resource=project, user_id=acme.owner.id)
 
 
+def withdraw_all(acme: Organization) -> Act:
+    add_project(acme)  # its creator owns it
+    return lambda: sharing.withdraw_all(user_id=acme.owner.id, before=timezone.now())
+
+
 def create_bulk(acme: Organization) -> Act:
     return lambda: projects.create_projects(actor=acme.subject, items=[{"name": "One"}, {"name": "Two"}])
 
@@ -392,6 +397,7 @@ WRITES: dict[str, Write] = {
     "accounts.handoff.redeem_handoff_code": Write(redeem, "handoff.redeemed", "handoffcode", actor="anonymous"),
     "accounts.sharing.share": Write(share, "share.granted", "project", plane="tenant"),
     "accounts.sharing.unshare": Write(unshare, "share.withdrawn", "project", plane="tenant"),
+    "accounts.sharing.withdraw_all": Write(withdraw_all, "share.withdrawn", "share", plane="tenant", actor="system"),
     "accounts.signing_keys.rotate_signing_keys": Write(
         lambda acme: lambda: signing_keys.rotate_signing_keys(actor=SYSTEM),
         "signing_key.created",
@@ -465,7 +471,7 @@ OTHERS: dict[str, str] = {
     "accounts.people.validate": READS,
     "accounts.people.store_password": IN_CALLERS,
     "accounts.sessions.end_all": IN_CALLERS,
-    "accounts.sessions.end_tokens": IN_CALLERS,
+    "accounts.sessions.end_everywhere": IN_CALLERS,
     "accounts.sessions.end_families": IN_CALLERS,
     "accounts.sharing.own": IN_CALLERS,
     "accounts.sharing.forget": IN_CALLERS,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
 from threading import Barrier, Thread
@@ -282,6 +283,25 @@ def test_invitation__revoked__is_void_and_gone(home, postman):
     assert postman.deliver(home) == []
 
 
+def test_invitation__of_an_owner__is_revoked_by_owners_only(home):
+    row = invite(home, role="owner")
+
+    refused = program(home, add_person(home, "admin")).delete(f"{API}/invitations/{row.id}")
+    revoked = program(home, home.owner).delete(f"{API}/invitations/{row.id}")
+
+    assert (refused.status_code, revoked.status_code) == (403, 204)
+
+
+def test_invitation__accepted_by_page__is_recorded_as_a_sign_in(home):
+    guest = anonymous(home)
+
+    guest.post(f"/invitation/{invitations.make_token(invite(home))}/", {"password": NEW_PASSWORD, "name": "Guest"})
+
+    assert guest.get("/").status_code == 200
+    events = program(home, home.owner).get(f"{API}/audit/events?action=session").json()["results"]
+    assert [event["action"] for event in events][1] == "session.started"
+
+
 @pytest.mark.parametrize("token", ["x", "0" * 32 + "." + "0" * 64, "%00", "a" * 200])
 def test_invitation__made_up__is_void(acme, token):
     assert anonymous(acme).get(f"/invitation/{token}/").status_code in (400, 403, 404)
@@ -445,6 +465,24 @@ def test_reset_link__used__ends_sessions_and_tokens_and_is_spent(home, postman, 
     assert not signs_in(home, user.email, PASSWORD)
     assert signs_in(home, user.email, NEW_PASSWORD)
     assert is_verified(user.email)
+
+
+def test_reset_link__used_twice_at_once__sets_one_password(home):
+    user = add_person(home)
+    path = f"/sign-in/password/{user.id}/{people.make_password_token(user)}/"
+    passwords = [f"{NEW_PASSWORD} {number}" for number in range(8)]
+
+    def use(password: str) -> int:
+        try:
+            return anonymous(home).post(path, {"password": password}).status_code
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(use, passwords))
+
+    assert sorted(answers) == [302] + [422] * 7
+    assert signs_in(home, user.email, passwords[answers.index(302)])
 
 
 def test_reset_link__of_somebody_else_or_on_a_foreign_host__is_refused(home, foreign):

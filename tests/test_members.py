@@ -14,11 +14,16 @@ from django.db import connections
 from django.test import Client
 
 from apps.accounts import subjects
+from apps.accounts.decisions import authorize
 from apps.accounts.errors import BeyondOwnRights, LastOwner, MemberNotFound
-from apps.accounts.models import Membership, TokenFamily, User
+from apps.accounts.models import Membership, Session, TokenFamily, User
 from apps.accounts.roles import Assigned
-from apps.accounts.services import api_keys, members, roles, tokens
+from apps.accounts.services import api_keys, members, roles, sharing, tokens
+from apps.accounts.tasks import withdraw_shares
+from apps.projects.services import projects
 from apps.tenancy.context import control
+from apps.tenancy.transactions import atomic
+from tests import servers
 from tests.factories import PASSWORD, Organization, add_person, found, subject_of
 
 API = "/api/v1"
@@ -115,6 +120,34 @@ def test_member__removed__cannot_refresh_or_sign_in(home):
     signed_in = send(anonymous, "POST", "/auth/login", {"email": user.email, "password": PASSWORD})
 
     assert (refreshed.status_code, signed_in.status_code) == (401, 401)
+
+
+def test_member__removed_and_back__starts_without_the_relations_of_before(home):
+    user = add_person(home)
+    subject = subject_of(home, user)
+    with home.inside():
+        project = projects.create_project(actor=home.subject, name="Private", is_private=True)
+        sharing.share(actor=home.subject, resource=project, user_id=user.id, relation="editor")
+    members.remove_member(actor=home.subject, member_id=membership(home, user).id)
+    ended = outbox_payload(home, members.ENDED)
+
+    with home.inside():
+        withdraw_shares(event_id=str(UUID(int=0)), **ended)
+    with control("back again"), atomic():
+        members.add_member(tenant_id=home.tenant.id, user=user)
+
+    with home.inside():
+        assert not authorize(subject, "projects:read", project)
+        assert sharing.share(actor=home.subject, resource=project, user_id=user.id, relation="viewer")
+        withdraw_shares(event_id=str(UUID(int=0)), **ended)
+        assert authorize(subject, "projects:read", project)
+
+
+def outbox_payload(organization: Organization, topic: str) -> dict[str, Any]:
+    with servers.as_operator() as connection:
+        query = "SELECT payload FROM platform.outbox WHERE topic = %s AND tenant_id = %s"
+        (row,) = connection.execute(query, [topic, organization.tenant.id]).fetchall()
+    return dict(row[0])
 
 
 def test_member__who_leaves__is_out(home):
@@ -483,6 +516,8 @@ def test_password__changed__ends_all_sessions_and_tokens(home, sign_in):
     assert send(client, "POST", "/users/me/password", content).status_code == 204
 
     assert [send(c, "GET", "/users/me").status_code for c in (client, other, browser)] == [401, 401, 401]
+    with control("look"):
+        assert not Session.objects.filter(user_id=user.id).exists()
     anonymous = Client(HTTP_HOST=home.host)
     for password, status in [(PASSWORD, 401), (NEW_PASSWORD, 200)]:
         response = send(anonymous, "POST", "/auth/login", {"email": user.email, "password": password})

@@ -88,6 +88,10 @@ def test_settings__changed__stay_changed(home, foreign):
     assert send(program(foreign), "GET", "/settings").json()["name"] == foreign.tenant.name
 
 
+def test_brand_color__in_capitals__is_kept_in_small_letters(acme, client):
+    assert send(client, "PATCH", "/settings", {"brand_color": "#00AAFF"}).json()["brand_color"] == "#00aaff"
+
+
 BAD_SETTINGS = [
     ({"name": ""}, "name"),
     ({"name": "  "}, "name"),
@@ -295,6 +299,7 @@ def listed(client: Client, query: str) -> list[str]:
 
 
 SEARCHES = {
+    "": {"Café Zürich", "Office move", "Hiring plan", "Straßenfest", "100% done"},
     "caf": {"Café Zürich"},
     "cafe": {"Café Zürich"},
     "CAFÉ": {"Café Zürich"},

@@ -777,9 +777,16 @@ def test_api_key__that_makes_keys__cannot_exceed_its_own_scopes(acme):
     assert robot.post("api-keys", {"name": "b", "scopes": ["audit:view"]}).status_code == 403
 
 
+@pytest.mark.parametrize(("scope", "status"), [("users:manage", 200), ("settings:manage", 200), ("audit:view", 403)])
+def test_api_key__that_may_change_members__may_look_at_them(acme, scope, status):
+    robot = Program(acme.host, make_key(acme, scope)["key"])
+
+    assert {robot.get(path).status_code for path in ("members", "roles", "settings")} == {status}
+
+
 def test_api_key__of_a_program__has_no_profile_and_no_sessions(acme):
     robot = Program(acme.host, make_key(acme, *GRANTS[Role.ADMIN])["key"])
 
-    assert robot.get("members").status_code == 403
+    assert robot.get("users/me").status_code == 403
     assert Membership.__name__ not in robot.get("sessions").content.decode()
     assert robot.post(LOGOUT).status_code in (401, 403)

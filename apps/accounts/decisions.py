@@ -16,10 +16,10 @@ from django.core.exceptions import PermissionDenied
 from apps.tenancy.planes import TENANT, plane_of
 
 from .models import Share
-from .permissions import ANALYTICS_VIEW, MEMBER, PROJECTS_LIST, PROJECTS_READ, RELATION_GRANTS, Role
+from .permissions import ANALYTICS_VIEW, MEMBER, ORGANIZATION_READ, PROJECTS_LIST, PROJECTS_READ, RELATION_GRANTS, Role
 from .subjects import Subject
 
-READING = frozenset({MEMBER, PROJECTS_LIST, PROJECTS_READ, ANALYTICS_VIEW})
+READING = frozenset({MEMBER, ORGANIZATION_READ, PROJECTS_LIST, PROJECTS_READ, ANALYTICS_VIEW})
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,9 @@ AUDIT_VIEW = "audit:view"
 ANALYTICS_VIEW = "analytics:view"
 INTEGRATIONS_MANAGE = "integrations:manage"
 
-# What no role lacks: looking after oneself, and asking for the projects that one may see.
+# What no role lacks: looking after oneself, knowing the organization, asking for the projects that one may see.
 MEMBER = "member"
+ORGANIZATION_READ = "organization:read"
 PROJECTS_LIST = "projects:list"
 
 DESCRIPTIONS: dict[str, str] = {
@@ -42,7 +43,15 @@ DESCRIPTIONS: dict[str, str] = {
     INTEGRATIONS_MANAGE: "Connect other services",
 }
 ALL = frozenset(DESCRIPTIONS)
-EVERYONE = frozenset({MEMBER, PROJECTS_LIST})
+EVERYONE = frozenset({MEMBER, ORGANIZATION_READ, PROJECTS_LIST})
+
+# What a key may do besides its scopes: whoever changes something may look at what is there.
+IMPLIED: dict[str, str] = {
+    PROJECTS_READ: PROJECTS_LIST,
+    USERS_MANAGE: ORGANIZATION_READ,
+    ROLES_MANAGE: ORGANIZATION_READ,
+    SETTINGS_MANAGE: ORGANIZATION_READ,
+}
 
 
 class Role(models.TextChoices):

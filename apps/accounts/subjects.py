@@ -8,7 +8,7 @@ from uuid import UUID
 
 from apps.audit.actors import Actor
 
-from .permissions import EVERYONE, PROJECTS_LIST, PROJECTS_READ, Role
+from .permissions import EVERYONE, IMPLIED, Role
 
 if TYPE_CHECKING:
     from .models import ApiKey, Membership
@@ -59,5 +59,5 @@ def of_membership(membership: Membership) -> Subject:
 
 def of_api_key(key: ApiKey) -> Subject:
     scopes = frozenset(key.scopes)
-    listing = {PROJECTS_LIST} if PROJECTS_READ in scopes else frozenset()
-    return Subject(type=API_KEY, id=str(key.id), tenant_id=key.tenant_id, role="api_key", permissions=scopes | listing)
+    implied = {IMPLIED[scope] for scope in scopes & IMPLIED.keys()}
+    return Subject(type=API_KEY, id=str(key.id), tenant_id=key.tenant_id, role="api_key", permissions=scopes | implied)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 from celery import shared_task
@@ -10,6 +11,7 @@ from apps.tenancy.tasks import ContextTask
 
 from . import revocation
 from .limits import clear_old_attempts
+from .services import members, sharing
 from .services.handoff import clear_expired_codes
 from .services.idempotency import clear_expired_calls
 from .services.tokens import clear_expired_tokens
@@ -24,6 +26,13 @@ def clear_expired() -> None:
     clear_expired_tokens()
     clear_expired_calls()
     clear_old_attempts()
+
+
+@outbox.subscribe(members.ENDED)
+@shared_task
+def withdraw_shares(event_id: str, user_id: str, before: str) -> None:
+    """Take the relations to projects and documents from somebody who is no member any more."""
+    sharing.withdraw_all(user_id=UUID(user_id), before=datetime.fromisoformat(before))
 
 
 @outbox.subscribe(revocation.RIGHTS_CHANGED)

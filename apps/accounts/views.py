@@ -24,7 +24,7 @@ from .access import in_control, public, requires, subject_of
 from .errors import HandoffRefused
 from .forms import AcceptForm, AddressForm, SetPasswordForm
 from .limits import INVITATION, LOOKUP, RESET, SIGN_IN, count_attempt
-from .models import User
+from .models import Membership
 from .permissions import MEMBER
 from .services import handoff as handoffs
 from .services import invitations, lookup, people, sessions
@@ -109,8 +109,7 @@ def accept_invitation(request: HttpRequest, token: str) -> HttpResponse:
         try:
             count_attempt(request, INVITATION, token)
             membership = invitations.accept(token=token, **form.cleaned_data)
-            with control("sign-in"):
-                login(request, membership.user, backend=BACKEND)
+            _enter(request, membership)
             return redirect("projects:list")
         except DomainError as error:
             _blame(form, error)
@@ -157,13 +156,20 @@ def handoff(request: HttpRequest) -> HttpResponse:
     """Sign in with the code that the apex issued after sign-up, and leave its address behind."""
     code = request.GET.get("code", "")
     try:
-        user: User = handoffs.redeem_handoff_code(code=code)
+        membership = handoffs.redeem_handoff_code(code=code)
     except HandoffRefused as error:
         messages.error(request, error.message)
         return redirect("account_login")
+    _enter(request, membership)
+    return redirect("projects:list")
+
+
+def _enter(request: HttpRequest, membership: Membership) -> None:
+    user = membership.user
+    user.membership = membership
     with control("sign-in"):
         login(request, user, backend=BACKEND)
-    return redirect("projects:list")
+    sessions.note_sign_in(subject_of(request))
 
 
 def _subject(request: HttpRequest) -> Any:

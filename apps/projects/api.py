@@ -17,7 +17,7 @@ from rest_framework.response import Response
 
 from apps.accounts.models import Share
 from apps.accounts.permissions import (
-    MEMBER,
+    ORGANIZATION_READ,
     PROJECTS_DELETE,
     PROJECTS_LIST,
     PROJECTS_READ,
@@ -104,7 +104,7 @@ class CustomFieldChangesSerializer(CustomFieldSerializer):
 
 
 class FilterSerializer(serializers.Serializer[Any]):
-    search = serializers.CharField(required=False, max_length=200)
+    search = serializers.CharField(required=False, allow_blank=True, max_length=200)
     is_private = serializers.BooleanField(required=False, allow_null=True, default=None)
     created_by = serializers.UUIDField(required=False)
     created_after = serializers.DateTimeField(required=False)
@@ -160,7 +160,7 @@ class ProjectsView(ResourceView):
         rows = rows.filter(**{lookup: wanted[name] for name, lookup in FILTERS.items() if name in wanted})
         if wanted.get("is_private") is not None:
             rows = rows.filter(is_private=wanted["is_private"])
-        return selectors.search(rows, wanted["search"]) if "search" in wanted else rows
+        return selectors.search(rows, wanted["search"]) if wanted.get("search") else rows
 
 
 class BulkProjectsView(ResourceView):
@@ -297,7 +297,7 @@ class DocumentShareView(ShareView):
 class CustomFieldsView(ResourceView):
     """The fields that the organization adds to its projects."""
 
-    permissions_by_method: ClassVar[dict[str, str]] = allow(GET=MEMBER, POST=SETTINGS_MANAGE)
+    permissions_by_method: ClassVar[dict[str, str]] = allow(GET=ORGANIZATION_READ, POST=SETTINGS_MANAGE)
     queryset = CustomField.objects.none()
 
     @extend_schema(responses=CustomFieldSerializer(many=True))
@@ -313,7 +313,9 @@ class CustomFieldsView(ResourceView):
 class CustomFieldView(ResourceView):
     """One custom field."""
 
-    permissions_by_method: ClassVar[dict[str, str]] = allow(GET=MEMBER, PATCH=SETTINGS_MANAGE, DELETE=SETTINGS_MANAGE)
+    permissions_by_method: ClassVar[dict[str, str]] = allow(
+        GET=ORGANIZATION_READ, PATCH=SETTINGS_MANAGE, DELETE=SETTINGS_MANAGE
+    )
     finder = staticmethod(selectors.find_custom_field)
 
     @extend_schema(responses=CustomFieldSerializer)

@@ -53,7 +53,11 @@ RELATIONS: dict[str | None, frozenset[str]] = {
     "editor": frozenset({"projects:read", "projects:write"}),
     "owner": frozenset({"projects:read", "projects:write", "projects:delete", "projects:share"}),
 }
-MEMBER, LIST = "member", "projects:list"  # every person's, whatever the role; a list shows what one may see
+MEMBER, SEE, LIST = (
+    "member",
+    "organization:read",
+    "projects:list",
+)  # every person's, whatever the role; a list shows what one may see
 
 # What each route needs, method by method; pages check it before they look at the method.
 NEEDS: dict[str, dict[str, str]] = {
@@ -73,22 +77,22 @@ NEEDS: dict[str, dict[str, str]] = {
     "api-password": {"POST": MEMBER},
     "api-verification": {"POST": MEMBER},
     "api-organization": {"GET": "users:manage"},
-    "api-members": {"GET": MEMBER},
+    "api-members": {"GET": SEE},
     "api-leave": {"POST": MEMBER},
-    "api-member": {"GET": MEMBER, "PATCH": "users:manage", "DELETE": "users:manage"},
+    "api-member": {"GET": SEE, "PATCH": "users:manage", "DELETE": "users:manage"},
     "api-ownership": {"POST": "users:manage"},
     "api-invitations": {"GET": "users:manage", "POST": "users:manage"},
     "api-invitation": {"GET": "users:manage", "DELETE": "users:manage"},
     "api-resend": {"POST": "users:manage"},
-    "api-roles": {"GET": MEMBER, "POST": "roles:manage"},
-    "api-role": {"GET": MEMBER, "PATCH": "roles:manage", "DELETE": "roles:manage"},
-    "api-permissions": {"GET": MEMBER},
+    "api-roles": {"GET": SEE, "POST": "roles:manage"},
+    "api-role": {"GET": SEE, "PATCH": "roles:manage", "DELETE": "roles:manage"},
+    "api-permissions": {"GET": SEE},
     "api-keys": {"GET": "keys:manage", "POST": "keys:manage"},
     "api-key": {"DELETE": "keys:manage"},
     "api-sessions": {"GET": MEMBER},
     "api-session": {"DELETE": MEMBER},
-    "api-settings": {"GET": MEMBER, "PATCH": "settings:manage"},
-    "api-logo": {"GET": MEMBER, "PUT": "settings:manage", "DELETE": "settings:manage"},
+    "api-settings": {"GET": SEE, "PATCH": "settings:manage"},
+    "api-logo": {"GET": SEE, "PUT": "settings:manage", "DELETE": "settings:manage"},
     "api-audit-events": {"GET": "audit:view"},
     "api-audit-export": {"GET": "audit:view"},
     "api-projects": {"GET": LIST, "POST": "projects:write"},
@@ -101,8 +105,8 @@ NEEDS: dict[str, dict[str, str]] = {
     "api-project-share": {"PUT": "projects:share", "DELETE": "projects:share"},
     "api-document-shares": {"GET": "projects:read"},
     "api-document-share": {"PUT": "projects:share", "DELETE": "projects:share"},
-    "api-custom-fields": {"GET": MEMBER, "POST": "settings:manage"},
-    "api-custom-field": {"GET": MEMBER, "PATCH": "settings:manage", "DELETE": "settings:manage"},
+    "api-custom-fields": {"GET": SEE, "POST": "settings:manage"},
+    "api-custom-field": {"GET": SEE, "PATCH": "settings:manage", "DELETE": "settings:manage"},
 }
 # What is open to everybody, and what it answers to an empty request.
 OPEN: dict[str, tuple[str, int]] = {
@@ -137,8 +141,10 @@ class Caller:
     @property
     def has(self) -> frozenset[str]:
         if self.kind == "person":
-            return self.rights | {MEMBER, LIST}
-        return self.rights | ({LIST} if "projects:read" in self.rights else set())
+            return self.rights | {MEMBER, SEE, LIST}
+        listing = {LIST} if "projects:read" in self.rights else set()
+        seeing = {SEE} if self.rights & {"users:manage", "roles:manage", "settings:manage"} else set()
+        return self.rights | listing | seeing
 
 
 @dataclass(frozen=True)

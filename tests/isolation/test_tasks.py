@@ -19,6 +19,11 @@ from apps.tenants.models import Tenant
 
 # Every task by name, with arguments to call it with. A task that is missing here fails.
 TENANT_TASKS: dict[str, dict[str, Any]] = {
+    "apps.accounts.tasks.withdraw_shares": {
+        "event_id": str(uuid4()),
+        "user_id": str(uuid4()),
+        "before": "2026-01-01T00:00:00+00:00",
+    },
     "apps.audit.tasks.forward_event": {"event_id": str(uuid4()), "audit_event_id": str(uuid4()), "sink": "none"},
     "apps.notifications.tasks.send_welcome_email": {"event_id": str(uuid4())},
     "apps.notifications.tasks.send_invitation": {

@@ -20,7 +20,7 @@ from apps.tenants.services import profiles
 
 from .. import selectors
 from ..models import ApiKey, CustomRole
-from ..permissions import KEYS_MANAGE, MEMBER, ROLES_MANAGE, SETTINGS_MANAGE, USERS_MANAGE
+from ..permissions import KEYS_MANAGE, ORGANIZATION_READ, ROLES_MANAGE, SETTINGS_MANAGE, USERS_MANAGE
 from ..resources import ResourceView, allow
 from ..services import api_keys, roles
 from ..subjects import Subject
@@ -43,7 +43,7 @@ class SettingsSerializer(serializers.Serializer[Any]):
     locale = serializers.RegexField(LOCALE, max_length=12)
     time_zone = serializers.CharField(max_length=64)
     brand_name = serializers.CharField(max_length=60, allow_blank=True, validators=[no_control_characters])
-    brand_color = serializers.RegexField(r"^(#[0-9a-f]{6})?\Z", max_length=7, allow_blank=True)
+    brand_color = serializers.RegexField(r"^(#[0-9A-Fa-f]{6})?\Z", max_length=7, allow_blank=True)
     has_logo = serializers.BooleanField(read_only=True)
     updated_at = serializers.DateTimeField(read_only=True)
 
@@ -103,7 +103,7 @@ class OrganizationView(ResourceView):
 class SettingsView(ResourceView):
     """Name, language, time zone and branding."""
 
-    permissions_by_method: ClassVar[dict[str, str]] = allow(GET=MEMBER, PATCH=SETTINGS_MANAGE)
+    permissions_by_method: ClassVar[dict[str, str]] = allow(GET=ORGANIZATION_READ, PATCH=SETTINGS_MANAGE)
 
     @extend_schema(responses=SettingsSerializer)
     def get(self, request: Request) -> Response:
@@ -121,7 +121,9 @@ class SettingsView(ResourceView):
 class LogoView(ResourceView):
     """The organization's logo: PNG, JPEG or WebP, up to 512 KB."""
 
-    permissions_by_method: ClassVar[dict[str, str]] = allow(GET=MEMBER, PUT=SETTINGS_MANAGE, DELETE=SETTINGS_MANAGE)
+    permissions_by_method: ClassVar[dict[str, str]] = allow(
+        GET=ORGANIZATION_READ, PUT=SETTINGS_MANAGE, DELETE=SETTINGS_MANAGE
+    )
     parser_classes = (MultiPartParser,)
 
     @extend_schema(responses={(200, "image/*"): OpenApiResponse(response=bytes, description="the image")})
@@ -144,7 +146,7 @@ class LogoView(ResourceView):
 class RolesView(ResourceView):
     """The organization's own roles."""
 
-    permissions_by_method: ClassVar[dict[str, str]] = allow(GET=MEMBER, POST=ROLES_MANAGE)
+    permissions_by_method: ClassVar[dict[str, str]] = allow(GET=ORGANIZATION_READ, POST=ROLES_MANAGE)
     queryset = CustomRole.objects.none()
 
     @extend_schema(responses=RoleSerializer(many=True))
@@ -164,7 +166,9 @@ def find_role(subject: Subject, role_id: UUID) -> CustomRole:
 class RoleView(ResourceView):
     """One role of the organization's own."""
 
-    permissions_by_method: ClassVar[dict[str, str]] = allow(GET=MEMBER, PATCH=ROLES_MANAGE, DELETE=ROLES_MANAGE)
+    permissions_by_method: ClassVar[dict[str, str]] = allow(
+        GET=ORGANIZATION_READ, PATCH=ROLES_MANAGE, DELETE=ROLES_MANAGE
+    )
     finder = staticmethod(find_role)
 
     @extend_schema(responses=RoleSerializer)

@@ -16,7 +16,7 @@ from .. import selectors
 from ..errors import MemberNotFound
 from ..limits import INVITATION, SIGN_IN, count_attempt
 from ..models import Invitation, Membership
-from ..permissions import DESCRIPTIONS, MEMBER, USERS_MANAGE
+from ..permissions import DESCRIPTIONS, MEMBER, ORGANIZATION_READ, USERS_MANAGE
 from ..resources import ResourceView, allow
 from ..roles import named
 from ..serializers import TokensSerializer, described
@@ -165,7 +165,7 @@ class VerificationView(ResourceView):
 class MembersView(ResourceView):
     """The organization's members."""
 
-    permissions_by_method: ClassVar[dict[str, str]] = allow(GET=MEMBER)
+    permissions_by_method: ClassVar[dict[str, str]] = allow(GET=ORGANIZATION_READ)
     orderings: ClassVar[dict[str, tuple[str, ...]]] = {
         "-created_at": ("-created_at", "-id"),
         "created_at": ("created_at", "id"),
@@ -185,7 +185,9 @@ def find_member(subject: Subject, member_id: UUID) -> Membership:
 class MemberView(ResourceView):
     """One member."""
 
-    permissions_by_method: ClassVar[dict[str, str]] = allow(GET=MEMBER, PATCH=USERS_MANAGE, DELETE=USERS_MANAGE)
+    permissions_by_method: ClassVar[dict[str, str]] = allow(
+        GET=ORGANIZATION_READ, PATCH=USERS_MANAGE, DELETE=USERS_MANAGE
+    )
     finder = staticmethod(find_member)
 
     @extend_schema(responses=MemberSerializer)
@@ -319,7 +321,7 @@ class SessionView(ResourceView):
 class PermissionsView(ResourceView):
     """Every permission there is, for those who make roles and keys."""
 
-    permissions_by_method: ClassVar[dict[str, str]] = allow(GET=MEMBER)
+    permissions_by_method: ClassVar[dict[str, str]] = allow(GET=ORGANIZATION_READ)
 
     @extend_schema(responses={200: {"type": "object", "additionalProperties": {"type": "string"}}})
     def get(self, request: Request) -> Response:

@@ -16,7 +16,7 @@ from apps.tenancy.context import TenantContext, control, current_tenant
 from apps.tenancy.transactions import atomic
 
 from ..errors import HandoffRefused
-from ..models import HandoffCode, Membership, User
+from ..models import HandoffCode, Membership
 
 
 def issue_handoff_code(*, tenant_id: UUID, user_id: UUID) -> str:
@@ -31,8 +31,8 @@ def issue_handoff_code(*, tenant_id: UUID, user_id: UUID) -> str:
     return code
 
 
-def redeem_handoff_code(*, code: str) -> User:
-    """The person whom a code of this tenant signs in; it is spent by that. Raises HandoffRefused."""
+def redeem_handoff_code(*, code: str) -> Membership:
+    """The membership of whom a code of this tenant signs in; it is spent by that. Raises HandoffRefused."""
     tenant: TenantContext = current_tenant()
     now = timezone.now()
     with control("hand over a session"), atomic():
@@ -53,7 +53,7 @@ def redeem_handoff_code(*, code: str) -> User:
         )
         if member is None:
             raise HandoffRefused
-    return member.user
+    return member
 
 
 def clear_expired_codes() -> None:

@@ -68,7 +68,7 @@ def invite(*, actor: Subject, email: str, role: Assigned) -> Invitation:
 
 
 def resend(*, actor: Subject, invitation_id: UUID) -> Invitation:
-    """Mail a new link for seven more days; the one before is void. Raises InvitationNotFound."""
+    """Mail a new link for seven more days; the one before is void. Raises InvitationNotFound, BeyondOwnRights."""
     with control("resend an invitation"), atomic():
         invitation = _locked(actor.tenant_id, id=invitation_id)
         _check_reach(actor, Assigned.of(invitation))
@@ -79,9 +79,10 @@ def resend(*, actor: Subject, invitation_id: UUID) -> Invitation:
 
 
 def revoke(*, actor: Subject, invitation_id: UUID) -> None:
-    """Raises InvitationNotFound."""
+    """Raises InvitationNotFound, BeyondOwnRights."""
     with control("revoke an invitation"), atomic():
         invitation = _locked(actor.tenant_id, id=invitation_id)
+        _check_reach(actor, Assigned.of(invitation))
         invitation.revoked_at = timezone.now()
         invitation.save(update_fields=["revoked_at"])
         _record("invitation.revoked", actor, invitation, {})

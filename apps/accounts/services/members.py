@@ -8,11 +8,13 @@ from uuid import UUID
 
 from django.db import IntegrityError
 from django.db.models import F
+from django.utils import timezone
 
 from apps.audit import services as audit
 from apps.audit.actors import ANONYMOUS, Actor
 from apps.audit.services import difference, state
 from apps.core.preconditions import check_unchanged
+from apps.tenancy import outbox
 from apps.tenancy.context import control
 from apps.tenancy.transactions import atomic, lock
 
@@ -24,6 +26,7 @@ from ..roles import Assigned
 from ..subjects import Subject
 from . import sessions
 
+ENDED = "accounts.membership_ended"
 PROFILE = ("name", "locale", "time_zone")
 
 
@@ -164,6 +167,8 @@ def _remove(membership: Membership, actor: Subject, action: str) -> None:
     _record(action, actor, membership, changes)
     sessions.end_all(tenant_id=membership.tenant_id, user_id=membership.user_id)
     revocation.publish_removal(membership)
+    payload = {"user_id": str(membership.user_id), "before": timezone.now().isoformat()}
+    outbox.emit(ENDED, payload, tenant_id=membership.tenant_id)
     Membership.objects.filter(id=membership.id).delete()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from allauth.account.models import EmailAddress
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.password_validation import validate_password
 from django.contrib.auth.tokens import default_token_generator
 from django.core import signing
@@ -112,9 +113,13 @@ def set_password(*, user_id: UUID, token: str, password: str) -> None:
     if member is None or not default_token_generator.check_token(member, token):
         raise PasswordLinkRefused
     validate(password, member)
-    member.set_password(password)
+    hashed = make_password(password)
     with control("set a password"), atomic():
-        store_password(member)
+        locked = User.objects.select_for_update().get(pk=member.pk)
+        if not default_token_generator.check_token(locked, token):
+            raise PasswordLinkRefused  # somebody was faster with the same link
+        locked.password = hashed
+        store_password(locked)
         EmailAddress.objects.filter(user=member, email=member.email).update(verified=True)
         audit.record("password.set", actor=ANONYMOUS, resource=member, tenant_id=tenant_id)
 
@@ -170,6 +175,6 @@ def validate(password: str, person: User, *, field: str = "password") -> None:
 
 
 def store_password(user: User) -> None:
-    """Save a new password; whoever came in with the old one is out, browsers by the hash in their session."""
+    """Save a new password; whoever came in with the old one is out."""
     user.save(update_fields=["password"])
-    sessions.end_tokens(user)
+    sessions.end_everywhere(user)

@@ -60,8 +60,9 @@ def end_all(*, tenant_id: UUID, user_id: UUID | None) -> None:
     end_families(tenant_id=tenant_id, user_id=user_id)
 
 
-def end_tokens(user: User) -> None:
-    """All tokens of a person in every organization, in the caller's control-plane transaction."""
+def end_everywhere(user: User) -> None:
+    """All sessions and tokens of a person in every organization, in the caller's control-plane transaction."""
+    Session.objects.filter(user_id=user.pk).delete()
     end_families(user_id=user.pk)
 
 

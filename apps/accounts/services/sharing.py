@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from apps.audit import services as audit
-from apps.audit.actors import Actor
+from apps.audit.actors import SYSTEM, Actor
 from apps.tenancy.transactions import atomic
 
 from ..decisions import authorize
@@ -66,6 +67,14 @@ def forget(keys: list[tuple[str, UUID]]) -> None:
     """Remove all relations to things that are being deleted, in the caller's transaction."""
     for kind, object_id in keys:
         Share.objects.filter(object_type=kind, object_id=object_id).delete()
+
+
+def withdraw_all(*, user_id: UUID, before: datetime) -> None:
+    """Take from somebody who left what they had before: invited again they start with nothing."""
+    with atomic():
+        for held in Share.objects.select_for_update().filter(user_id=user_id, created_at__lte=before):
+            _record("share.withdrawn", SYSTEM, held, user_id, [held.relation, None])
+            held.delete()
 
 
 def _check_reach(actor: Subject, resource: Any, *relations: str | None) -> None:

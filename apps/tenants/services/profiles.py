@@ -36,6 +36,8 @@ def update_profile(*, actor: Actor, tenant_id: UUID, expected: str = "", **chang
         check_unchanged(profile, expected)
         tenant = profile.tenant
         before = {**state(profile, *FIELDS), "name": tenant.name}
+        if "brand_color" in changes:
+            changes["brand_color"] = changes["brand_color"].lower()
         changed = difference(before, changes)
         for name, (_, value) in changed.items():
             setattr(tenant if name == "name" else profile, name, value)
