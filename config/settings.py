@@ -117,7 +117,7 @@ DATABASES = {
         "ENGINE": "apps.tenancy.postgresql",
         **_default,
         "CONN_MAX_AGE": 0 if _pool_size else 60,
-        "CONN_HEALTH_CHECKS": True,  # a restarted server costs nobody a request
+        "CONN_HEALTH_CHECKS": True,  # after a restart of the server only connections in use fail
         "DISABLE_SERVER_SIDE_CURSORS": True,  # named cursors carry no context and break transaction pooling
         "OPTIONS": {
             "connect_timeout": DATABASE_CONNECT_TIMEOUT,

@@ -5,6 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import threading
+from typing import Any
+from unittest.mock import patch
+from urllib.parse import quote
 from uuid import UUID, uuid4
 
 import pytest
@@ -246,6 +249,37 @@ def test_statement__on_the_server__carries_tenant_and_request(home):
 
     assert text.startswith(f"/* tenant={home.tenant.id} request= evil r-1 */ ")
     assert add_project(home).name
+
+
+@pytest.mark.parametrize(("idle_seconds", "asked"), [(0.0, False), (2.0, True)])
+def test_connection__kept_between_requests__is_asked_whether_it_is_alive_after_a_pause(home, idle_seconds, asked):
+    connection = connections[home.context.alias]
+    with home.inside():
+        Project.objects.count()
+        connection._answered_at -= idle_seconds
+        connection.health_check_done, connection.health_check_enabled = False, True
+
+        with patch.object(connection, "is_usable", wraps=connection.is_usable) as is_usable:
+            Project.objects.count()
+
+    assert is_usable.called is asked
+
+
+def connection_url(connection: Any) -> str:
+    parts = connection.settings_dict
+    return f"postgres://{parts['USER']}:{quote(parts['PASSWORD'])}@{parts['HOST']}:{parts['PORT']}/{parts['NAME']}"
+
+
+def test_connection__that_died_during_a_pause__is_replaced(home):
+    connection = connections[home.context.alias]
+    with home.inside():
+        Project.objects.count()
+        with servers.connect_url(connection_url(connection)) as same_login:
+            same_login.execute("SELECT pg_terminate_backend(%s, 5000)", [connection.connection.info.backend_pid])
+        connection._answered_at -= 2.0
+        connection.health_check_done, connection.health_check_enabled = False, True
+
+        assert Project.objects.count() == 0
 
 
 def test_alias__forgotten_at_run_time__comes_back_with_the_next_context(platform, database):

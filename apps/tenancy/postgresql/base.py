@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import contextmanager
+from time import monotonic
 from typing import Any
 
 from django.db import NotSupportedError
@@ -20,6 +21,7 @@ from ..roles import NIL_TENANT
 from .schema import DatabaseSchemaEditor
 
 IDLE, INTRANS = TransactionStatus.IDLE, TransactionStatus.INTRANS
+TRUSTED_SECONDS = 1.0  # how long a connection that just answered is taken to be alive
 
 
 _PostgresCursor: Any = postgresql.Cursor
@@ -91,6 +93,7 @@ class DatabaseWrapper(django_tenants.DatabaseWrapper):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._in_context: tuple[Context] | None = None
         self._in_force = False
+        self._answered_at = 0.0
         self.transaction_context: tuple[Context] | None = None
         self.recorded_ddl: list[str] | None = None
         self.migration_plane: str | None = None
@@ -122,6 +125,7 @@ class DatabaseWrapper(django_tenants.DatabaseWrapper):
 
     def sent(self, prefix: Prefix | None, *, undone: bool) -> None:
         """Note whether the prefix is in force after a statement that succeeded; it ends with its transaction."""
+        self._answered_at = monotonic()
         self._in_force = not undone and (prefix is not None or self._in_force)
         if self.connection.pgconn.transaction_status == IDLE:
             self._in_force = False
@@ -135,6 +139,11 @@ class DatabaseWrapper(django_tenants.DatabaseWrapper):
         return super()._rollback()
 
     # -- Django's connection API ----------------------------------------------------------------------------
+
+    def close_if_health_check_failed(self) -> None:
+        """Ask a kept connection whether it is alive, which costs a round trip, unless it was in use just now."""
+        if monotonic() - self._answered_at > TRUSTED_SECONDS:
+            super().close_if_health_check_failed()
 
     def get_connection_params(self) -> dict[str, Any]:
         params = super().get_connection_params()
