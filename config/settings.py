@@ -41,11 +41,17 @@ SHARED_APPS = [
     "apps.accounts",
     "apps.notifications",
     "apps.onboarding",
+    "apps.workspace",
     "django_tenants",
     "django.contrib.contenttypes",
     "django.contrib.auth",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "django_cotton",
+    "django_htmx",
+    "lucide",
+    "unfold",
     "django_structlog",
     "allauth",
     "allauth.account",
@@ -71,6 +77,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "apps.core.middleware.RequestLogMiddleware",
     "apps.core.middleware.SecurityHeadersMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
     "apps.accounts.middleware.OriginMiddleware",
     "apps.tenants.middleware.TenantMiddleware",
     "apps.core.middleware.DomainErrorMiddleware",
@@ -81,6 +88,8 @@ MIDDLEWARE = [
     "apps.accounts.middleware.SubjectMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "apps.core.middleware.HtmxRedirectMiddleware",
     "allauth.account.middleware.AccountMiddleware",
 ]
 
@@ -94,6 +103,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.messages.context_processors.messages",
                 "apps.accounts.context_processors.member",
+                "apps.workspace.context_processors.surroundings",
             ]
         },
     }
@@ -275,11 +285,14 @@ SPECTACULAR_SETTINGS = {
 
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
-STATICFILES_DIRS = [BASE_DIR / "static"]
+BUILT_ASSETS = DATA_DIR / "assets"  # what `manage.py build_css` makes
+STATICFILES_DIRS = [BUILT_ASSETS, BASE_DIR / "static"]
+SILENCED_SYSTEM_CHECKS = ["staticfiles.W004"]  # they are not made yet when the system is checked first
+WHITENOISE_MAX_AGE = 3600  # of what has no digest in its name
 MEDIA_ROOT = str(DATA_DIR / "media")
 STORAGES = {
     "default": {"BACKEND": "apps.tenancy.storage.TenantStorage"},
-    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 DOCUMENT_MAX_BYTES = env.int("DOCUMENT_MAX_BYTES", 50 * 1024 * 1024)

@@ -3,6 +3,7 @@
 from django.urls import include, path
 
 urlpatterns = [
+    path("", include("apps.workspace.urls")),
     path("", include("apps.projects.urls")),
     path("", include("apps.accounts.urls")),
     path("", include("config.urls_api")),

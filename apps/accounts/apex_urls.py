@@ -1,5 +1,5 @@
 from django.urls import path
 
-from . import views
+from .views import entry
 
-urlpatterns = [path("find-organizations/", views.find_organizations, name="find-organizations")]
+urlpatterns = [path("find-organizations/", entry.find_organizations, name="find-organizations")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -37,6 +38,22 @@ class SecurityHeadersMiddleware:
         response.headers.setdefault("Content-Security-Policy", content_security_policy())
         response.headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
         response.headers.setdefault("Cache-Control", "private, no-store")
+        return response
+
+
+class HtmxRedirectMiddleware:
+    """Tells htmx to go where a form's answer leads, instead of showing that page inside the one there is."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        htmx: Any = getattr(request, "htmx", None)
+        if htmx and response.status_code in (301, 302, 303) and "Location" in response:
+            answer = HttpResponse(status=204, headers={"HX-Redirect": response["Location"]})
+            answer.cookies = response.cookies
+            return answer
         return response
 
 

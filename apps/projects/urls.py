@@ -4,7 +4,7 @@ from . import views
 
 app_name = "projects"
 urlpatterns = [
-    path("", views.project_list, name="list"),
+    path("projects/", views.project_list, name="list"),
     path("projects/new/", views.project_create, name="create"),
     path("projects/<uuid:project_id>/", views.project_detail, name="detail"),
     path("projects/<uuid:project_id>/edit/", views.project_edit, name="edit"),

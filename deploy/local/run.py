@@ -28,6 +28,7 @@ SET_UP = (
     ("preparing roles", ("setup_roles",)),
     ("migrating schemas", ("migrate_schemas",)),
     ("warming schemas", ("replenish_schemas",)),
+    ("compiling the stylesheet", ("build_css",)),
     ("collecting static files", ("collectstatic", "--noinput", "-v", "0")),
 )
 DEMO = ("planting demo data", ("seed_demo",))

@@ -80,6 +80,11 @@ class Assignment(models.Model):
         return self.custom_role.name if self.custom_role else str(self.role)
 
     @property
+    def role_label(self) -> str:
+        """The role as people read it."""
+        return self.custom_role.name if self.custom_role else str(Role(self.role).label)
+
+    @property
     def permissions(self) -> frozenset[str]:
         return frozenset(self.custom_role.permissions) if self.custom_role else GRANTS[self.role]
 
@@ -124,6 +129,10 @@ class Membership(Assignment):
 
     def __str__(self) -> str:
         return f"{self.email} ({self.role_name})"
+
+    @property
+    def display_name(self) -> str:
+        return self.name or self.email
 
 
 class Invitation(Assignment):

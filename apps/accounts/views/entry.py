@@ -20,14 +20,14 @@ from apps.core.errors import DomainError
 from apps.tenancy.context import control
 from apps.tenants.links import apex_link
 
-from .access import in_control, public, requires, subject_of
-from .errors import HandoffRefused
-from .forms import AcceptForm, AddressForm, SetPasswordForm
-from .limits import INVITATION, LOOKUP, RESET, SIGN_IN, count_attempt
-from .models import Membership
-from .permissions import MEMBER
-from .services import handoff as handoffs
-from .services import invitations, lookup, people, sessions
+from ..access import in_control, public, requires, subject_of
+from ..errors import HandoffRefused
+from ..forms import AcceptForm, AddressForm, SetPasswordForm
+from ..limits import INVITATION, LOOKUP, RESET, SIGN_IN, count_attempt
+from ..models import Membership
+from ..permissions import MEMBER
+from ..services import handoff as handoffs
+from ..services import invitations, lookup, people, sessions
 
 BACKEND = "apps.accounts.backends.MemberBackend"
 MAILED = "If the address is known here, a mail is on its way to it."
@@ -110,7 +110,7 @@ def accept_invitation(request: HttpRequest, token: str) -> HttpResponse:
             count_attempt(request, INVITATION, token)
             membership = invitations.accept(token=token, **form.cleaned_data)
             _enter(request, membership)
-            return redirect("projects:list")
+            return redirect("overview")
         except DomainError as error:
             _blame(form, error)
     return _secret_page(request, "account/accept_invitation.html", {"form": form, "invitation": prospect.invitation})
@@ -124,7 +124,7 @@ def verify_email(request: HttpRequest, token: str) -> HttpResponse:
     user: Any = request.user
     people.verify_email(user=user, token=token, actor=_subject(request))
     messages.success(request, f"{user.email} is verified.")
-    return redirect("projects:list")
+    return redirect("overview")
 
 
 @public("whoever forgot their organization's address cannot sign in")
@@ -161,7 +161,7 @@ def handoff(request: HttpRequest) -> HttpResponse:
         messages.error(request, error.message)
         return redirect("account_login")
     _enter(request, membership)
-    return redirect("projects:list")
+    return redirect("overview")
 
 
 def _enter(request: HttpRequest, membership: Membership) -> None:

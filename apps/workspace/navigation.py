@@ -1,0 +1,46 @@
+"""Where one can go from every page."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from django.urls import reverse
+
+EVERYONE = ""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A page that the navigation leads to, for those who hold the permission."""
+
+    label: str
+    icon: str
+    route: str
+    permission: str = EVERYONE
+
+
+MAIN = (
+    Place("Overview", "layout-dashboard", "overview"),
+    Place("Projects", "folder", "projects:list"),
+)
+ACCOUNT: tuple[Place, ...] = ()
+
+
+@dataclass(frozen=True)
+class Entry:
+    label: str
+    icon: str
+    url: str
+    is_current: bool
+
+
+def entries(places: tuple[Place, ...], may: Collection[str], path: str) -> list[Entry]:
+    """The places somebody with these permissions may go to; the one they are in is current."""
+    found = []
+    for place in places:
+        if place.permission and place.permission not in may:
+            continue
+        url = reverse(place.route)
+        found.append(Entry(place.label, place.icon, url, path == url if url == "/" else path.startswith(url)))
+    return found

@@ -1,0 +1,104 @@
+"""What the overview shows and the search finds: one query per figure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from uuid import UUID
+
+from django.db.models import Count, Q, Sum
+from django.db.models.functions import TruncDate
+from django.urls import reverse
+from django.utils import timezone
+
+from apps.accounts.models import Membership
+from apps.accounts.permissions import PROJECTS_WRITE
+from apps.accounts.selectors import members_of, names_of, open_invitations
+from apps.accounts.subjects import USER, Subject
+from apps.audit.models import ControlEvent, Event
+from apps.audit.selectors import Entry, events_page
+from apps.core.text import folded
+from apps.projects.models import Document
+from apps.projects.selectors import documents_for, projects_for
+from apps.projects.selectors import search as search_projects
+
+DAYS = 30
+HITS = 6
+
+
+@dataclass(frozen=True)
+class Step:
+    """Something to do in a new organization."""
+
+    label: str
+    url: str
+    is_done: bool
+
+
+@dataclass(frozen=True)
+class Hit:
+    label: str
+    detail: str
+    icon: str
+    url: str
+
+
+def storage_of(subject: Subject) -> tuple[int, int]:
+    """How many documents the subject sees, and their bytes."""
+    found = documents_for(subject).aggregate(count=Count("id"), size=Sum("size_bytes"))
+    return found["count"], found["size"] or 0
+
+
+def activity(tenant_id: UUID) -> list[tuple[str, float]]:
+    """How much was recorded on each of the last days, in both planes."""
+    today = timezone.localdate()
+    counted: dict[date, int] = {}
+    for log in (Event.objects.all(), ControlEvent.objects.filter(tenant_id=tenant_id)):
+        recent = log.filter(occurred_at__gte=timezone.now() - timedelta(days=DAYS))
+        for day, count in recent.values_list(TruncDate("occurred_at")).annotate(count=Count("id")).order_by():
+            counted[day] = counted.get(day, 0) + count
+    days = [today - timedelta(days=back) for back in reversed(range(DAYS))]
+    return [(f"{day.day} {day:%b}", counted.get(day, 0)) for day in days]
+
+
+def recent_events(tenant_id: UUID, limit: int) -> list[tuple[Entry, str]]:
+    """The latest events, each with the name of who did it."""
+    events = events_page(tenant_id=tenant_id, limit=limit)
+    names = names_of(tenant_id, {UUID(event.actor_id) for event in events if event.actor_type == USER})
+    by_id = {str(user_id): name for user_id, name in names.items()}
+    return [(event, by_id.get(event.actor_id, "")) for event in events]
+
+
+def steps(subject: Subject, *, projects: int, documents: int, people: int) -> list[Step]:
+    """What a new organization does first, as far as the subject may; empty once all is done."""
+    may = subject.permissions
+    found = []
+    if PROJECTS_WRITE in may:
+        found.append(Step("Create a project", reverse("projects:create"), projects > 0))
+        found.append(Step("Upload a document", reverse("projects:list"), documents > 0))
+    return [] if all(step.is_done for step in found) else found
+
+
+def people_count(tenant_id: UUID) -> tuple[int, int]:
+    """Members, and addresses that are invited."""
+    return members_of(tenant_id).count(), open_invitations(tenant_id).count()
+
+
+def projects_found(subject: Subject, text: str) -> list[Hit]:
+    rows = search_projects(projects_for(subject), text)[:HITS]
+    return [Hit(p.name, "Project", "folder", reverse("projects:detail", args=[p.id])) for p in rows]
+
+
+def documents_found(subject: Subject, text: str) -> list[Hit]:
+    rows: list[Document] = list(documents_for(subject).filter(name__icontains=text)[:HITS])
+    return [Hit(d.name, f"in {d.project.name}", "file", reverse("projects:detail", args=[d.project_id])) for d in rows]
+
+
+def members_found(subject: Subject, text: str) -> list[Hit]:
+    matching = Q(name__icontains=text) | Q(email__icontains=text)
+    rows: list[Membership] = list(members_of(subject.tenant_id).filter(matching).order_by("email")[:HITS])
+    return [Hit(m.display_name, m.email, "user", reverse("overview")) for m in rows]
+
+
+def matches(label: str, text: str) -> bool:
+    return folded(text) in folded(label)

@@ -1,0 +1,119 @@
+// What pages do beyond links and forms. Everything here has a way without it.
+"use strict";
+
+const dialog = () => document.getElementById("dialog");
+const palette = () => document.getElementById("palette");
+
+// Forms in dialogs: a link with data-dialog shows the form of its page here.
+document.addEventListener("htmx:afterSwap", (event) => {
+  if (event.detail.target.id === "dialog-content") {
+    if (!dialog().open) dialog().showModal();
+    dialog().querySelector("[autofocus], input:not([type=hidden]), select, textarea, button")?.focus();
+  }
+});
+
+document.addEventListener("click", (event) => {
+  const closer = event.target.closest("[data-close]");
+  if (closer) {
+    const open = closer.closest("dialog");
+    if (open) {
+      event.preventDefault();
+      open.close();
+    } else {
+      closer.closest("[data-closable]")?.remove();
+    }
+  }
+  if (event.target instanceof HTMLDialogElement && event.target.open) event.target.close(); // its backdrop
+  if (event.target.closest("[data-palette]") && palette()) {
+    event.preventDefault();
+    openPalette();
+  }
+  const copied = event.target.closest("[data-copy]");
+  if (copied) copy(copied);
+});
+
+function copy(button) {
+  const source = document.getElementById(button.dataset.copy);
+  navigator.clipboard?.writeText(source.value ?? source.textContent.trim()).then(() => announce("Copied."));
+}
+
+// The command palette.
+function openPalette() {
+  palette().showModal();
+  const field = palette().querySelector("input");
+  field.value = "";
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+  field.focus();
+}
+
+document.addEventListener("keydown", (event) => {
+  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k" && palette()) {
+    event.preventDefault();
+    palette().open ? palette().close() : openPalette();
+  }
+  if (palette()?.open && ["ArrowDown", "ArrowUp", "Enter"].includes(event.key)) movePalette(event);
+});
+
+function movePalette(event) {
+  const links = [...palette().querySelectorAll("#palette-results a")];
+  const at = links.indexOf(document.activeElement);
+  if (event.key === "Enter") {
+    if (at < 0 && links.length) {
+      event.preventDefault();
+      links[0].click();
+    }
+    return;
+  }
+  event.preventDefault();
+  const next = event.key === "ArrowDown" ? at + 1 : at - 1;
+  (links[next] ?? (next < 0 ? palette().querySelector("input") : links[0]))?.focus();
+}
+
+// Messages, read out and taken away after a while.
+function announce(text) {
+  const toast = document.createElement("div");
+  toast.className = "toast";
+  toast.textContent = text;
+  document.getElementById("toasts")?.append(toast);
+  setTimeout(() => toast.remove(), 6000);
+}
+
+for (const toast of document.querySelectorAll("#toasts [data-closable]")) setTimeout(() => toast.remove(), 8000);
+
+document.addEventListener("htmx:sendError", () => announce("You seem to be offline. Nothing was changed."));
+document.addEventListener("htmx:responseError", (event) => {
+  const wait = event.detail.xhr.getResponseHeader("Retry-After");
+  announce(wait ? `Too many requests. Try again in ${wait} seconds.` : "That did not work. Reload the page and try again.");
+});
+addEventListener("offline", () => announce("You are offline."));
+addEventListener("online", () => announce("You are back online."));
+
+// Uploads show how far they are.
+document.addEventListener("htmx:xhr:progress", (event) => {
+  const bar = event.target.querySelector("progress");
+  if (bar && event.detail.lengthComputable) {
+    bar.hidden = false;
+    bar.value = event.detail.loaded;
+    bar.max = event.detail.total;
+  }
+});
+
+// A countdown on the page that says how long to wait.
+const countdown = document.querySelector("[data-countdown]");
+if (countdown) {
+  let left = Number(countdown.dataset.countdown);
+  const tick = setInterval(() => {
+    left -= 1;
+    countdown.textContent = String(Math.max(left, 0));
+    if (left <= 0) {
+      clearInterval(tick);
+      document.querySelector("[data-after-countdown]")?.removeAttribute("hidden");
+    }
+  }, 1000);
+}
+
+// Selects and checkboxes that send their form at once.
+document.addEventListener("change", (event) => {
+  if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
+});
+for (const button of document.querySelectorAll("[data-without-script]")) button.hidden = true;
