@@ -81,7 +81,7 @@ def detail(request: Any, project: Project, form: DocumentForm) -> HttpResponse:
     """The page of one project, with the form for its documents."""
     subject = _subject(request)
     documents = list(selectors.documents_of(project))
-    people = {project.created_by_id, *(document.created_by_id for document in documents)} - {None}
+    people = {thing.created_by_id for thing in (project, *documents) if thing.created_by_id}
     context = {
         "project": project,
         "documents": documents,
