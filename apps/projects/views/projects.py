@@ -18,7 +18,7 @@ from apps.core.errors import DomainError
 
 from .. import selectors
 from ..forms import DocumentForm, ProjectForm
-from ..models import Project
+from ..models import Document, Project
 from ..selectors import find_project
 from ..services import projects
 
@@ -81,7 +81,8 @@ def detail(request: Any, project: Project, form: DocumentForm) -> HttpResponse:
     """The page of one project, with the form for its documents."""
     subject = _subject(request)
     documents = list(selectors.documents_of(project))
-    people = {thing.created_by_id for thing in (project, *documents) if thing.created_by_id}
+    things: list[Project | Document] = [project, *documents]
+    people = {thing.created_by_id for thing in things if thing.created_by_id}
     context = {
         "project": project,
         "documents": documents,
