@@ -42,6 +42,12 @@ def subject_of(request: Any) -> Subject | None:
     return None
 
 
+def caller(request: Any) -> Subject:
+    """Who asks, for views that only members reach."""
+    subject: Any = subject_of(request)
+    return subject
+
+
 def requires(permission: str, *, on: Finder | None = None) -> Callable[[View], View]:
     """Members with the permission only; others are asked to sign in or told what they lack.
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from django.urls import reverse
 
+from apps.accounts.permissions import USERS_MANAGE
+
 EVERYONE = ""
 
 
@@ -23,6 +25,9 @@ class Place:
 MAIN = (
     Place("Overview", "layout-dashboard", "overview"),
     Place("Projects", "folder", "projects:list"),
+    Place("Members", "users", "members"),
+    Place("Invitations", "mail", "invitations", USERS_MANAGE),
+    Place("Roles", "shield-check", "roles"),
 )
 ACCOUNT: tuple[Place, ...] = ()
 

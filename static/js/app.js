@@ -10,6 +10,7 @@ document.addEventListener("htmx:afterSwap", (event) => {
     if (!dialog().open) dialog().showModal();
     dialog().querySelector("[autofocus], input:not([type=hidden]), select, textarea, button")?.focus();
   }
+  if (event.detail.target.id === "dialog-page") document.querySelector("#dialog-page .invalid :is(input, select, textarea)")?.focus();
 });
 
 document.addEventListener("click", (event) => {
