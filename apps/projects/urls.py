@@ -1,6 +1,6 @@
 from django.urls import path
 
-from . import views
+from . import field_views, views
 
 app_name = "projects"
 urlpatterns = [
@@ -21,4 +21,8 @@ urlpatterns = [
         views.document_delete,
         name="document-delete",
     ),
+    path("settings/fields/", field_views.field_list, name="fields"),
+    path("settings/fields/new/", field_views.field_create, name="field-create"),
+    path("settings/fields/<uuid:field_id>/", field_views.field_edit, name="field-edit"),
+    path("settings/fields/<uuid:field_id>/delete/", field_views.field_delete, name="field-delete"),
 ]
