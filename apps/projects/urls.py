@@ -1,6 +1,6 @@
 from django.urls import path
 
-from .views import documents, projects, shares
+from .views import documents, fields, projects, shares
 
 DOCUMENT = "projects/<uuid:project_id>/documents/<uuid:document_id>"
 
@@ -18,4 +18,8 @@ urlpatterns = [
     path(f"{DOCUMENT}/", documents.document_link, name="document-link"),
     path(f"{DOCUMENT}/file/", documents.document_download, name="document-download"),
     path(f"{DOCUMENT}/delete/", documents.document_delete, name="document-delete"),
+    path("settings/fields/", fields.field_list, name="fields"),
+    path("settings/fields/new/", fields.field_create, name="field-create"),
+    path("settings/fields/<uuid:field_id>/", fields.field_edit, name="field-edit"),
+    path("settings/fields/<uuid:field_id>/delete/", fields.field_delete, name="field-delete"),
 ]

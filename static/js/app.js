@@ -99,6 +99,14 @@ document.addEventListener("htmx:xhr:progress", (event) => {
   }
 });
 
+// A color picker beside the field that is sent; without this there is the field alone.
+for (const picker of document.querySelectorAll("[data-color-for]")) {
+  const field = document.getElementById(picker.dataset.colorFor);
+  picker.hidden = false;
+  picker.addEventListener("input", () => (field.value = picker.value));
+  field.addEventListener("input", () => field.validity.valid && field.value.length === 7 && (picker.value = field.value));
+}
+
 // A countdown on the page that says how long to wait.
 const countdown = document.querySelector("[data-countdown]");
 if (countdown) {

@@ -14,12 +14,13 @@ from django.views.decorators.http import require_POST, require_safe
 from apps.accounts.access import requires, subject_of
 from apps.accounts.permissions import PROJECTS_READ, PROJECTS_WRITE
 from apps.core.errors import DomainError
+from apps.core.forms import blame
 
 from ..forms import DocumentForm
 from ..models import Document, Project
 from ..selectors import find_document, find_project
 from ..services import documents
-from .projects import blame, detail
+from .projects import detail
 
 
 @requires(PROJECTS_WRITE, on=find_project)

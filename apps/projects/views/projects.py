@@ -15,6 +15,7 @@ from apps.accounts.access import requires, subject_of
 from apps.accounts.permissions import PROJECTS_DELETE, PROJECTS_LIST, PROJECTS_READ, PROJECTS_WRITE
 from apps.accounts.selectors import names_of
 from apps.core.errors import DomainError
+from apps.core.forms import blame, status_of
 
 from .. import selectors
 from ..forms import DocumentForm, ProjectForm
@@ -91,11 +92,7 @@ def detail(request: Any, project: Project, form: DocumentForm) -> HttpResponse:
         "form": form,
         "may": selectors.allowed_on(subject, project),
     }
-    return render(request, "projects/detail.html", context, status=_status(form))
-
-
-def blame(form: forms.BaseForm, error: DomainError) -> None:
-    form.add_error(error.field if error.field in form.fields else None, error.message)
+    return render(request, "projects/detail.html", context, status=status_of(form))
 
 
 def _subject(request: Any) -> Any:
@@ -103,8 +100,4 @@ def _subject(request: Any) -> Any:
 
 
 def _form(request: HttpRequest, form: forms.BaseForm, **context: Any) -> HttpResponse:
-    return render(request, "projects/form.html", {"form": form, **context}, status=_status(form))
-
-
-def _status(form: forms.BaseForm) -> int:
-    return 422 if form.errors else 200
+    return render(request, "projects/form.html", {"form": form, **context}, status=status_of(form))

@@ -20,12 +20,12 @@ from apps.accounts.permissions import PROJECTS_DELETE, PROJECTS_READ, PROJECTS_S
 from apps.accounts.selectors import members_of
 from apps.accounts.services import sharing
 from apps.core.errors import DomainError
+from apps.core.forms import blame
 
 from .. import selectors
 from ..forms import PersonForm, ShareForm
 from ..models import Project
 from ..selectors import find_project
-from .projects import blame
 
 ACTIONS = {
     "See it": PROJECTS_READ,
