@@ -5,15 +5,14 @@ from typing import Any
 from django.http import HttpRequest
 
 from apps.accounts.models import User
+from apps.core.theme import theme_of
 
 from .navigation import ACCOUNT, MAIN, entries
-from .theme import THEME_COOKIE, THEMES
 
 
 def surroundings(request: HttpRequest) -> dict[str, Any]:
     """The theme somebody chose, and where a member can go."""
-    chosen = request.COOKIES.get(THEME_COOKIE, "")
-    around: dict[str, Any] = {"theme": chosen if chosen in THEMES else ""}
+    around: dict[str, Any] = {"theme": theme_of(request)}
     user = getattr(request, "user", None)
     membership = user.membership if isinstance(user, User) else None
     if membership is not None and getattr(request, "tenant", None) is not None:
