@@ -61,7 +61,7 @@ BY_STATUS: Mapping[int, Explanation] = {
     400: Explanation(
         _("That could not be understood"),
         _("If you followed a link, it may be damaged. Go back and try again."),
-        "circle-help",
+        "circle-question-mark",
     ),
     401: Explanation(_("Please sign in"), _("What you asked for is for people who are signed in."), "log-in"),
     403: Explanation(
@@ -83,7 +83,7 @@ BY_STATUS: Mapping[int, Explanation] = {
         "git-compare-arrows",
     ),
     413: Explanation(
-        _("That is too large"), _("Nothing was saved. Send a smaller file, or less at once."), "file-warning"
+        _("That is too large"), _("Nothing was saved. Send a smaller file, or less at once."), "file-exclamation-point"
     ),
     429: Explanation(
         _("That was a bit too often"), _("Nothing is wrong with your account. Wait, then try again."), "timer"
@@ -100,6 +100,11 @@ BY_STATUS: Mapping[int, Explanation] = {
     ),
 }
 RELOADED = 503
+# The codes whose own words say no more than the explanation does.
+UNSPECIFIC = frozenset(
+    "bad_request not_found server_error temporarily_unavailable csrf_failed unknown_host tenant_deactivated "
+    "tenant_provisioning content_too_large".split()
+)
 
 
 def error_page(
@@ -110,7 +115,7 @@ def error_page(
     context = {
         "status": status,
         "code": code,
-        "detail": detail,
+        "detail": "" if code in UNSPECIFIC else detail,
         "explanation": BY_CODE.get(code) or BY_STATUS.get(status, default),
         "wait": headers.get("Retry-After", "") if status == 429 else "",
         "request_id": structlog.contextvars.get_contextvars().get("request_id", "") if status >= 500 else "",
