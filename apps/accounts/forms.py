@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import re
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from allauth.account.forms import LoginForm
 from django import forms
+from django.conf import settings
 from django.core.validators import RegexValidator
 from django.utils import timezone
 
@@ -17,6 +19,7 @@ from .validators import no_control_characters
 one_line = RegexValidator(r"^[^\x00-\x1f\x7f]*\Z", "Control characters are not allowed.")
 is_color = RegexValidator(r"^#[0-9A-Fa-f]{6}\Z", "A color has six hexadecimal digits, such as #4f39f6.")
 EXPIRIES = {"30": "In 30 days", "90": "In 90 days", "365": "In a year", "": "Never"}
+HOST_NAME = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
 
 
 class SetPasswordForm(forms.Form):
@@ -33,6 +36,31 @@ class AddressForm(forms.Form):
     email = forms.EmailField(
         max_length=254, label="E-mail address", widget=forms.EmailInput(attrs={"autocomplete": "email"})
     )
+
+
+class OrganizationForm(forms.Form):
+    """An organization's address: its first part, or all of it, as somebody remembers or copies it."""
+
+    organization = forms.CharField(
+        max_length=253,
+        label="Address of your organization",
+        widget=forms.TextInput(
+            attrs={"autocapitalize": "none", "autocomplete": "organization", "spellcheck": "false", "autofocus": True}
+        ),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["organization"].help_text = f"For example acme, or acme.{settings.BASE_DOMAIN}."
+
+    def clean_organization(self) -> str:
+        """The host name that is meant."""
+        typed = self.cleaned_data["organization"].strip().lower()
+        host = str(typed).split("://")[-1].split("/")[0].rsplit(":", 1)[0].strip(".")
+        host = host if "." in host else f"{host}.{settings.BASE_DOMAIN}"
+        if not HOST_NAME.fullmatch(host):
+            raise forms.ValidationError("An address has letters, digits and hyphens only.")
+        return host
 
 
 class AcceptForm(SetPasswordForm):

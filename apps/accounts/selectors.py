@@ -18,9 +18,11 @@ from apps.tenancy.context import control
 from .devices import device
 from .errors import ApiKeyNotFound, InvitationNotFound, MemberNotFound, RoleNotFound
 from .models import ApiKey, CustomRole, Invitation, Membership, Session, TokenFamily, User
-from .permissions import GRANTS, Role
+from .permissions import GRANTS, ROLES_MANAGE, USERS_MANAGE, Role
 from .roles import BUILT_IN, Assigned, may_give
 from .subjects import API_KEY, USER, Subject
+
+GIVING = frozenset({USERS_MANAGE, ROLES_MANAGE})
 
 
 def find_member(user_id: Any, tenant_id: UUID) -> User | None:
@@ -63,6 +65,14 @@ def memberships_of_address(email: str) -> list[Membership]:
     with control("find organizations"):
         user = User.objects.filter(email=email.strip().lower(), is_active=True).first()
     return memberships_of(user) if user else []
+
+
+def grantors_of(permission: str, tenant_id: UUID, limit: int) -> list[Membership]:
+    """Members who can give a permission to others: nobody gives what they do not have themselves."""
+    may_give = Q(custom_role__permissions__contains=USERS_MANAGE) | Q(custom_role__permissions__contains=ROLES_MANAGE)
+    custom = may_give & Q(custom_role__permissions__contains=permission)
+    roles = [role for role, granted in GRANTS.items() if permission in granted and GIVING & granted]
+    return list(members_of(tenant_id).filter(custom | Q(role__in=roles)).order_by("created_at")[:limit])
 
 
 def members_of(tenant_id: UUID) -> QuerySet[Membership]:

@@ -11,13 +11,13 @@ from django.views.decorators.http import require_POST, require_safe
 
 from apps.accounts.access import public, requires, subject_of
 from apps.accounts.permissions import AUDIT_VIEW, MEMBER
+from apps.core.theme import THEME_COOKIE, THEME_SECONDS, THEMES
 from apps.projects.selectors import projects_for
 
 from . import selectors
 from .forms import SpecimenForm
 from .navigation import ACCOUNT, MAIN, entries
 from .selectors import Hit
-from .theme import THEME_COOKIE, THEME_SECONDS, THEMES
 
 RECENT = 6
 

@@ -88,7 +88,19 @@ TENANT_ROUTES: dict[str, tuple[str, ...]] = {
 }
 API_ROUTES = {name for name in TENANT_ROUTES if name.startswith("api-")} | {"jwks"}
 DEV_ROUTES = {"dev-inbox", "dev-mail", "dev-mail-html", "dev-templates", "dev-template", "dev-template-html"}
-CONTROL_ROUTES = {"landing", "sign-up", "api-register", "find-organizations", *DEV_ROUTES, *API_ROUTES}
+CONTROL_ROUTES = {
+    "landing",
+    "sign-up",
+    "sign-up-address",
+    "status",
+    "theme",
+    "components",
+    "choose-organization",
+    "find-organizations",
+    "api-register",
+    *DEV_ROUTES,
+    *API_ROUTES,
+}
 PROVEN_BY_TOKEN = {"set-password", "accept-invitation", "verify-email"}
 WITH_IDS = [name for name, ids in TENANT_ROUTES.items() if ids and name not in PROVEN_BY_TOKEN]
 WITHOUT_IDS = [name for name in TENANT_ROUTES if name not in WITH_IDS]
