@@ -6,6 +6,7 @@ from django.urls import include, path
 urlpatterns = [
     path("", include("apps.onboarding.urls")),
     path("", include("apps.accounts.apex_urls")),
+    path("admin/", include("apps.staff.urls")),
     path("api/v1/", include("apps.onboarding.api_urls")),
     path("", include("config.urls_api")),
 ]
