@@ -223,6 +223,7 @@ UNFOLD = {
     "SITE_HEADER": "Tenantry",
     "SITE_SUBHEADER": "Staff",
     "SITE_SYMBOL": "corporate_fare",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "/static/images/staff.svg"}],
     "STYLES": ["/static/css/staff.css"],
     "SITE_URL": None,
     "BORDER_RADIUS": "8px",

@@ -16,6 +16,7 @@ from django.template.defaultfilters import date
 from django.urls import URLPattern, reverse
 from django.utils.html import format_html
 from django.utils.http import urlencode
+from django.utils.text import Truncator
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
@@ -111,6 +112,7 @@ class MembershipInline(ReadOnlyInline):
     model = Membership
     fields = ("email", "name", "role", "created_at")
     readonly_fields = ("created_at",)
+    ordering = ("created_at", "id")
     per_page = 20
 
 
@@ -157,10 +159,10 @@ class TenantAdmin(ReadOnlyAdmin):
     ordering = ("-created_at",)
     fieldsets = (
         (None, {"fields": (("name", "slug"), ("state", "id"), ("created_at", "ready_at"))}),
-        ("Place", {"fields": (("kind", "database"), ("place", "schema_name"))}),
+        ("Place", {"fields": (("kind", "alias"), ("place", "schema_name"))}),
         ("Hold", {"fields": (("held_at", "hold_reason"),)}),
     )
-    readonly_fields = ("id", "state", "kind", "place", "database", "created_at")
+    readonly_fields = ("id", "state", "kind", "place", "alias", "created_at")
     inlines = (MembershipInline, DomainInline)
     actions_detail = ("hold", "release", "resume")
 
@@ -181,7 +183,7 @@ class TenantAdmin(ReadOnlyAdmin):
         return placement.schema if placement else "–"
 
     @display(description="Database")
-    def database(self, tenant: Tenant) -> str:
+    def alias(self, tenant: Tenant) -> str:
         placement = getattr(tenant, "placement", None)
         return placement.alias if placement else "–"
 
@@ -223,7 +225,6 @@ class TenantAdmin(ReadOnlyAdmin):
         context = {
             **self.admin_site.each_context(request),
             "title": f"{act.title}: {tenant.name}",
-            "opts": self.opts,
             "tenant_shown": tenant,
             "act": act,
             "form": form,
@@ -283,9 +284,13 @@ class UserAdmin(ReadOnlyAdmin):
     list_filter = ("is_active", "is_staff", "is_superuser")
     search_fields = ("email",)
     ordering = ("-created_at",)
-    fields = (("email", "is_active"), ("is_staff", "is_superuser"), ("last_login", "created_at"), "id")
-    readonly_fields = ("id", "created_at")
+    fields = (("email", "is_active"), ("is_staff", "superuser"), ("last_login", "created_at"), "id")
+    readonly_fields = ("id", "superuser", "created_at")
     inlines = (OwnMembershipInline,)
+
+    @display(description="Is superuser", boolean=True)
+    def superuser(self, user: User) -> bool:
+        return user.is_superuser
 
 
 # -- places ------------------------------------------------------------------------------------------------------
@@ -318,7 +323,9 @@ class PoolAdmin(ReadOnlyAdmin):
     def fill(self, pool: Pool) -> str:
         percent = round(100 * pool.tenant_count / pool.capacity) if pool.capacity else 100
         return format_html(
-            '<span class="fill"><meter max="100" high="90" value="{}"></meter>{}%</span>', percent, percent
+            '<span class="fill"><progress max="100" value="{}" aria-label="Fill"></progress>{}%</span>',
+            percent,
+            percent,
         )
 
 
@@ -328,7 +335,7 @@ class PoolAdmin(ReadOnlyAdmin):
 @register(ControlEvent, site=site)
 class ControlEventAdmin(ReadOnlyAdmin):
     show_full_result_count = False
-    list_display = (moment("occurred_at", "When (UTC)"), "action", "tenant", "actor", "resource_type", "actor_ip")
+    list_display = (moment("occurred_at", "When (UTC)"), "action", "tenant", "actor_start", "resource_type", "actor_ip")
     list_filter = ("actor_type", "resource_type")
     list_select_related = ("tenant",)
     search_fields = ("=action", "=resource_id", "=actor_id", "tenant__name")
@@ -345,5 +352,10 @@ class ControlEventAdmin(ReadOnlyAdmin):
     readonly_fields = ("occurred_at", "actor")
 
     @display(description="By", ordering="actor_type")
+    def actor_start(self, event: ControlEvent) -> str:
+        """The type and as much of the id as tells people apart in a row."""
+        return Truncator(f"{event.actor_type} {event.actor_id}".strip()).chars(24)
+
+    @display(description="By")
     def actor(self, event: ControlEvent) -> str:
         return f"{event.actor_type} {event.actor_id}".strip()

@@ -57,7 +57,7 @@ def _machinery() -> list[dict[str, str]]:
     return [
         _kpi("Outbox", queue.waiting, parked, "bad" if queue.parked else ""),
         _kpi("Warm schemas", stock.schemas, f"of {wanted}", "" if stock.schemas >= wanted else "bad"),
-        _kpi("Free places in pools", stock.pool_places, ""),
+        _kpi("Pool places", stock.pool_places, "free"),
     ]
 
 
