@@ -218,6 +218,7 @@ TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", 0)
 
 # -- Staff ------------------------------------------------------------------------------------------------------
 
+STAFF_SESSION_SECONDS = 12 * 3600
 UNFOLD = {
     "SITE_TITLE": "Tenantry",
     "SITE_HEADER": "Tenantry",

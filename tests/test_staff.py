@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -159,6 +160,13 @@ def test_sign_in__tried_too_often__is_refused_for_a_while(platform, database, se
     assert [r.status_code for r in wrong] == [200, 200]
     assert right.status_code == 429
     assert int(right["Retry-After"]) > 0
+
+
+def test_session__of_staff__ends_with_the_working_day(superuser, settings):
+    with control("look"):
+        session = Session.objects.exclude(user_id=None).get()
+
+    assert session.expire_date - session.created_at <= timedelta(seconds=settings.STAFF_SESSION_SECONDS + 60)
 
 
 def test_sign_out__of_staff__ends_the_session(superuser):

@@ -12,17 +12,10 @@ from django.urls import reverse
 
 from apps.accounts.access import Access, View, in_control, public
 from apps.accounts.models import User
-from apps.core.errors import DomainError
 from apps.core.middleware import content_security_policy
 
 # Alpine.js makes functions of the expressions in attributes, and writes style attributes. Nothing comes from elsewhere.
 POLICY = content_security_policy(exceptions="script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'")
-
-
-class SuperusersOnly(DomainError):
-    status = 403
-    code = "superusers_only"
-    message = "What is about organizations and people is for superusers."
 
 
 def is_staff(request: HttpRequest) -> bool:

@@ -48,9 +48,9 @@ def organizations() -> Organizations:
 
 def sign_ups(days: int) -> dict[datetime.date, int]:
     """Organizations founded on each of the last so many days, today included."""
-    today = timezone.now().date()
-    found = {today - timedelta(days=ago): 0 for ago in reversed(range(days))}
-    rows = Tenant.objects.filter(created_at__date__gt=today - timedelta(days=days)).order_by()
+    midnight = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    found = {(midnight - timedelta(days=ago)).date(): 0 for ago in reversed(range(days))}
+    rows = Tenant.objects.filter(created_at__gte=midnight - timedelta(days=days - 1)).order_by()
     grouped = rows.annotate(day=TruncDate("created_at")).values("day").annotate(number=Count("id"))
     return {**found, **{row["day"]: row["number"] for row in grouped}}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver
 from unfold.sites import UnfoldAdminSite
@@ -41,6 +42,7 @@ class StaffSite(UnfoldAdminSite):  # type: ignore[misc]
             count_attempt(request, SIGN_IN, request.POST.get("username", ""))
         response: HttpResponse = super().login(request, extra_context)
         if request.method == "POST" and response.status_code == 302:
+            request.session.set_expiry(settings.STAFF_SESSION_SECONDS)
             services.note_sign_in(_person(request))
         return response
 
