@@ -291,11 +291,4 @@ MUTATIONS = [
         "isinstance(user, User)",
         STAFF,
     ),
-    Mutation(
-        "whoever has a password signs in as staff",
-        f"{ACCOUNTS}/backends.py",
-        "return user if user is not None and user.is_staff else None",
-        "return user",
-        STAFF,
-    ),
 ]
