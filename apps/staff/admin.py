@@ -87,7 +87,6 @@ def moment(field: str, title: str) -> Any:
 
 
 CREATED = moment("created_at", "Created (UTC)")
-SIGNED_IN = moment("last_login", "Last sign-in (UTC)")
 
 
 class HeldFilter(SimpleListFilter):
@@ -273,24 +272,19 @@ class OwnMembershipInline(ReadOnlyInline):
 
 @register(User, site=site)
 class UserAdmin(ReadOnlyAdmin):
-    list_display = (
-        "email",
-        "is_active",
-        "is_staff",
-        "is_superuser",
-        moment("last_login", "Last sign-in (UTC)"),
-        CREATED,
-    )
+    list_display = ("email", "is_active", "rights", moment("last_login", "Last sign-in (UTC)"), CREATED)
     list_filter = ("is_active", "is_staff", "is_superuser")
     search_fields = ("email",)
     ordering = ("-created_at",)
-    fields = (("email", "is_active"), ("is_staff", "superuser"), ("last_login", "created_at"), "id")
-    readonly_fields = ("id", "superuser", "created_at")
+    fields = (("email", "is_active"), ("rights", "id"), ("last_login", "created_at"))
+    readonly_fields = ("id", "rights", "created_at")
     inlines = (OwnMembershipInline,)
 
-    @display(description="Is superuser", boolean=True)
-    def superuser(self, user: User) -> bool:
-        return user.is_superuser
+    @display(description="On the platform", ordering="is_staff", label={"superuser": "warning", "staff": "info"})
+    def rights(self, user: User) -> str | None:
+        if not user.is_staff:
+            return None
+        return "superuser" if user.is_superuser else "staff"
 
 
 # -- places ------------------------------------------------------------------------------------------------------
