@@ -38,7 +38,7 @@ class AddressForm(forms.Form):
     )
 
 
-class OrganizationForm(forms.Form):
+class OrganizationAddressForm(forms.Form):
     """An organization's address: its first part, or all of it, as somebody remembers or copies it."""
 
     organization = forms.CharField(

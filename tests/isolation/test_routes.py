@@ -86,6 +86,23 @@ TENANT_ROUTES: dict[str, tuple[str, ...]] = {
     "api-docs": (),
     "jwks": (),
 }
+# The models that staff sees on the apex, and what can be done there with one of them besides looking.
+STAFF_MODELS: dict[str, tuple[str, ...]] = {
+    "tenants_tenant": ("hold", "release", "resume"),
+    "tenants_domain": (),
+    "tenants_placement": (),
+    "tenants_pool": (),
+    "accounts_membership": (),
+    "accounts_user": (),
+    "audit_controlevent": (),
+}
+STAFF_ROUTES = {
+    *(f"admin:{name}" for name in ("index", "login", "logout", "jsi18n", "search", "app_list", "None")),
+    *(f"admin:{model}_{page}" for model in STAFF_MODELS for page in ("changelist", "change", "history")),
+    *(f"admin:{model}_{act}" for model, acts in STAFF_MODELS.items() for act in acts),
+    "staff-outbox",
+    "staff-outbox-retry",
+}
 API_ROUTES = {name for name in TENANT_ROUTES if name.startswith("api-")} | {"jwks"}
 DEV_ROUTES = {"dev-inbox", "dev-mail", "dev-mail-html", "dev-templates", "dev-template", "dev-template-html"}
 CONTROL_ROUTES = {
@@ -100,6 +117,7 @@ CONTROL_ROUTES = {
     "api-register",
     *DEV_ROUTES,
     *API_ROUTES,
+    *STAFF_ROUTES,
 }
 PROVEN_BY_TOKEN = {"set-password", "accept-invitation", "verify-email"}
 WITH_IDS = [name for name, ids in TENANT_ROUTES.items() if ids and name not in PROVEN_BY_TOKEN]
@@ -135,7 +153,8 @@ def test_routes__all__declare_a_permission_or_why_they_need_none(urlconf):
         access = getattr(pattern.callback, "access", None)
         if api is None:
             assert isinstance(access, Access), f"{name} declares nothing"
-            assert access.permission in ALL | EVERYONE or access.public_because, name
+            assert access.permission in ALL | EVERYONE or access.public_because or access.staff_because, name
+            assert bool(access.staff_because) == (name in STAFF_ROUTES - {"admin:login"}), name
         else:
             declared = getattr(api, "permissions_by_method", {})
             handled = {m.upper() for m in api.http_method_names if hasattr(api, m)}
