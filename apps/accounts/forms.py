@@ -218,9 +218,10 @@ class AuditFilterForm(forms.Form):
     action = forms.CharField(
         max_length=100,
         required=False,
+        label="Action begins with",
         widget=forms.TextInput(attrs={"type": "search", "placeholder": "project, member.added …", "list": "actions"}),
     )
-    person = forms.ChoiceField(required=False)
+    person = forms.ChoiceField(required=False, label="Who")
     since = forms.DateField(required=False, label="From", widget=forms.DateInput(attrs={"type": "date"}))
     until = forms.DateField(required=False, label="To", widget=forms.DateInput(attrs={"type": "date"}))
 
