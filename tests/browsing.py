@@ -18,7 +18,8 @@ from django.core.management import call_command
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from apps.accounts.roles import Assigned
-from apps.accounts.services import invitations, members, people, roles
+from apps.accounts.services import api_keys, invitations, members, people, roles
+from apps.projects.services import custom_fields
 from apps.tenancy.context import control
 from apps.tenants.models import Tenant
 from tests.factories import PASSWORD, Organization, add_document, add_person, add_project
@@ -125,12 +126,13 @@ class Scene:
     project: Any
     role: Any
     invitation: Any
+    colleague: Any
 
 
 def furnish(organization: Organization) -> Scene:
     for name, role in zip(NAMES, ("owner", "admin", "member", "viewer"), strict=True):
         user = organization.owner if role == "owner" else add_person(organization, role)
-        _call(organization, user, name)
+        colleague = _call(organization, user, name)
     for name in reversed(PROJECTS):
         project = add_project(organization, name)
         add_document(organization, project, b"a page of text\n" * 400)
@@ -138,15 +140,17 @@ def furnish(organization: Organization) -> Scene:
         actor = organization.subject
         role = roles.create_role(actor=actor, name="Bookkeeper", permissions=["projects:read", "billing:view"])
         invitation = invitations.invite(actor=actor, email="new@example.com", role=Assigned("member"))
+        custom_fields.define_custom_field(actor=actor, key="budget", label="Budget", kind="number")
+        api_keys.create_api_key(actor=actor, name="Continuous integration", scopes=["projects:read"])
     with control("rename"):
         Tenant.objects.filter(id=organization.tenant.id).update(name="Acme GmbH")
-    return Scene(organization, project, role, invitation)
+    return Scene(organization, project, role, invitation, colleague)
 
 
-def _call(organization: Organization, user: Any, name: str) -> None:
+def _call(organization: Organization, user: Any, name: str) -> Any:
     with control("find a member"):
         member = user.memberships.get(tenant=organization.tenant)
-    members.update_profile(actor=organization.subject, member_id=member.id, name=name)
+    return members.update_profile(actor=organization.subject, member_id=member.id, name=name)
 
 
 # -- all pages ----------------------------------------------------------------------------------------------------
@@ -169,6 +173,23 @@ TENANT_PAGES: dict[str, Address] = {
     "project-sharing": lambda scene: f"/projects/{scene.project.id}/shares/",
     "project-share": lambda scene: f"/projects/{scene.project.id}/share/",
     "search": _at("/search/?q=re"),
+    "members": _at("/members/"),
+    "member-role": lambda scene: f"/members/{scene.colleague.id}/role/",
+    "member-remove": lambda scene: f"/members/{scene.colleague.id}/remove/",
+    "leave": _at("/members/leave/"),
+    "invitations": _at("/invitations/"),
+    "invite": _at("/invitations/new/"),
+    "roles": _at("/roles/"),
+    "role": lambda scene: f"/roles/{scene.role.id}/",
+    "api-keys": _at("/api-keys/"),
+    "api-key-new": _at("/api-keys/new/"),
+    "audit-log": _at("/audit/"),
+    "profile": _at("/profile/"),
+    "security": _at("/security/"),
+    "settings": _at("/settings/"),
+    "settings-fields": _at("/settings/fields/"),
+    "settings-field-new": _at("/settings/fields/new/"),
+    "settings-danger": _at("/settings/danger/"),
     "not-found": _at("/nothing-here/"),
 }
 # On the organization's host, for somebody who is not signed in.
@@ -181,7 +202,11 @@ ENTRY_PAGES: dict[str, Address] = {
 APEX_PAGES: dict[str, Address] = {
     "landing": _at("/"),
     "sign-up": _at("/sign-up/"),
+    "choose-organization": _at("/sign-in/"),
     "find-organizations": _at("/find-organizations/"),
+    "status": _at("/status/"),
+    "dev-inbox": _at("/dev/inbox/"),
+    "dev-mails": _at("/dev/mails/"),
     "components": _at("/dev/components/"),
 }
 

@@ -53,11 +53,8 @@ RELATIONS: dict[str | None, frozenset[str]] = {
     "editor": frozenset({"projects:read", "projects:write"}),
     "owner": frozenset({"projects:read", "projects:write", "projects:delete", "projects:share"}),
 }
-MEMBER, SEE, LIST = (
-    "member",
-    "organization:read",
-    "projects:list",
-)  # every person's, whatever the role; a list shows what one may see
+# Every person's, whatever the role; a list shows what one may see.
+MEMBER, SEE, LIST = "member", "organization:read", "projects:list"
 
 # What each route needs, method by method; pages check it before they look at the method.
 NEEDS: dict[str, dict[str, str]] = {
@@ -136,6 +133,7 @@ NEEDS: dict[str, dict[str, str]] = {
 OPEN: dict[str, tuple[str, int]] = {
     "account_login": ("GET", 200),
     "account_logout": ("GET", 405),
+    "theme": ("GET", 405),
     "account_signup": ("GET", 302),
     "handoff": ("GET", 302),
     "set-password": ("GET", 200),
