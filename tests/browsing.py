@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from django.core.management import call_command
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from apps.accounts.roles import Assigned
@@ -34,12 +33,14 @@ PORT_VARIABLES = ("PORT", "PUBLIC_PORT")
 
 @contextmanager
 def serving() -> Iterator[int]:
-    """The application on the test servers' data, at the yielded port, with its stylesheet."""
-    call_command("build_css")
+    """The application on the test servers' data, at the yielded port, with its files as in production."""
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings_test", "LOG_LEVEL": "ERROR"}
+    environment["TEST_STATIC_FILES"] = "collected"
+    for task in (["build_css"], ["collectstatic", "--noinput", "-v", "0"]):
+        subprocess.run([sys.executable, "manage.py", *task], cwd=ROOT, env=environment, check=True)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
-    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings_test", "LOG_LEVEL": "ERROR"}
     environment |= dict.fromkeys(PORT_VARIABLES, str(port))
     command = ["-m", "granian", "--interface", "wsgi", "--port", str(port), "--workers", "1", "--blocking-threads", "2"]
     server = subprocess.Popen(
@@ -64,6 +65,8 @@ def serving() -> Iterator[int]:
 
 @contextmanager
 def browsing() -> Iterator[Browser]:
+    """A browser. Its driver keeps an event loop in this thread, which Django takes for asynchronous code."""
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
@@ -80,9 +83,11 @@ class Visitor:
     page: Page
     port: int
     complaints: list[str] = field(default_factory=list)
+    status: int = 0
 
     def go(self, host: str, path: str = "/") -> None:
-        self.page.goto(f"http://{host}:{self.port}{path}")
+        response = self.page.goto(f"http://{host}:{self.port}{path}")
+        self.status = response.status if response else 0
         self.page.wait_for_load_state("networkidle")
 
     def sign_in(self, organization: Organization, email: str = "", password: str = PASSWORD) -> None:

@@ -6,9 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
+from apps.accounts.models import Invitation
 from apps.accounts.services import invitations
+from apps.tenancy.context import control
+from apps.tenants.services import schema_store
 from tests.browsing import APEX_PAGES, ENTRY_PAGES, TENANT_PAGES, Scene, Visitor, browsing, furnish, serving, visit
 from tests.factories import PASSWORD
 
@@ -16,6 +19,7 @@ pytestmark = pytest.mark.slow
 
 WCAG = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
 LOOKS = [(scheme, width) for scheme in ("light", "dark") for width in (390, 1280)]
+STATUS = {"not-found": 404}
 PAGE_BYTES = 60_000
 WEB_FONT = "font"
 
@@ -41,6 +45,8 @@ def check(visitor: Visitor, name: str) -> list[str]:
     """What is wrong with the page that is open."""
     found = [f"{name}: {complaint}" for complaint in visitor.complaints if "404 (Not Found)" not in complaint]
     visitor.complaints.clear()
+    if visitor.status != STATUS.get(name, 200):
+        found.append(f"{name}: answered {visitor.status}")
     if visitor.overflow:
         found.append(f"{name}: {visitor.overflow} px too wide")
     for violation in Axe().run(visitor.page, options=WCAG).response["violations"]:
@@ -69,6 +75,7 @@ def test_pages__in_each_theme_and_width__are_accessible_and_in_shape(scene, brow
 
 
 def test_journey__from_sign_up_to_removal__is_seen_by_both_sides(acme, browser, server):
+    schema_store.replenish()
     owner, guest = visit(browser, server), visit(browser, server)
 
     owner.go("localhost", "/sign-up/")
@@ -118,9 +125,6 @@ def test_journey__from_sign_up_to_removal__is_seen_by_both_sides(acme, browser, 
 
 
 def _invited(email: str) -> str:
-    from apps.accounts.models import Invitation
-    from apps.tenancy.context import control
-
     with control("find an invitation"):
         return invitations.make_token(Invitation.objects.get(email=email))
 
@@ -210,6 +214,6 @@ def test_list__searched_by_htmx__does_not_move_what_is_around(scene, browser, se
     )
 
     visitor.page.locator("#search").press_sequentially("hiring")
-    visitor.page.wait_for_function("document.querySelectorAll('#list tbody tr').length === 1")
+    expect(visitor.page.locator("#list tbody tr")).to_have_count(1)
 
     assert visitor.page.evaluate("window.shift || 0") < 0.02
