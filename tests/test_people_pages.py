@@ -101,7 +101,8 @@ def test_members__listed__show_name_address_role_and_since(acme, browser):
 
     page = text(browser.get("/members/"))
 
-    for shown in ("Grace Hopper", user.email, "Bookkeeper", ">GH</span>", str(member.created_at.year), acme.owner.email):
+    year = str(member.created_at.year)
+    for shown in ("Grace Hopper", user.email, "Bookkeeper", ">GH</span>", year, acme.owner.email):
         assert shown in page
 
 

@@ -24,10 +24,14 @@ Finder = Callable[..., Any]
 
 @dataclass(frozen=True)
 class Access:
-    """A permission, on the one thing that ``finder`` finds if given, or the reason why none is needed."""
+    """A permission, on the one thing that ``finder`` finds if given, or the reason why none is needed.
+
+    ``staff_because`` says what the platform's own staff does there; nobody else may.
+    """
 
     permission: str = ""
     public_because: str = ""
+    staff_because: str = ""
     finder: Finder | None = None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -11,13 +12,17 @@ from django.db.models import Count, Q, QuerySet, Value
 from django.db.models.functions import Coalesce, Lower, NullIf
 from django.utils import timezone
 
+from apps.audit.selectors import Entry
 from apps.tenancy.context import control
 
-from .errors import InvitationNotFound, MemberNotFound, RoleNotFound
+from .devices import device
+from .errors import ApiKeyNotFound, InvitationNotFound, MemberNotFound, RoleNotFound
 from .models import ApiKey, CustomRole, Invitation, Membership, Session, TokenFamily, User
-from .permissions import GRANTS, Role
+from .permissions import GRANTS, ROLES_MANAGE, USERS_MANAGE, Role
 from .roles import BUILT_IN, Assigned, may_give
-from .subjects import Subject
+from .subjects import API_KEY, USER, Subject
+
+GIVING = frozenset({USERS_MANAGE, ROLES_MANAGE})
 
 
 def find_member(user_id: Any, tenant_id: UUID) -> User | None:
@@ -62,6 +67,14 @@ def memberships_of_address(email: str) -> list[Membership]:
     return memberships_of(user) if user else []
 
 
+def grantors_of(permission: str, tenant_id: UUID, limit: int) -> list[Membership]:
+    """Members who can give a permission to others: nobody gives what they do not have themselves."""
+    may_give = Q(custom_role__permissions__contains=USERS_MANAGE) | Q(custom_role__permissions__contains=ROLES_MANAGE)
+    custom = may_give & Q(custom_role__permissions__contains=permission)
+    roles = [role for role, granted in GRANTS.items() if permission in granted and GIVING & granted]
+    return list(members_of(tenant_id).filter(custom | Q(role__in=roles)).order_by("created_at")[:limit])
+
+
 def members_of(tenant_id: UUID) -> QuerySet[Membership]:
     return Membership.objects.select_related("custom_role").filter(tenant_id=tenant_id)
 
@@ -93,6 +106,18 @@ def names_of(tenant_id: UUID, user_ids: set[UUID]) -> dict[UUID, str]:
     """What the organization calls these people; those who left are missing."""
     rows = Membership.objects.filter(tenant_id=tenant_id, user_id__in=user_ids)
     return {user_id: name or email for user_id, name, email in rows.values_list("user_id", "name", "email")}
+
+
+def actor_names(tenant_id: UUID, entries: Iterable[Entry]) -> dict[str, str]:
+    """What the organization calls the people and programs of the entries, by id; who is gone is missing."""
+    ids: dict[str, set[UUID]] = {USER: set(), API_KEY: set()}
+    for entry in entries:
+        if entry.actor_type in ids:
+            ids[entry.actor_type].add(UUID(entry.actor_id))
+    named = dict(names_of(tenant_id, ids[USER])) if ids[USER] else {}
+    if ids[API_KEY]:
+        named |= ApiKey.objects.filter(tenant_id=tenant_id, id__in=ids[API_KEY]).values_list("id", "name")
+    return {str(actor_id): name for actor_id, name in named.items()}
 
 
 def open_invitations(tenant_id: UUID) -> QuerySet[Invitation]:
@@ -151,6 +176,14 @@ def api_keys_of(tenant_id: UUID) -> QuerySet[ApiKey]:
     return ApiKey.objects.filter(tenant_id=tenant_id, revoked_at=None)
 
 
+def find_api_key(subject: Subject, key_id: UUID) -> ApiKey:
+    """Raises ApiKeyNotFound."""
+    key = api_keys_of(subject.tenant_id).filter(id=key_id).first()
+    if key is None:
+        raise ApiKeyNotFound
+    return key
+
+
 @dataclass(frozen=True)
 class SignedIn:
     """One place where a person is signed in."""
@@ -162,6 +195,10 @@ class SignedIn:
     created_at: datetime.datetime
     expires_at: datetime.datetime
     is_current: bool
+
+    @property
+    def device(self) -> str:
+        return device(self.user_agent)
 
 
 def sessions_of(subject: Subject, session_key: str) -> list[SignedIn]:

@@ -6,12 +6,13 @@ from uuid import UUID
 
 from apps.tenancy.context import control
 
+from . import slugs
 from .models import Domain, Profile, Tenant, TenantDatabase
 
 
 def tenant_for_host(host: str) -> Tenant | None:
-    """The tenant that answers at a host name, with its placement; one query."""
-    related = ("tenant__placement__database",)
+    """The tenant that answers at a host name, with its placement and profile; one query."""
+    related = ("tenant__placement__database", "tenant__profile")
     with control("host lookup"):
         domain = Domain.objects.select_related(*related).filter(domain=host).first()
     return domain.tenant if domain else None
@@ -31,6 +32,14 @@ def all_tenants() -> list[Tenant]:
 def tenant_for_slug(slug: str) -> Tenant | None:
     with control("find tenant"):
         return Tenant.objects.with_placement().filter(slug=slug).first()
+
+
+def free_slug(name: str) -> str:
+    """The slug that an organization of this name would get now; empty if that is left to chance."""
+    numbered = slugs.numbered(name)
+    with control("check an address"):
+        taken = set(Tenant.objects.filter(slug__in=numbered).values_list("slug", flat=True))
+    return next((slug for slug in numbered if slug not in taken), "")
 
 
 def tenant_by_id(tenant_id: UUID) -> Tenant | None:

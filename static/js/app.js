@@ -99,6 +99,14 @@ document.addEventListener("htmx:xhr:progress", (event) => {
   }
 });
 
+// A color picker beside the field that is sent; without this there is the field alone.
+for (const picker of document.querySelectorAll("[data-color-for]")) {
+  const field = document.getElementById(picker.dataset.colorFor);
+  picker.hidden = false;
+  picker.addEventListener("input", () => (field.value = picker.value));
+  field.addEventListener("input", () => field.validity.valid && field.value.length === 7 && (picker.value = field.value));
+}
+
 // A countdown on the page that says how long to wait.
 const countdown = document.querySelector("[data-countdown]");
 if (countdown) {
@@ -118,3 +126,23 @@ document.addEventListener("change", (event) => {
   if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
 });
 for (const button of document.querySelectorAll("[data-without-script]")) button.hidden = true;
+
+// Passwords can be looked at.
+function offerReveal(root) {
+  for (const button of root.querySelectorAll("[data-reveal]")) button.hidden = false;
+}
+
+offerReveal(document);
+document.addEventListener("htmx:afterSettle", (event) => offerReveal(event.target));
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-reveal]");
+  if (!button) return;
+  const field = document.getElementById(button.dataset.reveal);
+  const shown = field.type === "password";
+  field.type = shown ? "text" : "password";
+  button.setAttribute("aria-pressed", String(shown));
+});
+document.addEventListener("submit", (event) => {
+  // Browsers offer to keep what is in a password field only.
+  for (const button of event.target.querySelectorAll("[data-reveal][aria-pressed=true]")) button.click();
+});

@@ -35,7 +35,7 @@ def invitation_list(request: HttpRequest) -> HttpResponse:
     names = selectors.names_of(subject.tenant_id, {row.invited_by_id for row in page if row.invited_by_id})
     context = {
         "page": page,
-        "rows": [(row, names.get(row.invited_by_id)) for row in page],
+        "rows": [(row, names.get(row.invited_by_id) if row.invited_by_id else None) for row in page],
         "reach": within_reach(subject, page),
         "now": timezone.now(),
     }
