@@ -28,6 +28,7 @@ EMAIL_BACKEND = os.environ.get("TEST_EMAIL_BACKEND", "django.core.mail.backends.
 EMAIL_FILE_PATH = os.environ.get("TEST_EMAIL_FOLDER", "")
 REQUESTS_PER_MINUTE_ADDRESS = REQUESTS_PER_MINUTE_USER = 1_000_000  # tests of limits set their own
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}  # type: ignore[name-defined]
+WHITENOISE_USE_FINDERS = True
 MEDIA_ROOT = str(DATA_DIR / "media")
 WARM_SCHEMAS = 2
 WARM_POOL_PLACES = 1

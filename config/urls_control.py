@@ -7,6 +7,7 @@ urlpatterns = [
     path("", include("apps.onboarding.urls")),
     path("", include("apps.accounts.apex_urls")),
     path("", include("apps.workspace.apex_urls")),
+    path("admin/", include("apps.staff.urls")),
     path("api/v1/", include("apps.onboarding.api_urls")),
     path("", include("config.urls_api")),
 ]

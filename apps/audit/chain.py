@@ -101,6 +101,10 @@ class Chain:
         row = self.in_order().reverse().values_list("number", "hash", "transaction_id").first()
         return Head(row[0], bytes(row[1]), row[2]) if row else Head(0, self.origin, 0)
 
+    def sealed(self) -> tuple[int, datetime | None]:
+        """The number of the newest seal, and when it was made."""
+        return self.in_order().reverse().values_list("number", "sealed_at").first() or (0, None)
+
     def add_seals(self, links: list[dict[str, Any]]) -> None:
         if self.kind == Anchor.Chain.TENANT:
             Seal.objects.bulk_create([Seal(**link) for link in links])

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from apps.core.errors import DomainError, NotFoundError
+
 
 class NotInTransaction(Exception):
     """An event is recorded in the transaction of the act, or the two could part."""
@@ -11,3 +13,12 @@ class SinkUnavailable(Exception):
 
 class EventRefused(Exception):
     """A sink will never take this event."""
+
+
+class InvalidCursor(NotFoundError):
+    message = "Invalid cursor."
+
+
+class TooLongToVerify(DomainError):
+    code = "too_long_to_verify"
+    message = "This log is too long to be verified while you wait. Ask the operator to run verify_audit_chain."

@@ -11,8 +11,8 @@ from .models import Domain, Profile, Tenant, TenantDatabase
 
 
 def tenant_for_host(host: str) -> Tenant | None:
-    """The tenant that answers at a host name, with its placement; one query."""
-    related = ("tenant__placement__database",)
+    """The tenant that answers at a host name, with its placement and profile; one query."""
+    related = ("tenant__placement__database", "tenant__profile")
     with control("host lookup"):
         domain = Domain.objects.select_related(*related).filter(domain=host).first()
     return domain.tenant if domain else None

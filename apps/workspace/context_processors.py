@@ -1,21 +1,46 @@
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest
+from django.urls import reverse
 
 from apps.accounts.models import User
 from apps.core.theme import theme_of
+from apps.tenants.models import Profile, Tenant
 
 from .navigation import ACCOUNT, MAIN, entries
+
+
+@dataclass(frozen=True)
+class Brand:
+    """How an organization's pages look; addresses change whenever what they lead to does."""
+
+    name: str
+    logo: str = ""
+    stylesheet: str = ""
+
+
+def brand_of(tenant: Tenant) -> Brand:
+    """Costs no query: the profile came with the tenant."""
+    profile: Profile | None = getattr(tenant, "profile", None)
+    if profile is None:
+        return Brand(tenant.name)
+    version = f"?v={int(profile.updated_at.timestamp() * 1_000_000)}"
+    logo = reverse("brand-logo") + version if profile.has_logo else ""
+    stylesheet = reverse("brand-css") + version if profile.brand_color else ""
+    return Brand(profile.brand_name or tenant.name, logo, stylesheet)
 
 
 def surroundings(request: HttpRequest) -> dict[str, Any]:
     """The theme somebody chose, and where a member can go."""
     around: dict[str, Any] = {"theme": theme_of(request)}
-    user = getattr(request, "user", None)
+    user, tenant = getattr(request, "user", None), getattr(request, "tenant", None)
     membership = user.membership if isinstance(user, User) else None
-    if membership is not None and getattr(request, "tenant", None) is not None:
+    if tenant is not None:
+        around["brand"] = brand_of(tenant)
+    if membership is not None and tenant is not None:
         may = membership.permissions
         around["navigation"] = entries(MAIN, may, request.path)
         around["account_navigation"] = entries(ACCOUNT, may, request.path)

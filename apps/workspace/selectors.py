@@ -6,21 +6,22 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from uuid import UUID
 
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, Sum
 from django.db.models.functions import TruncDate
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.http import urlencode
 
-from apps.accounts.models import Membership
-from apps.accounts.permissions import PROJECTS_WRITE
-from apps.accounts.selectors import members_of, names_of, open_invitations
-from apps.accounts.subjects import USER, Subject
+from apps.accounts.permissions import PROJECTS_WRITE, SETTINGS_MANAGE, USERS_MANAGE
+from apps.accounts.selectors import actor_names, members_of, open_invitations, search_members
+from apps.accounts.subjects import Subject
 from apps.audit.models import ControlEvent, Event
 from apps.audit.selectors import Entry, events_page
 from apps.core.text import folded
 from apps.projects.models import Document
 from apps.projects.selectors import documents_for, projects_for
 from apps.projects.selectors import search as search_projects
+from apps.tenants.selectors import profile_of
 
 DAYS = 30
 HITS = 6
@@ -64,9 +65,8 @@ def activity(tenant_id: UUID) -> list[tuple[str, float]]:
 def recent_events(tenant_id: UUID, limit: int) -> list[tuple[Entry, str]]:
     """The latest events, each with the name of who did it."""
     events = events_page(tenant_id=tenant_id, limit=limit)
-    names = names_of(tenant_id, {UUID(event.actor_id) for event in events if event.actor_type == USER})
-    by_id = {str(user_id): name for user_id, name in names.items()}
-    return [(event, by_id.get(event.actor_id, "")) for event in events]
+    names = actor_names(tenant_id, events)
+    return [(event, names.get(event.actor_id, "")) for event in events]
 
 
 def steps(subject: Subject, *, projects: int, documents: int, people: int) -> list[Step]:
@@ -76,6 +76,11 @@ def steps(subject: Subject, *, projects: int, documents: int, people: int) -> li
     if PROJECTS_WRITE in may:
         found.append(Step("Create a project", reverse("projects:create"), projects > 0))
         found.append(Step("Upload a document", reverse("projects:list"), documents > 0))
+    if USERS_MANAGE in may:
+        found.append(Step("Invite a colleague", reverse("invite"), people > 1))
+    if SETTINGS_MANAGE in may:
+        profile = profile_of(subject.tenant_id)
+        found.append(Step("Choose your colors", reverse("settings"), bool(profile.brand_color) or profile.has_logo))
     return [] if all(step.is_done for step in found) else found
 
 
@@ -95,9 +100,8 @@ def documents_found(subject: Subject, text: str) -> list[Hit]:
 
 
 def members_found(subject: Subject, text: str) -> list[Hit]:
-    matching = Q(name__icontains=text) | Q(email__icontains=text)
-    rows: list[Membership] = list(members_of(subject.tenant_id).filter(matching).order_by("email")[:HITS])
-    return [Hit(m.display_name, m.email, "user", reverse("overview")) for m in rows]
+    rows = search_members(subject.tenant_id, text)[:HITS]
+    return [Hit(m.display_name, m.email, "user", f"{reverse('members')}?{urlencode({'q': m.email})}") for m in rows]
 
 
 def matches(label: str, text: str) -> bool:

@@ -15,6 +15,7 @@ from apps.core.theme import THEME_COOKIE, THEME_SECONDS, THEMES
 from apps.projects.selectors import projects_for
 
 from . import selectors
+from .forms import SpecimenForm
 from .navigation import ACCOUNT, MAIN, entries
 from .selectors import Hit
 
@@ -78,7 +79,9 @@ def theme(request: HttpRequest) -> HttpResponse:
 def components(request: HttpRequest) -> HttpResponse:
     """Every component of the pages, on one page."""
     values = [(f"{day} Nov", float(day * 37 % 23 + day)) for day in range(1, 21)]
-    return render(request, "workspace/components.html", {"values": values})
+    tabs = [{"label": label, "url": f"#{label}", "is_current": label == "First"} for label in ("First", "Second")]
+    form = SpecimenForm({"name": "", "agreed": True})
+    return render(request, "workspace/components.html", {"values": values, "tabs": tabs, "form": form})
 
 
 def _subject(request: HttpRequest) -> Any:

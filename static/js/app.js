@@ -10,6 +10,7 @@ document.addEventListener("htmx:afterSwap", (event) => {
     if (!dialog().open) dialog().showModal();
     dialog().querySelector("[autofocus], input:not([type=hidden]), select, textarea, button")?.focus();
   }
+  if (event.detail.target.id === "dialog-page") document.querySelector("#dialog-page .invalid :is(input, select, textarea)")?.focus();
 });
 
 document.addEventListener("click", (event) => {
@@ -97,6 +98,14 @@ document.addEventListener("htmx:xhr:progress", (event) => {
     bar.max = event.detail.total;
   }
 });
+
+// A color picker beside the field that is sent; without this there is the field alone.
+for (const picker of document.querySelectorAll("[data-color-for]")) {
+  const field = document.getElementById(picker.dataset.colorFor);
+  picker.hidden = false;
+  picker.addEventListener("input", () => (field.value = picker.value));
+  field.addEventListener("input", () => field.validity.valid && field.value.length === 7 && (picker.value = field.value));
+}
 
 // A countdown on the page that says how long to wait.
 const countdown = document.querySelector("[data-countdown]");

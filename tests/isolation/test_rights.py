@@ -30,7 +30,7 @@ from apps.tenancy.transactions import atomic
 from apps.tenants.services import profiles
 from tests.factories import PASSWORD, Organization, add_document, add_person, add_project, reset
 
-from .test_routes import TENANT_URLS, body, routes
+from .test_routes import TENANT_URLS, body, is_api, routes
 
 # -- the rules ---------------------------------------------------------------------------------------------------
 
@@ -53,24 +53,45 @@ RELATIONS: dict[str | None, frozenset[str]] = {
     "editor": frozenset({"projects:read", "projects:write"}),
     "owner": frozenset({"projects:read", "projects:write", "projects:delete", "projects:share"}),
 }
-MEMBER, SEE, LIST = (
-    "member",
-    "organization:read",
-    "projects:list",
-)  # every person's, whatever the role; a list shows what one may see
+# Every person's, whatever the role; a list shows what one may see.
+MEMBER, SEE, LIST = "member", "organization:read", "projects:list"
 
 # What each route needs, method by method; pages check it before they look at the method.
 NEEDS: dict[str, dict[str, str]] = {
+    "overview": {"GET": MEMBER},
+    "search": {"GET": MEMBER},
     "projects:list": {"GET": LIST},
     "projects:create": {"GET": "projects:write"},
     "projects:detail": {"GET": "projects:read"},
     "projects:edit": {"GET": "projects:write"},
     "projects:delete": {"GET": "projects:delete"},
+    "projects:shares": {"GET": "projects:read"},
+    "projects:share": {"GET": "projects:share"},
+    "projects:unshare": {"GET": "projects:share"},
     "projects:document-upload": {"GET": "projects:write"},
     "projects:document-link": {"GET": "projects:read"},
     "projects:document-download": {"GET": "projects:read"},
     "projects:document-delete": {"GET": "projects:write"},
     "verify-email": {"GET": MEMBER},
+    "profile": {"GET": MEMBER},
+    "send-verification": {"GET": MEMBER},
+    "security": {"GET": MEMBER},
+    "end-session": {"GET": MEMBER},
+    "sign-out-everywhere": {"GET": MEMBER},
+    "audit-log": {"GET": "audit:view"},
+    "verify-chain": {"GET": "audit:view"},
+    "api-keys-page": {"GET": "keys:manage"},
+    "key-create": {"GET": "keys:manage"},
+    "key-revoke": {"GET": "keys:manage"},
+    "settings": {"GET": "settings:manage"},
+    "logo-upload": {"GET": "settings:manage"},
+    "logo-remove": {"GET": "settings:manage"},
+    "danger-zone": {"GET": "settings:manage"},
+    "brand-logo": {"GET": MEMBER},
+    "projects:fields": {"GET": "settings:manage"},
+    "projects:field-create": {"GET": "settings:manage"},
+    "projects:field-edit": {"GET": "settings:manage"},
+    "projects:field-delete": {"GET": "settings:manage"},
     "api-logout": {"POST": MEMBER},
     "api-logout-everywhere": {"POST": MEMBER},
     "api-me": {"GET": MEMBER, "PATCH": MEMBER},
@@ -112,11 +133,13 @@ NEEDS: dict[str, dict[str, str]] = {
 OPEN: dict[str, tuple[str, int]] = {
     "account_login": ("GET", 200),
     "account_logout": ("GET", 405),
+    "theme": ("GET", 405),
     "account_signup": ("GET", 302),
     "handoff": ("GET", 302),
     "set-password": ("GET", 200),
     "reset-password": ("GET", 200),
     "accept-invitation": ("GET", 200),
+    "brand-css": ("GET", 200),
     "api-login": ("POST", 400),
     "api-refresh": ("POST", 400),
     "api-validate": ("POST", 401),
@@ -262,7 +285,7 @@ class Stage:
         """A browser for pages; for the API tokens and keys, and a browser's session for the roles."""
         if caller.kind == "nobody":
             return [self.client()]
-        if not route.startswith("api-"):
+        if not is_api(route):
             return [self.browser(caller)] if caller.kind == "person" else []
         return [self.program(caller)] + ([self.browser(caller)] if caller in PEOPLE.values() else [])
 
@@ -439,7 +462,7 @@ def ask(stage: Stage, client: Client, caller: Caller, method: str, route: str, c
 
 def reached(response: Any, method: str, route: str) -> bool:
     """Whether the answer is that of a view that was let through, and of one that did nothing."""
-    if not route.startswith("api-"):
+    if not is_api(route):
         return response.status_code in (200, 302, 405)
     if method == "GET":
         return bool(response.status_code == 200)

@@ -23,11 +23,17 @@ FORM = {"name": "overwritten", "description": "overwritten"}
 
 # Every route of a tenant's host by name, and the ids that it takes. A route that is missing here fails.
 TENANT_ROUTES: dict[str, tuple[str, ...]] = {
+    "overview": (),
+    "search": (),
+    "theme": (),
     "projects:list": (),
     "projects:create": (),
     "projects:detail": ("project_id",),
     "projects:edit": ("project_id",),
     "projects:delete": ("project_id",),
+    "projects:shares": ("project_id",),
+    "projects:share": ("project_id",),
+    "projects:unshare": ("project_id",),
     "projects:document-upload": ("project_id",),
     "projects:document-link": ("project_id", "document_id"),
     "projects:document-download": ("project_id", "document_id"),
@@ -40,6 +46,26 @@ TENANT_ROUTES: dict[str, tuple[str, ...]] = {
     "account_logout": (),
     "account_signup": (),
     "handoff": (),
+    "profile": (),
+    "send-verification": (),
+    "security": (),
+    "end-session": ("session_id",),
+    "sign-out-everywhere": (),
+    "audit-log": (),
+    "verify-chain": (),
+    "api-keys-page": (),
+    "key-create": (),
+    "key-revoke": ("key_id",),
+    "settings": (),
+    "logo-upload": (),
+    "logo-remove": (),
+    "danger-zone": (),
+    "brand-logo": (),
+    "brand-css": (),
+    "projects:fields": (),
+    "projects:field-create": (),
+    "projects:field-edit": ("field_id",),
+    "projects:field-delete": ("field_id",),
     "api-login": (),
     "api-refresh": (),
     "api-logout": (),
@@ -86,7 +112,32 @@ TENANT_ROUTES: dict[str, tuple[str, ...]] = {
     "api-docs": (),
     "jwks": (),
 }
-API_ROUTES = {name for name in TENANT_ROUTES if name.startswith("api-")} | {"jwks"}
+# The models that staff sees on the apex, and what can be done there with one of them besides looking.
+STAFF_MODELS: dict[str, tuple[str, ...]] = {
+    "tenants_tenant": ("hold", "release", "resume"),
+    "tenants_domain": (),
+    "tenants_placement": (),
+    "tenants_pool": (),
+    "accounts_membership": (),
+    "accounts_user": (),
+    "audit_controlevent": (),
+}
+STAFF_ROUTES = {
+    *(f"admin:{name}" for name in ("index", "login", "logout", "jsi18n", "search", "app_list", "None")),
+    *(f"admin:{model}_{page}" for model in STAFF_MODELS for page in ("changelist", "change", "history")),
+    *(f"admin:{model}_{act}" for model, acts in STAFF_MODELS.items() for act in acts),
+    "staff-outbox",
+    "staff-outbox-retry",
+}
+
+
+def is_api(route: str) -> bool:
+    """Whether a route is the API's; pages about it end with -page."""
+    return route.startswith("api-") and not route.endswith("-page")
+
+
+API_ROUTES = {name for name in TENANT_ROUTES if is_api(name)} | {"jwks"}
+DEV_ROUTES = {"dev-inbox", "dev-mail", "dev-mail-html", "dev-templates", "dev-template", "dev-template-html"}
 CONTROL_ROUTES = {
     "landing",
     "sign-up",
@@ -97,14 +148,15 @@ CONTROL_ROUTES = {
     "choose-organization",
     "find-organizations",
     "api-register",
-    "dev-inbox",
+    *DEV_ROUTES,
     *API_ROUTES,
+    *STAFF_ROUTES,
 }
 PROVEN_BY_TOKEN = {"set-password", "accept-invitation", "verify-email"}
 WITH_IDS = [name for name, ids in TENANT_ROUTES.items() if ids and name not in PROVEN_BY_TOKEN]
 WITHOUT_IDS = [name for name in TENANT_ROUTES if name not in WITH_IDS]
 # What anybody may look at; everything else answers the anonymous with a refusal or the way to the sign-in page.
-OPEN = {"account_login", "set-password", "reset-password", "api-schema", "api-docs", "jwks"}
+OPEN = {"account_login", "set-password", "reset-password", "brand-css", "api-schema", "api-docs", "jwks"}
 
 
 def routes(urlconf: str) -> Iterator[tuple[str, URLPattern]]:
@@ -134,7 +186,8 @@ def test_routes__all__declare_a_permission_or_why_they_need_none(urlconf):
         access = getattr(pattern.callback, "access", None)
         if api is None:
             assert isinstance(access, Access), f"{name} declares nothing"
-            assert access.permission in ALL | EVERYONE or access.public_because, name
+            assert access.permission in ALL | EVERYONE or access.public_because or access.staff_because, name
+            assert bool(access.staff_because) == (name in STAFF_ROUTES - {"admin:login"}), name
         else:
             declared = getattr(api, "permissions_by_method", {})
             handled = {m.upper() for m in api.http_method_names if hasattr(api, m)}
@@ -234,7 +287,7 @@ def call(client: Client, method: str, route: str, found: dict[str, Any]) -> Any:
     path = reverse(route, kwargs={name: found[name] for name in TENANT_ROUTES[route]}, urlconf=TENANT_URLS)
     if method in ("get", "head", "options"):
         return getattr(client, method)(path)
-    if route.startswith("api-"):
+    if is_api(route):
         return getattr(client, method)(path, json.dumps(FORM), content_type="application/json")
     if method == "post":
         return client.post(path, FORM)

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, ClassVar
-from uuid import UUID
 
 from django.http import StreamingHttpResponse
 from django.utils.http import urlencode
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers
-from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.audit.export import as_csv, as_json_lines
-from apps.audit.selectors import Entry, Position, all_events, events_page
+from apps.audit.paging import page_of
+from apps.audit.selectors import Entry, all_events
 
 from .. import selectors
 from ..permissions import AUDIT_VIEW
 from ..resources import ResourceView, allow
-from ..subjects import USER
 
 FORMATS = {"csv": (as_csv, "text/csv"), "jsonl": (as_json_lines, "application/jsonl")}
 
@@ -106,18 +101,10 @@ class AuditEventsView(ResourceView):
     )
     def get(self, request: Request) -> Response:
         paging, filters = self._asked(PagingSerializer), self._asked(FilterSerializer)
-        before, after = (_position(paging.get(name)) for name in ("before", "after"))
-        size = paging["page_size"]
-        entries = events_page(tenant_id=self.subject.tenant_id, limit=size + 1, before=before, after=after, **filters)
-        more = len(entries) > size
-        shown = entries[1:] if more and after else entries[:size]
-        older = bool(shown) and (more if after is None else True)
-        newer = bool(shown) and (more if after is not None else before is not None)
-        links = {
-            "next": self._link("before", shown[-1]) if older else None,
-            "previous": self._link("after", shown[0]) if newer else None,
-        }
-        response = Response({**links, "results": EntrySerializer(shown, many=True, context=self._named(shown)).data})
+        page = page_of(tenant_id=self.subject.tenant_id, **paging, **filters)
+        links = {"next": self._link("before", page.older), "previous": self._link("after", page.newer)}
+        names = {"names": selectors.actor_names(self.subject.tenant_id, page.entries)}
+        response = Response({**links, "results": EntrySerializer(page.entries, many=True, context=names).data})
         named = {"next": links["next"], "prev": links["previous"]}
         header = ", ".join(f'<{address}>; rel="{relation}"' for relation, address in named.items() if address)
         if header:
@@ -129,14 +116,11 @@ class AuditEventsView(ResourceView):
         asked.is_valid(raise_exception=True)
         return dict(asked.validated_data)
 
-    def _link(self, side: str, entry: Entry) -> str:
+    def _link(self, side: str, cursor: str) -> str | None:
+        if not cursor:
+            return None
         query = {k: str(v) for k, v in self.request.query_params.items() if k not in ("before", "after")}
-        return self.request.build_absolute_uri(f"?{urlencode({**query, side: _cursor(entry.position)})}")
-
-    def _named(self, entries: Iterable[Entry]) -> dict[str, Any]:
-        ids = {UUID(entry.actor_id) for entry in entries if entry.actor_type == USER}
-        names = selectors.names_of(self.subject.tenant_id, ids)
-        return {"names": {str(user_id): name for user_id, name in names.items()}}
+        return self.request.build_absolute_uri(f"?{urlencode({**query, side: cursor})}")
 
 
 class AuditExportView(ResourceView):
@@ -162,22 +146,3 @@ class AuditExportView(ResourceView):
         response = StreamingHttpResponse(written(entries), content_type=content_type)
         response["Content-Disposition"] = f'attachment; filename="audit-log.{kind}"'
         return response
-
-
-def _cursor(position: Position) -> str:
-    occurred_at, event_id = position
-    return base64.urlsafe_b64encode(f"{occurred_at.isoformat()} {event_id}".encode()).decode()
-
-
-def _position(cursor: str | None) -> Position | None:
-    """Raises NotFound for a position that no page has."""
-    if cursor is None:
-        return None
-    try:
-        occurred_at, _, event_id = base64.urlsafe_b64decode(cursor.encode()).decode().partition(" ")
-        position = datetime.fromisoformat(occurred_at), UUID(event_id)
-    except (ValueError, binascii.Error) as error:
-        raise NotFound("Invalid cursor.") from error
-    if position[0].tzinfo is None:
-        raise NotFound("Invalid cursor.")
-    return position

@@ -25,7 +25,7 @@ from apps.tenants.selectors import tenant_for_host
 
 from ..access import in_control, public, requires, subject_of
 from ..errors import HandoffRefused
-from ..forms import AcceptForm, AddressForm, OrganizationForm, SetPasswordForm
+from ..forms import AcceptForm, AddressForm, OrganizationAddressForm, SetPasswordForm
 from ..limits import INVITATION, LOOKUP, RESET, SIGN_IN, count_attempt
 from ..models import Membership
 from ..permissions import MEMBER
@@ -150,7 +150,7 @@ def find_organizations(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def choose_organization(request: HttpRequest) -> HttpResponse:
     """Lead from the apex to the sign-in page of the organization with this address."""
-    form = OrganizationForm(request.POST or None)
+    form = OrganizationAddressForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         host = form.cleaned_data["organization"]
         if tenant_for_host(host) is not None:

@@ -85,6 +85,7 @@ def _replace_logo(actor: Actor, tenant_id: UUID, name: str, content_type: str) -
         old, profile.logo, profile.logo_type = profile.logo, name, content_type
         if old or name:
             profile.save()
+            directory.changed()
             changes = {"has_logo": [bool(old), bool(name)]}
             audit.record("settings.logo_changed", actor=actor, resource=profile, tenant_id=tenant_id, changes=changes)
     return profile, old

@@ -1,0 +1,42 @@
+"""Languages and time zones as people choose them."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from zoneinfo import available_timezones
+
+from django.conf import settings
+
+REGIONS = (
+    "Africa",
+    "America",
+    "Antarctica",
+    "Arctic",
+    "Asia",
+    "Atlantic",
+    "Australia",
+    "Europe",
+    "Indian",
+    "Pacific",
+)
+
+Choice = tuple[str, str]
+
+
+def languages(current: str) -> list[Choice]:
+    """The languages there are, and the one in use if it is none of them."""
+    known = [(code, str(name)) for code, name in settings.LANGUAGES]
+    return known if not current or current in dict(known) else [(current, current), *known]
+
+
+def time_zones(current: str) -> list[Choice | tuple[str, list[Choice]]]:
+    """Time zones by region, without the historical names; the one in use is always among them."""
+    zones = sorted(zone for zone in available_timezones() if zone.partition("/")[0] in REGIONS)
+    first = ["UTC", *([current] if current and current != "UTC" and current not in zones else [])]
+    regions = groupby(zones, key=lambda zone: zone.partition("/")[0])
+    by_region = [(region, [_city(zone) for zone in found]) for region, found in regions]
+    return [*((zone, zone) for zone in first), *by_region]
+
+
+def _city(zone: str) -> Choice:
+    return zone, zone.partition("/")[2].replace("_", " ").replace("/", ", ")

@@ -1,0 +1,64 @@
+"""The audit log as people read it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from apps.audit.selectors import Entry
+
+from .selectors import actor_names
+from .subjects import API_KEY, USER
+
+UNNAMED = {
+    USER: "Former member",
+    API_KEY: "Former API key",
+    "system": "System",
+    "anonymous": "Not signed in",
+    "command": "Operator",
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """An entry with the name of who did it; values are text."""
+
+    entry: Entry
+    who: str
+    changes: list[tuple[str, str, str]]
+    details: list[tuple[str, str]]
+
+
+def lines_of(tenant_id: UUID, entries: list[Entry]) -> list[Line]:
+    names = actor_names(tenant_id, entries)
+    return [_line(entry, names.get(entry.actor_id, "")) for entry in entries]
+
+
+def _line(entry: Entry, name: str) -> Line:
+    return Line(entry, name or UNNAMED.get(entry.actor_type, entry.actor_type), _changes(entry), _details(entry))
+
+
+def _changes(entry: Entry) -> list[tuple[str, str, str]]:
+    """Field, before, after; what is recorded as a single value has no before."""
+    found = []
+    for name, change in sorted(entry.changes.items()):
+        before, after = change if isinstance(change, list) and len(change) == 2 else (None, change)
+        found.append((name, _text(before), _text(after)))
+    return found
+
+
+def _details(entry: Entry) -> list[tuple[str, str]]:
+    place = [("address", entry.actor_ip)] if entry.actor_ip else []
+    return [*place, *((name, _text(value)) for name, value in sorted(entry.metadata.items()))]
+
+
+def _text(value: Any) -> str:
+    if value is None or value == "":
+        return "—"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return ", ".join(value) or "—"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,68 @@
+"""Keys that the organization gives to its own programs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_variables
+from django.views.decorators.http import require_http_methods, require_safe
+
+from apps.core.errors import DomainError
+from apps.core.forms import blame, status_of
+
+from ..access import requires, subject_of
+from ..forms import ApiKeyForm
+from ..models import ApiKey
+from ..permissions import KEYS_MANAGE
+from ..selectors import api_keys_of, find_api_key
+from ..services import api_keys
+
+PER_PAGE = 25
+
+
+@requires(KEYS_MANAGE)
+@require_safe
+def key_list(request: HttpRequest) -> HttpResponse:
+    subject: Any = subject_of(request)
+    rows = Paginator(api_keys_of(subject.tenant_id).order_by("-created_at", "-id"), PER_PAGE)
+    return render(request, "keys/list.html", {"page": rows.get_page(request.GET.get("page")), "now": timezone.now()})
+
+
+@requires(KEYS_MANAGE)
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@sensitive_variables("secret")
+def key_create(request: HttpRequest) -> HttpResponse:
+    """Make a key; its secret is in the answer to the form and nowhere else."""
+    subject: Any = subject_of(request)
+    form = ApiKeyForm(request.POST or None, may=subject.permissions)
+    if request.method == "POST" and form.is_valid():
+        wanted = form.cleaned_data
+        try:
+            key, secret = api_keys.create_api_key(
+                actor=subject, name=wanted["name"], scopes=wanted["scopes"], expires_at=form.expires_at
+            )
+            return render(request, "keys/created.html", {"key": key, "secret": secret})
+        except DomainError as error:
+            blame(form, error)
+    return render(request, "keys/new.html", {"form": form}, status=status_of(form))
+
+
+@requires(KEYS_MANAGE, on=find_api_key)
+@require_http_methods(["GET", "HEAD", "POST"])
+def key_revoke(request: HttpRequest, key: ApiKey) -> HttpResponse:
+    if request.method == "POST":
+        api_keys.revoke_api_key(actor=_actor(request), key_id=key.id)
+        messages.success(request, f"The key “{key.name}” is revoked.")
+        return redirect("api-keys-page")
+    return render(request, "keys/revoke.html", {"key": key})
+
+
+def _actor(request: HttpRequest) -> Any:
+    return subject_of(request)

@@ -1,0 +1,25 @@
+"""Pages with a form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from .errors import DomainError
+
+
+def posted(request: HttpRequest) -> Any:
+    """What a form is bound to: the data that was sent, even if there is none, or nothing yet."""
+    return request.POST if request.method == "POST" else None
+
+
+def blame(form: forms.BaseForm, error: DomainError) -> None:
+    """Show a broken rule at the field that is at fault, or above the form."""
+    form.add_error(error.field if error.field in form.fields else None, error.message)
+
+
+def form_page(request: HttpRequest, template: str, form: forms.BaseForm, **context: Any) -> HttpResponse:
+    return render(request, template, {"form": form, **context}, status=422 if form.errors else 200)
