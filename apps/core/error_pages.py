@@ -86,7 +86,7 @@ BY_STATUS: Mapping[int, Explanation] = {
         _("That is too large"), _("Nothing was saved. Send a smaller file, or less at once."), "file-exclamation-point"
     ),
     429: Explanation(
-        _("That was a bit too often"), _("Nothing is wrong with your account. Wait, then try again."), "timer"
+        _("Too many tries"), _("Nothing is wrong with your account; this keeps guessing and flooding out."), "timer"
     ),
     500: Explanation(
         _("Something went wrong on our side"),
@@ -99,11 +99,11 @@ BY_STATUS: Mapping[int, Explanation] = {
         "plug-zap",
     ),
 }
-RELOADED = 503
+RELOADED, RELOAD_SECONDS = 503, 5
 # The codes whose own words say no more than the explanation does.
 UNSPECIFIC = frozenset(
     "bad_request not_found server_error temporarily_unavailable csrf_failed unknown_host tenant_deactivated "
-    "tenant_provisioning content_too_large".split()
+    "tenant_provisioning content_too_large too_many_attempts".split()
 )
 
 
@@ -126,5 +126,5 @@ def error_page(
     }
     response = HttpResponse(render_to_string("errors/error.html", context), status=status)
     if status == RELOADED and context["again"]:
-        response["Refresh"] = headers.get("Retry-After", "5")
+        response["Refresh"] = str(RELOAD_SECONDS)
     return response

@@ -46,7 +46,7 @@ FEATURES = (
     Feature(
         "braces",
         _("An API for all of it"),
-        _("Described in OpenAPI, safe to repeat, with keys that may only what you say."),
+        _("Described in OpenAPI, safe to repeat, with keys that may do only what you say."),
     ),
     Feature(
         "scroll-text", _("Audit log"), _("Who did what, from where. Sealed in a chain, so that a change would show.")
@@ -56,7 +56,7 @@ FEATURES = (
 FIGURES = (
     Figure(_("Founding an organization, typically, with 500 there already"), "12 ms", "87 ms"),
     Figure(_("Lists of projects answered per second, with a token"), "712", "469"),
-    Figure(_("The slowest one in twenty of them"), "48 ms", "67 ms"),
+    Figure(_("Nineteen of twenty of them take at most"), "48 ms", "67 ms"),
     Figure(_("Rows of somebody else in 3,600 units of work through PgBouncer"), "0", "4,291"),
     Figure(_("Memory of the largest worker under 1,000 connections"), "136 MiB", "105 MiB"),
     Figure(_("Smallest units of work per second, where looking up the place is most of it"), "315", "513"),
