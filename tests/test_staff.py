@@ -74,6 +74,12 @@ def in_outbox(statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         return cursor.fetchall() if cursor.description else []
 
 
+def empty_outbox_of(organization: Organization) -> None:
+    with psycopg.connect(organization.tenant._placement().database.url.reveal(), autocommit=True) as connection:
+        connection.execute("SET ROLE app_relay")
+        connection.execute("DELETE FROM platform.outbox")
+
+
 def recorded(action: str) -> list[ControlEvent]:
     with control("look"):
         return list(ControlEvent.objects.filter(action=action).order_by("occurred_at"))
@@ -418,6 +424,20 @@ def test_retry__by_a_link__is_refused(staff, stuck):
     assert staff.get(f"/admin/outbox/default/{stuck}/retry/").status_code == 405
 
 
+def test_retry__in_a_tenants_own_database__is_for_superusers(superuser, staff, platform):
+    organization = platform["database"][0]
+    with organization.inside(), atomic():
+        event_id = outbox.emit(TOPIC, {})
+    address = f"/admin/outbox/{organization.database}/{event_id}/retry/"
+
+    refused, done = staff.post(address), superuser.post(address, follow=True)
+    empty_outbox_of(organization)
+
+    assert refused.status_code == 404
+    assert b"handed over again" in done.content
+    assert recorded("outbox.retried")[-1].metadata["database"] == organization.database
+
+
 def test_outbox__of_a_tenants_own_database__is_shown_to_superusers_only(superuser, staff, platform):
     organization = platform["database"][0]
     with organization.inside(), atomic():
@@ -425,9 +445,7 @@ def test_outbox__of_a_tenants_own_database__is_shown_to_superusers_only(superuse
     address = f"/admin/outbox/?database={organization.database}"
 
     shown, hidden = superuser.get(address).content.decode(), staff.get(address).content.decode()
-    with psycopg.connect(organization.tenant._placement().database.url.reveal(), autocommit=True) as connection:
-        connection.execute("SET ROLE app_relay")
-        connection.execute("DELETE FROM platform.outbox")
+    empty_outbox_of(organization)
 
     assert TOPIC in shown
     assert organization.database not in hidden

@@ -52,6 +52,7 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
     """Rows that are about organizations and people: read by superusers, written by nobody."""
 
     actions = None
+    empty_value_display = "–"
     compressed_fields = True
     list_fullwidth = True
     list_per_page = 50
@@ -72,7 +73,7 @@ class ReadOnlyInline(TabularInline):  # type: ignore[misc]
     has_view_permission = superusers
     has_add_permission = has_change_permission = has_delete_permission = nobody
     extra = 0
-    show_change_link = True
+    hide_title = True
     tab = True
 
 
@@ -80,8 +81,8 @@ def moment(field: str, title: str) -> Any:
     """A column with a point in time, short enough for a row."""
 
     @display(description=title, ordering=field)
-    def shown(row: Any) -> str:
-        return date(getattr(row, field), "j M Y, H:i") or "–"
+    def shown(row: Any) -> str | None:
+        return date(getattr(row, field), "j M Y, H:i") or None
 
     return shown
 

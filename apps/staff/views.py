@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
@@ -33,10 +33,8 @@ SHOWN = 100
 @never_cache
 def outbox(request: HttpRequest) -> HttpResponse:
     """Events that are not done yet, of one database at a time; whose they are is for superusers."""
-    everything = is_superuser(request)
     form = OutboxForm(request.GET or None)
-    names = outbox_names() if everything else [CONTROL_ALIAS]
-    form.fields["database"].choices = [(name, name) for name in names]  # type: ignore[attr-defined]
+    form.fields["database"].choices = [(name, name) for name in _visible(request)]  # type: ignore[attr-defined]
     chosen = form.cleaned_data if form.is_bound and form.is_valid() else {}
     database = open_outbox(chosen.get("database") or CONTROL_ALIAS)
     context = {
@@ -47,9 +45,14 @@ def outbox(request: HttpRequest) -> HttpResponse:
         "figures": _figures(events.backlog(database)),
         "events": events.pending(database, state=chosen.get("state", ""), limit=SHOWN),
         "shown": SHOWN,
-        "everything": everything,
+        "everything": is_superuser(request),
     }
     return render(request, "staff/outbox.html", context)
+
+
+def _visible(request: HttpRequest) -> list[str]:
+    """The databases whose outboxes the person may see; a tenant's own are for superusers."""
+    return outbox_names() if is_superuser(request) else [CONTROL_ALIAS]
 
 
 def _figures(backlog: Backlog) -> list[dict[str, str]]:
@@ -66,6 +69,8 @@ def _figures(backlog: Backlog) -> list[dict[str, str]]:
 @require_POST
 def retry(request: HttpRequest, database: str, event_id: UUID) -> HttpResponse:
     user: Any = request.user
+    if database not in _visible(request):
+        raise Http404
     try:
         fleet.retry_event(event_id=event_id, database=database, actor=staff_actor(user))
         messages.success(request, "The event is handed over again within a second.")
