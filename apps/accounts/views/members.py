@@ -10,7 +10,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.core.errors import DomainError
-from apps.core.pages import blame, form_page, posted
+from apps.core.forms import blame, form_page, posted
 
 from .. import selectors
 from ..access import caller, requires
