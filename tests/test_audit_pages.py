@@ -45,7 +45,9 @@ def actions(response: Any) -> list[str]:
 
 
 def link(response: Any, label: str) -> str:
-    found = re.search(rf'href="([^"]+)"[^>]*>(?:<svg(?:(?!</svg>).)*</svg>)?\s*{label}', response.content.decode(), re.S)
+    found = re.search(
+        rf'href="([^"]+)"[^>]*>(?:<svg(?:(?!</svg>).)*</svg>)?\s*{label}', response.content.decode(), re.S
+    )
     assert found, label
     return unescape(found[1])
 

@@ -15,7 +15,8 @@ from .permissions import DESCRIPTIONS
 
 one_line = RegexValidator(r"^[^\x00-\x1f\x7f]*\Z", "Control characters are not allowed.")
 is_color = RegexValidator(r"^#[0-9A-Fa-f]{6}\Z", "A color has six hexadecimal digits, such as #4f39f6.")
-EXPIRIES = {"30": "In 30 days", "90": "In 90 days", "365": "In a year", "": "Never"}
+NEVER = "never"
+EXPIRIES = {"30": "In 30 days", "90": "In 90 days", "365": "In a year", NEVER: "Never"}
 
 
 class SetPasswordForm(forms.Form):
@@ -131,7 +132,7 @@ class ApiKeyForm(forms.Form):
         max_length=100, validators=[one_line], help_text="What uses it, so that you know it when you see it here."
     )
     scopes = forms.MultipleChoiceField(widget=forms.CheckboxSelectMultiple, label="What it may do")
-    expiry = forms.ChoiceField(choices=list(EXPIRIES.items()), initial="90", required=False, label="Expires")
+    expiry = forms.ChoiceField(choices=list(EXPIRIES.items()), initial="90", label="Expires")
 
     def __init__(self, *args: Any, may: frozenset[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -139,8 +140,8 @@ class ApiKeyForm(forms.Form):
 
     @property
     def expires_at(self) -> datetime | None:
-        days = self.cleaned_data["expiry"]
-        return timezone.now() + timedelta(days=int(days)) if days else None
+        chosen = self.cleaned_data["expiry"]
+        return None if chosen == NEVER else timezone.now() + timedelta(days=int(chosen))
 
 
 class AuditFilterForm(forms.Form):
