@@ -42,7 +42,10 @@ SHARED_APPS = [
     "apps.notifications",
     "apps.onboarding",
     "apps.workspace",
+    "apps.staff",
     "django_tenants",
+    "unfold.apps.BasicAppConfig",
+    "django.contrib.admin",
     "django.contrib.contenttypes",
     "django.contrib.auth",
     "django.contrib.messages",
@@ -51,7 +54,6 @@ SHARED_APPS = [
     "django_cotton",
     "django_htmx",
     "lucide",
-    "unfold",
     "django_structlog",
     "allauth",
     "allauth.account",
@@ -75,6 +77,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 MIDDLEWARE = [
     "apps.fleet.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "django.middleware.gzip.GZipMiddleware",  # pads at random, so that lengths tell nothing about secrets
     "apps.core.middleware.RequestLogMiddleware",
     "apps.core.middleware.SecurityHeadersMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -101,6 +104,7 @@ TEMPLATES = [
         "OPTIONS": {
             "context_processors": [
                 "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "apps.accounts.context_processors.member",
                 "apps.workspace.context_processors.surroundings",
@@ -197,7 +201,7 @@ CELERY_BEAT_SCHEDULE = {
 # -- People ------------------------------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = ["apps.accounts.backends.MemberBackend"]
+AUTHENTICATION_BACKENDS = ["apps.accounts.backends.MemberBackend", "apps.accounts.backends.StaffBackend"]
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.BCryptSHA256PasswordHasher",
@@ -221,6 +225,37 @@ ACCOUNT_RATE_LIMITS = False  # ours count by network and account, and hold while
 HANDOFF_SECONDS = 60
 INVITATION_DAYS = 7
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", 0)
+
+# -- Staff ------------------------------------------------------------------------------------------------------
+
+STAFF_SESSION_SECONDS = 12 * 3600
+UNFOLD = {
+    "SITE_TITLE": "Tenantry",
+    "SITE_HEADER": "Tenantry",
+    "SITE_SUBHEADER": "Staff",
+    "SITE_SYMBOL": "corporate_fare",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "/static/images/staff.svg"}],
+    "STYLES": ["/static/css/staff.css"],
+    "SITE_URL": None,
+    "BORDER_RADIUS": "8px",
+    "ACCOUNT": {"navigation": [{"title": "Front page", "link": "/"}]},
+    "SIDEBAR": {"show_search": True, "navigation": "apps.staff.navigation.sidebar"},
+    "COLORS": {
+        "primary": {
+            "50": "oklch(96.2% .018 272.314)",
+            "100": "oklch(93% .034 272.788)",
+            "200": "oklch(87% .065 274.039)",
+            "300": "oklch(78.5% .115 274.713)",
+            "400": "oklch(67.3% .182 276.935)",
+            "500": "oklch(58.5% .233 277.117)",
+            "600": "oklch(51.1% .262 276.966)",
+            "700": "oklch(45.7% .24 277.023)",
+            "800": "oklch(39.8% .195 277.366)",
+            "900": "oklch(35.9% .144 278.697)",
+            "950": "oklch(25.7% .09 281.288)",
+        }
+    },
+}
 
 # -- Tokens and limits -------------------------------------------------------------------------------------------
 

@@ -27,7 +27,8 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = os.environ.get("TEST_EMAIL_BACKEND", "django.core.mail.backends.locmem.EmailBackend")
 EMAIL_FILE_PATH = os.environ.get("TEST_EMAIL_FOLDER", "")
 REQUESTS_PER_MINUTE_ADDRESS = REQUESTS_PER_MINUTE_USER = 1_000_000  # tests of limits set their own
-STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}  # type: ignore[name-defined]
+if "TEST_STATIC_FILES" not in os.environ:  # only a browser needs them as they are served in production
+    STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}  # type: ignore[name-defined]
 MEDIA_ROOT = str(DATA_DIR / "media")
 WARM_SCHEMAS = 2
 WARM_POOL_PLACES = 1

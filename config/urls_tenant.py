@@ -10,6 +10,6 @@ urlpatterns = [
 ]
 
 handler400 = "apps.core.problems.bad_request"
-handler403 = "apps.core.problems.permission_denied"
+handler403 = "apps.accounts.refusals.permission_denied"
 handler404 = "apps.core.problems.not_found"
 handler500 = "apps.core.problems.server_error"

@@ -39,14 +39,17 @@ from apps.accounts.tokens import read_access
 from apps.audit.actors import SYSTEM
 from apps.audit.models import ControlEvent, Event
 from apps.core.encryption import EncryptedTextField
+from apps.fleet import services as fleet
 from apps.onboarding import services as onboarding
 from apps.projects.models import CustomField
 from apps.projects.services import custom_fields, documents, projects
+from apps.staff import services as staff
+from apps.tenancy import outbox
 from apps.tenancy.context import control
 from apps.tenancy.planes import control_models
 from apps.tenancy.transactions import atomic
-from apps.tenants.models import Placement
-from apps.tenants.services import lifecycle, profiles, schema_store
+from apps.tenants.models import Placement, Tenant
+from apps.tenants.services import lifecycle, profiles, provisioning, schema_store
 from tests import servers
 from tests.factories import PASSWORD, Organization, add_document, add_person, add_project
 
@@ -321,6 +324,39 @@ def ensure_organization(acme: Organization) -> Act:
     )
 
 
+def request_finish(acme: Organization) -> Act:
+    with control("prepare"):
+        Tenant.objects.filter(id=acme.tenant.id).update(status=Tenant.Status.PROVISIONING)
+
+    def acting() -> Any:
+        provisioning.request_finish(tenant_id=acme.tenant.id, actor=SYSTEM)
+
+    return acting
+
+
+def retry_event(acme: Organization) -> Act:
+    with control("prepare"), atomic():
+        event_id = outbox.emit("tests.stuck", {})
+    return lambda: fleet.retry_event(event_id=event_id, database="default", actor=SYSTEM)
+
+
+def appointed() -> User:
+    return staff.appoint(email="staff@example.com", password=PASSWORD, is_superuser=True, actor=SYSTEM)
+
+
+def dismiss(acme: Organization) -> Act:
+    appointed()
+    return lambda: staff.dismiss(email="staff@example.com", actor=SYSTEM)
+
+
+def sign_staff(note: Callable[[User], None]) -> Callable[[Organization], Act]:
+    def prepare(acme: Organization) -> Act:
+        person = appointed()
+        return lambda: note(person)
+
+    return prepare
+
+
 WRITES: dict[str, Write] = {
     "accounts.members.add_member": Write(add_member, "member.added", "membership"),
     "accounts.members.change_role": Write(change_role, "member.role_changed", "membership"),
@@ -446,6 +482,18 @@ WRITES: dict[str, Write] = {
     "onboarding.ensure_organization": Write(
         ensure_organization, "organization.founded", "tenant", actor="anonymous", about="new"
     ),
+    "tenants.provisioning.request_finish": Write(
+        request_finish, "tenant.provisioning_requested", "tenant", actor="system"
+    ),
+    "fleet.retry_event": Write(retry_event, "outbox.retried", "event", actor="system", about="nobody"),
+    "staff.appoint": Write(lambda acme: appointed, "staff.appointed", "user", actor="system", about="nobody"),
+    "staff.dismiss": Write(dismiss, "staff.dismissed", "user", actor="system", about="nobody"),
+    "staff.note_sign_in": Write(
+        sign_staff(staff.note_sign_in), "staff.signed_in", "user", actor="staff", about="nobody"
+    ),
+    "staff.note_sign_out": Write(
+        sign_staff(staff.note_sign_out), "staff.signed_out", "user", actor="staff", about="nobody"
+    ),
 }
 
 READS = "reads or computes only"
@@ -494,6 +542,7 @@ OTHERS: dict[str, str] = {
     "projects.documents.open_document": READS,
     "projects.documents.sign_download": READS,
     "projects.documents.check_download": READS,
+    "staff.staff_actor": READS,
     "tenants.profiles.open_logo": READS,
     "tenants.provisioning.open_tenant": IN_CALLERS,
     "tenants.provisioning.finish": "carries out what was recorded when the organization was founded",
@@ -655,8 +704,8 @@ def service_modules(name: str) -> Iterator[ModuleType]:
 
 def check_event(event: Event | ControlEvent, write: Write, acme: Organization) -> None:
     person = str(acme.owner.id)
-    if write.actor == "member":
-        assert event.actor_type == subjects.USER
+    if write.actor in ("member", "staff"):
+        assert event.actor_type == (subjects.USER if write.actor == "member" else "staff")
         assert event.actor_id not in ("", person)
     else:
         expected = (subjects.USER, person) if write.actor == "owner" else (write.actor, "")

@@ -24,10 +24,14 @@ Finder = Callable[..., Any]
 
 @dataclass(frozen=True)
 class Access:
-    """A permission, on the one thing that ``finder`` finds if given, or the reason why none is needed."""
+    """A permission, on the one thing that ``finder`` finds if given, or the reason why none is needed.
+
+    ``staff_because`` says what the platform's own staff does there; nobody else may.
+    """
 
     permission: str = ""
     public_because: str = ""
+    staff_because: str = ""
     finder: Finder | None = None
 
 
@@ -40,6 +44,12 @@ def subject_of(request: Any) -> Subject | None:
     if isinstance(user, User) and user.membership is not None:
         return subjects.of_membership(user.membership)
     return None
+
+
+def caller(request: Any) -> Subject:
+    """Who asks, for views that only members reach."""
+    subject: Any = subject_of(request)
+    return subject
 
 
 def requires(permission: str, *, on: Finder | None = None) -> Callable[[View], View]:

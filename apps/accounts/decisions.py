@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
-from django.core.exceptions import PermissionDenied
-
 from apps.tenancy.planes import TENANT, plane_of
 
+from .errors import MissingPermission
 from .models import Share
 from .permissions import ANALYTICS_VIEW, MEMBER, ORGANIZATION_READ, PROJECTS_LIST, PROJECTS_READ, RELATION_GRANTS, Role
 from .subjects import Subject
@@ -75,10 +74,10 @@ def authorize(subject: Subject | None, action: str, resource: Any = None) -> Dec
 
 
 def check(subject: Subject | None, action: str, resource: Any = None) -> None:
-    """Raise PermissionDenied, with the reason, unless ``authorize`` allows it."""
+    """Raise MissingPermission, with the reason, unless ``authorize`` allows it."""
     decision = authorize(subject, action, resource)
     if not decision:
-        raise PermissionDenied(decision.why)
+        raise MissingPermission(decision.why, action)
 
 
 def relation_to(subject: Subject, resource: Shareable) -> str | None:

@@ -1,6 +1,16 @@
 from __future__ import annotations
 
+from django.core.exceptions import PermissionDenied
+
 from apps.core.errors import DomainError, NotFoundError
+
+
+class MissingPermission(PermissionDenied):
+    """What was asked for needs a ``permission`` that the subject does not have."""
+
+    def __init__(self, why: str, permission: str) -> None:
+        super().__init__(why)
+        self.permission = permission
 
 
 class EmailUnavailable(DomainError):

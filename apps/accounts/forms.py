@@ -1,22 +1,25 @@
 from __future__ import annotations
 
+import re
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from allauth.account.forms import LoginForm
 from django import forms
+from django.conf import settings
 from django.core.validators import RegexValidator
 from django.utils import timezone
 
 from apps.audit.selectors import Filters
 
 from .choices import languages, time_zones
-from .permissions import DESCRIPTIONS
+from .permissions import DESCRIPTIONS, by_area
+from .validators import no_control_characters
 
-one_line = RegexValidator(r"^[^\x00-\x1f\x7f]*\Z", "Control characters are not allowed.")
 is_color = RegexValidator(r"^#[0-9A-Fa-f]{6}\Z", "A color has six hexadecimal digits, such as #4f39f6.")
 NEVER = "never"
 EXPIRIES = {"30": "In 30 days", "90": "In 90 days", "365": "In a year", NEVER: "Never"}
+HOST_NAME = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
 
 
 class SetPasswordForm(forms.Form):
@@ -35,6 +38,31 @@ class AddressForm(forms.Form):
     )
 
 
+class OrganizationAddressForm(forms.Form):
+    """An organization's address: its first part, or all of it, as somebody remembers or copies it."""
+
+    organization = forms.CharField(
+        max_length=253,
+        label="Address of your organization",
+        widget=forms.TextInput(
+            attrs={"autocapitalize": "none", "autocomplete": "organization", "spellcheck": "false", "autofocus": True}
+        ),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["organization"].help_text = f"For example acme, or acme.{settings.BASE_DOMAIN}."
+
+    def clean_organization(self) -> str:
+        """The host name that is meant."""
+        typed = self.cleaned_data["organization"].strip().lower()
+        host = str(typed).split("://")[-1].split("/")[0].rsplit(":", 1)[0].strip(".")
+        host = host if "." in host else f"{host}.{settings.BASE_DOMAIN}"
+        if not HOST_NAME.fullmatch(host):
+            raise forms.ValidationError("An address has letters, digits and hyphens only.")
+        return host
+
+
 class AcceptForm(SetPasswordForm):
     """A new password, or for ``known`` people the one they have."""
 
@@ -49,6 +77,46 @@ class AcceptForm(SetPasswordForm):
             field = self.fields["password"]
             field.label, field.help_text = "Your password", "The one you sign in with elsewhere on this platform."
             field.widget.attrs["autocomplete"] = "current-password"
+
+
+class RoleChoiceForm(forms.Form):
+    """One of the ``roles`` that whoever asks may give."""
+
+    role = forms.ChoiceField(label="Role")
+
+    def __init__(self, *args: Any, roles: list[tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field: Any = self.fields["role"]
+        field.choices = roles
+
+
+class InviteForm(RoleChoiceForm):
+    email = forms.EmailField(
+        max_length=254,
+        label="E-mail address",
+        help_text="We mail a link to it that works once.",
+        widget=forms.EmailInput(attrs={"autocomplete": "off"}),
+    )
+    field_order = ("email", "role")
+
+
+class RoleForm(forms.Form):
+    """A name and permissions; those that are not ``grantable`` are shown, but cannot be chosen."""
+
+    name = forms.CharField(max_length=60, validators=[no_control_characters])
+    permissions = forms.MultipleChoiceField(
+        required=False, choices=list(DESCRIPTIONS.items()), widget=forms.CheckboxSelectMultiple
+    )
+
+    def __init__(self, *args: Any, grantable: frozenset[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.grantable = grantable
+
+    @property
+    def areas(self) -> dict[str, list[forms.boundfield.BoundWidget]]:
+        """The checkboxes, under the name of what they are about."""
+        boxes = {box.data["value"]: box for box in self["permissions"].subwidgets}
+        return {area: [boxes[permission] for permission in found] for area, found in by_area().items()}
 
 
 class PasswordForm(forms.Form):
@@ -72,7 +140,7 @@ class ProfileForm(forms.Form):
     name = forms.CharField(
         max_length=150,
         required=False,
-        validators=[one_line],
+        validators=[no_control_characters],
         label="Your name",
         widget=forms.TextInput(attrs={"autocomplete": "name"}),
     )
@@ -90,13 +158,13 @@ class ProfileForm(forms.Form):
 class OrganizationForm(forms.Form):
     """How the organization shows itself."""
 
-    name = forms.CharField(max_length=200, validators=[one_line], label="Name of the organization")
+    name = forms.CharField(max_length=200, validators=[no_control_characters], label="Name of the organization")
     locale = forms.ChoiceField(label="Language")
     time_zone = forms.ChoiceField()
     brand_name = forms.CharField(
         max_length=60,
         required=False,
-        validators=[one_line],
+        validators=[no_control_characters],
         label="Name to show",
         help_text="In the navigation, in place of the organization's name.",
     )
@@ -129,7 +197,9 @@ class ApiKeyForm(forms.Form):
     """A new key, with some of the permissions that its maker has."""
 
     name = forms.CharField(
-        max_length=100, validators=[one_line], help_text="What uses it, so that you know it when you see it here."
+        max_length=100,
+        validators=[no_control_characters],
+        help_text="What uses it, so that you know it when you see it here.",
     )
     scopes = forms.MultipleChoiceField(widget=forms.CheckboxSelectMultiple, label="What it may do")
     expiry = forms.ChoiceField(choices=list(EXPIRIES.items()), initial="90", label="Expires")

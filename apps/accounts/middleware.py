@@ -138,9 +138,8 @@ def _stands(answer: Answer, token: gate.Token) -> bool:
 
 def _too_many(request: HttpRequest, answer: Answer) -> HttpResponse:
     detail = f"More than {answer.policy.quota} requests in {answer.policy.seconds} seconds."
-    response = error_response(request, 429, "too_many_requests", detail)
-    response["Retry-After"] = str(max(answer.reset_seconds, 1))
-    return response
+    headers = {"Retry-After": str(max(answer.reset_seconds, 1))}
+    return error_response(request, 429, "too_many_requests", detail, headers=headers)
 
 
 def _with_limits(response: HttpResponseBase, answer: Answer) -> HttpResponseBase:

@@ -43,6 +43,21 @@ DESCRIPTIONS: dict[str, str] = {
     INTEGRATIONS_MANAGE: "Connect other services",
 }
 ALL = frozenset(DESCRIPTIONS)
+
+# What the part before the colon is about.
+AREAS: dict[str, str] = {
+    "projects": "Projects",
+    "billing": "Billing",
+    "users": "Members",
+    "roles": "Roles",
+    "keys": "API keys",
+    "settings": "Settings",
+    "sso": "Single sign-on",
+    "flags": "Features",
+    "audit": "Audit log",
+    "analytics": "Analytics",
+    "integrations": "Integrations",
+}
 EVERYONE = frozenset({MEMBER, ORGANIZATION_READ, PROJECTS_LIST})
 
 # What a key may do besides its scopes: whoever changes something may look at what is there.
@@ -69,6 +84,15 @@ GRANTS: dict[str, frozenset[str]] = {
     Role.VIEWER: frozenset({PROJECTS_READ}),
     Role.CUSTOM: frozenset(),  # the custom role itself says
 }
+
+
+def by_area() -> dict[str, dict[str, str]]:
+    """The permissions with their descriptions, under the name of what they are about."""
+    grouped: dict[str, dict[str, str]] = {}
+    for permission, description in DESCRIPTIONS.items():
+        area = AREAS[permission.partition(":")[0]]
+        grouped.setdefault(area, {})[permission] = description
+    return grouped
 
 
 class Relation(models.TextChoices):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from .errors import UnknownRole
-from .models import CustomRole
+from .models import CustomRole, Invitation, Membership
 from .models.people import Assignment
 from .permissions import GRANTS, Role
+from .subjects import Subject
 
 BUILT_IN = (Role.OWNER, Role.ADMIN, Role.MEMBER, Role.VIEWER)
 
@@ -30,6 +32,16 @@ class Assigned:
     @property
     def permissions(self) -> frozenset[str]:
         return frozenset(self.custom_role.permissions) if self.custom_role else GRANTS[self.role]
+
+
+def may_give(actor: Subject, role: Assigned) -> bool:
+    """Nobody gives or takes more than they have, and only owners touch owners."""
+    return role.permissions <= actor.permissions and (role.role != Role.OWNER or actor.role == Role.OWNER)
+
+
+def within_reach(actor: Subject, holders: Iterable[Membership | Invitation]) -> set[UUID]:
+    """The ids of those members or invitations whose role the actor may give or take."""
+    return {holder.id for holder in holders if may_give(actor, Assigned.of(holder))}
 
 
 def named(role: str, tenant_id: UUID) -> Assigned:

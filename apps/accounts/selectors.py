@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet, Value
+from django.db.models.functions import Coalesce, Lower, NullIf
 from django.utils import timezone
 
 from apps.audit.selectors import Entry
@@ -17,8 +18,11 @@ from apps.tenancy.context import control
 from .devices import device
 from .errors import ApiKeyNotFound, InvitationNotFound, MemberNotFound, RoleNotFound
 from .models import ApiKey, CustomRole, Invitation, Membership, Session, TokenFamily, User
-from .permissions import Role
+from .permissions import GRANTS, ROLES_MANAGE, USERS_MANAGE, Role
+from .roles import BUILT_IN, Assigned, may_give
 from .subjects import API_KEY, USER, Subject
+
+GIVING = frozenset({USERS_MANAGE, ROLES_MANAGE})
 
 
 def find_member(user_id: Any, tenant_id: UUID) -> User | None:
@@ -63,13 +67,28 @@ def memberships_of_address(email: str) -> list[Membership]:
     return memberships_of(user) if user else []
 
 
+def grantors_of(permission: str, tenant_id: UUID, limit: int) -> list[Membership]:
+    """Members who can give a permission to others: nobody gives what they do not have themselves."""
+    may_give = Q(custom_role__permissions__contains=USERS_MANAGE) | Q(custom_role__permissions__contains=ROLES_MANAGE)
+    custom = may_give & Q(custom_role__permissions__contains=permission)
+    roles = [role for role, granted in GRANTS.items() if permission in granted and GIVING & granted]
+    return list(members_of(tenant_id).filter(custom | Q(role__in=roles)).order_by("created_at")[:limit])
+
+
 def members_of(tenant_id: UUID) -> QuerySet[Membership]:
     return Membership.objects.select_related("custom_role").filter(tenant_id=tenant_id)
 
 
-def get_member(tenant_id: UUID, member_id: UUID) -> Membership:
+def search_members(tenant_id: UUID, text: str) -> QuerySet[Membership]:
+    """The members whose name or address has the text in it, by what they are called."""
+    called = Lower(Coalesce(NullIf("name", Value("")), "email"))
+    matching = Q(name__icontains=text) | Q(email__icontains=text)
+    return members_of(tenant_id).filter(matching).order_by(called, "id")
+
+
+def get_member(subject: Subject, member_id: UUID) -> Membership:
     """Raises MemberNotFound."""
-    membership = members_of(tenant_id).filter(id=member_id).first()
+    membership = members_of(subject.tenant_id).filter(id=member_id).first()
     if membership is None:
         raise MemberNotFound
     return membership
@@ -106,9 +125,9 @@ def open_invitations(tenant_id: UUID) -> QuerySet[Invitation]:
     return rows.filter(tenant_id=tenant_id, accepted_at=None, revoked_at=None)
 
 
-def get_invitation(tenant_id: UUID, invitation_id: UUID) -> Invitation:
+def get_invitation(subject: Subject, invitation_id: UUID) -> Invitation:
     """Raises InvitationNotFound."""
-    invitation = open_invitations(tenant_id).filter(id=invitation_id).first()
+    invitation = open_invitations(subject.tenant_id).filter(id=invitation_id).first()
     if invitation is None:
         raise InvitationNotFound
     return invitation
@@ -118,12 +137,39 @@ def roles_of(tenant_id: UUID) -> QuerySet[CustomRole]:
     return CustomRole.objects.filter(tenant_id=tenant_id)
 
 
-def get_role(tenant_id: UUID, role_id: UUID) -> CustomRole:
+def get_role(subject: Subject, role_id: UUID) -> CustomRole:
     """Raises RoleNotFound."""
-    role = roles_of(tenant_id).filter(id=role_id).first()
+    role = roles_of(subject.tenant_id).filter(id=role_id).first()
     if role is None:
         raise RoleNotFound
     return role
+
+
+@dataclass(frozen=True)
+class RoleInfo:
+    """A role, and how many members hold it; ``custom_role`` is None for the built-in ones."""
+
+    label: str
+    permissions: frozenset[str]
+    people: int
+    custom_role: CustomRole | None = None
+
+
+def all_roles(tenant_id: UUID) -> list[RoleInfo]:
+    """The built-in roles, then the organization's own by name; two queries."""
+    holders = Membership.objects.filter(tenant_id=tenant_id).values_list("role", "custom_role_id").order_by()
+    people = {custom or role: count for role, custom, count in holders.annotate(count=Count("id"))}
+    built_in = [RoleInfo(role.label, GRANTS[role], people.get(role, 0)) for role in BUILT_IN]
+    own = roles_of(tenant_id).order_by(Lower("name"))
+    return built_in + [RoleInfo(r.name, frozenset(r.permissions), people.get(r.id, 0), r) for r in own]
+
+
+def roles_to_give(subject: Subject) -> list[tuple[str, str]]:
+    """The roles that somebody may give to others, as choices of a form."""
+    own = roles_of(subject.tenant_id).order_by(Lower("name"))
+    found = [(Assigned(role), str(role), role.label) for role in BUILT_IN]
+    found += [(Assigned(Role.CUSTOM, role), str(role.id), role.name) for role in own]
+    return [(key, label) for role, key, label in found if may_give(subject, role)]
 
 
 def api_keys_of(tenant_id: UUID) -> QuerySet[ApiKey]:

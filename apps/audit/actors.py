@@ -16,6 +16,14 @@ class Actor:
     id: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Thing:
+    """What an event is about where that is no model's row."""
+
+    type: str
+    id: str
+
+
 SYSTEM = Actor(type="system")
 ANONYMOUS = Actor(type="anonymous")  # proved by a link or a code rather than by a session
 

@@ -124,6 +124,7 @@ class ControlEvent(Occurrence):
     class Meta:
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["tenant", "-occurred_at", "-id"], name="audit_controlevent_newest"),
+            models.Index(fields=["-occurred_at", "-id"], name="audit_controlevent_recent"),
             models.Index(fields=["tenant", "transaction_id", "occurred_at"], name="audit_controlevent_sealing"),
         ]
 

@@ -12,7 +12,7 @@ from django.db import models
 from apps.tenancy.context import TenantContext, current
 from apps.tenancy.transactions import in_transaction
 
-from .actors import Actor, origin
+from .actors import Actor, Thing, origin
 from .errors import NotInTransaction
 from .forwarding import announce
 from .models import ControlEvent, Event
@@ -22,7 +22,7 @@ def record(
     action: str,
     *,
     actor: Actor,
-    resource: models.Model,
+    resource: models.Model | Thing,
     changes: Mapping[str, Any] | None = None,
     tenant_id: UUID | None = None,
     **metadata: Any,
@@ -34,14 +34,14 @@ def record(
     """
     if not in_transaction():
         raise NotInTransaction(f"{action} is recorded outside a transaction.")
-    place = origin()
+    place, thing = origin(), resource if isinstance(resource, Thing) else _thing(resource)
     fields: dict[str, Any] = {
         "actor_type": actor.type,
         "actor_id": actor.id,
         "actor_ip": place.ip,
         "action": action,
-        "resource_type": resource._meta.model_name,
-        "resource_id": str(resource.pk or ""),
+        "resource_type": thing.type,
+        "resource_id": thing.id,
         "changes": _plain(dict(changes or {})),
         "metadata": _plain({**_request(), **metadata}),
     }
@@ -61,6 +61,10 @@ def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str,
 
 def state(instance: models.Model, *fields: str) -> dict[str, Any]:
     return {field: getattr(instance, field) for field in fields}
+
+
+def _thing(row: models.Model) -> Thing:
+    return Thing(type=str(row._meta.model_name), id=str(row.pk or ""))
 
 
 def _request() -> dict[str, str]:

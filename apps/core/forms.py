@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django import forms
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 
 from .errors import DomainError
+
+
+def posted(request: HttpRequest) -> Any:
+    """What a form is bound to: the data that was sent, even if there is none, or nothing yet."""
+    return request.POST if request.method == "POST" else None
 
 
 def blame(form: forms.BaseForm, error: DomainError) -> None:
@@ -14,3 +23,7 @@ def blame(form: forms.BaseForm, error: DomainError) -> None:
 
 def status_of(form: forms.BaseForm) -> int:
     return 422 if form.errors else 200
+
+
+def form_page(request: HttpRequest, template: str, form: forms.BaseForm, **context: Any) -> HttpResponse:
+    return render(request, template, {"form": form, **context}, status=status_of(form))

@@ -13,12 +13,16 @@ from .errors import DomainError
 from .problems import AWAY, away, domain_error_response
 
 
-def content_security_policy(*, form_targets: str = "") -> str:
-    """The policy of a page; ``form_targets`` are origins that its forms may be redirected to."""
-    return (
+def content_security_policy(*, form_targets: str = "", exceptions: str = "") -> str:
+    """The policy of a page; ``form_targets`` are origins that its forms may be redirected to.
+
+    ``exceptions`` are directives in which it is looser than all others.
+    """
+    policy = (
         "default-src 'self'; base-uri 'none'; frame-ancestors 'none'; object-src 'none'; "
         f"form-action 'self' {form_targets}"
     ).strip()
+    return f"{policy}; {exceptions}" if exceptions else policy
 
 
 class RequestLogMiddleware(RequestMiddleware):  # type: ignore[misc]

@@ -11,7 +11,6 @@ import structlog
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import render
 from drf_standardized_errors.formatter import ExceptionFormatter
 from drf_standardized_errors.handler import ExceptionHandler
 from drf_standardized_errors.types import ErrorResponse
@@ -19,12 +18,14 @@ from redis import RedisError
 from rest_framework.exceptions import APIException, ParseError, ValidationError
 from rest_framework.response import Response
 
+from .error_pages import error_page
 from .errors import DomainError
 from .memory import MemoryAway
 from .parsers import ContentTooLarge
 
 AWAY = (RedisError, MemoryAway, OperationalError)
 PROBLEM_JSON = "application/problem+json"
+RETRY_SOON = {"Retry-After": "1"}
 
 
 def problem(status: int, code: str, detail: str, errors: list[dict[str, Any]] | None = None) -> dict[str, Any]:
@@ -45,22 +46,34 @@ def problem(status: int, code: str, detail: str, errors: list[dict[str, Any]] | 
 
 
 def error_response(
-    request: HttpRequest, status: int, code: str, detail: str, extra: Mapping[str, Any] | None = None
+    request: HttpRequest,
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    extra: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+    page: Mapping[str, Any] | None = None,
 ) -> HttpResponse:
-    """An error outside any view: problem+json for clients of the API, a page for everyone else."""
+    """An error outside any view: problem+json for clients of the API, a page for everyone else.
+
+    ``extra`` are further members of the problem, ``page`` is what only the page shows.
+    """
     if request.path.startswith("/api/"):
         body = {**problem(status, code, detail), **(extra or {})}
-        return JsonResponse(body, status=status, content_type=PROBLEM_JSON)
-    context = {"status": status, "title": HTTPStatus(status).phrase, "detail": detail}
-    return render(request, "errors/error.html", context, status=status)
+        response: HttpResponse = JsonResponse(body, status=status, content_type=PROBLEM_JSON)
+    else:
+        response = error_page(request, status, code, detail, headers or {}, page or {})
+    for name, value in (headers or {}).items():
+        response[name] = value
+    return response
 
 
 def domain_error_response(request: HttpRequest, error: DomainError) -> HttpResponse:
     """A broken rule outside REST framework, in its own status and words."""
-    response = error_response(request, error.status, error.code, error.message, error.extra)
-    for name, value in _headers_of(error).items():
-        response[name] = value
-    return response
+    return error_response(
+        request, error.status, error.code, error.message, extra=error.extra, headers=_headers_of(error)
+    )
 
 
 def _headers_of(error: DomainError) -> dict[str, str]:
@@ -69,6 +82,8 @@ def _headers_of(error: DomainError) -> dict[str, str]:
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    if isinstance(exception, RequestDataTooBig):
+        return error_response(request, 413, ContentTooLarge.default_code, str(ContentTooLarge.default_detail))
     return error_response(request, 400, "bad_request", "The request could not be understood.")
 
 
@@ -93,9 +108,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 def away(request: HttpRequest) -> HttpResponse:
     """A server that we need is away; whoever asked may try again."""
-    response = error_response(request, 503, ServerAway.default_code, ServerAway.default_detail)
-    response["Retry-After"] = "1"
-    return response
+    return error_response(request, 503, ServerAway.default_code, ServerAway.default_detail, headers=RETRY_SOON)
 
 
 class DomainProblem(APIException):

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
+from threading import Condition
 
 import redis
 import structlog
+from cachetools import TTLCache, cached
 from django.conf import settings
 from django.db import DatabaseError, connections
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
+from django.utils import timezone
 
 from apps.core.encryption import DecryptionError
 from apps.tenancy.context import CONTROL_ALIAS, control, use
@@ -22,6 +27,8 @@ from .services import control_migrations_missing
 log = structlog.get_logger(__name__)
 
 REDIS_TIMEOUT_SECONDS = 0.2
+KEPT_SECONDS = 5
+OK = "ok"
 
 
 class HealthMiddleware:
@@ -42,11 +49,33 @@ def alive() -> HttpResponse:
 
 
 def ready() -> HttpResponse:
-    return _report({**_databases(), "redis": _redis(), "migrations": _migrations()})
+    return _report(_checks())
 
 
 def redis_ready() -> HttpResponse:
     return _report({"redis": _redis()})
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What ``/ready`` would have said at some moment."""
+
+    checked_at: datetime
+    checks: dict[str, str]
+
+    @property
+    def is_good(self) -> bool:
+        return all(result == OK for result in self.checks.values())
+
+
+@cached(TTLCache(maxsize=1, ttl=KEPT_SECONDS), condition=Condition())
+def recent_standing() -> Standing:
+    """The last answer for a few seconds: however many people look, the servers are asked rarely."""
+    return Standing(timezone.now(), _checks())
+
+
+def _checks() -> dict[str, str]:
+    return {**_databases(), "redis": _redis(), "migrations": _migrations()}
 
 
 def _report(checks: dict[str, str]) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""Migrations of the control plane and of every tenant's schema."""
+"""Migrations of the control plane and of every tenant's schema, and events that got stuck."""
 
 from __future__ import annotations
 
@@ -6,16 +6,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 from django.core.management.commands.migrate import Command as MigrateCommand
 from django.db import connections
 from django.db.migrations.loader import MigrationLoader
 
-from apps.tenancy import blueprint, databases
+from apps.audit import services as audit
+from apps.audit.actors import Actor, Thing
+from apps.tenancy import blueprint, databases, outbox
 from apps.tenancy.context import CONTROL_ALIAS, control
 from apps.tenancy.planes import CONTROL, control_models
 from apps.tenancy.roles import PLATFORM_SCHEMA
+from apps.tenancy.transactions import atomic
 from apps.tenants.models import Placement, Pool
+
+from .errors import EventGone
+from .selectors import open_outbox
 
 LOCK = "fleet.migrations"
 
@@ -103,3 +110,15 @@ def control_migrations_missing() -> list[tuple[str, str]]:
 def _control_migrations() -> tuple[tuple[str, str], ...]:
     labels = {model._meta.app_label for model in control_models()}
     return tuple(node for node in MigrationLoader(None).graph.nodes if node[0] in labels)
+
+
+def retry_event(*, event_id: UUID, database: str, actor: Actor) -> None:
+    """Hand an event of a database's outbox over again at once. Raises EventGone.
+
+    The outbox is no part of the control plane, so the record comes first: none may be retried without one.
+    """
+    name = open_outbox(database)
+    with control("retry an event"), atomic():
+        audit.record("outbox.retried", actor=actor, resource=Thing(type="event", id=str(event_id)), database=name)
+    if not outbox.retry(event_id, database=name):
+        raise EventGone

@@ -12,14 +12,14 @@ from pathlib import Path
 
 from django.conf import settings
 
+from .composition import Composed
+
 
 @dataclass(frozen=True)
-class Mail:
+class Mail(Composed):
     name: str
-    subject: str
     to: str
     sent_at: datetime
-    text: str
 
 
 def mails() -> list[Mail]:
@@ -28,13 +28,22 @@ def mails() -> list[Mail]:
     return [_read(file) for file in files]
 
 
+def find_mail(name: str) -> Mail | None:
+    return next((mail for mail in mails() if mail.name == name), None)
+
+
 def _read(file: Path) -> Mail:
     message: EmailMessage = email.message_from_bytes(file.read_bytes(), policy=default)
-    body = message.get_body(("plain",))
     return Mail(
         name=file.stem,
         subject=str(message["Subject"]),
         to=str(message["To"]),
         sent_at=parsedate_to_datetime(str(message["Date"])),
-        text=str(body.get_content()) if body else "",
+        text=_part(message, "plain"),
+        html=_part(message, "html"),
     )
+
+
+def _part(message: EmailMessage, kind: str) -> str:
+    body = message.get_body((kind,))
+    return str(body.get_content()) if body else ""

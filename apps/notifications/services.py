@@ -7,26 +7,28 @@ from typing import Any
 
 from django.core.mail import EmailMultiAlternatives
 from django.db import IntegrityError
-from django.template.loader import render_to_string
 from django.utils import timezone
 
 from apps.tenancy.context import control
 from apps.tenancy.transactions import atomic
+from apps.tenants.branding import Brand
 
+from .composition import compose
 from .models import SentEmail
 
 KEPT = timedelta(days=30)
+PRODUCT = Brand()
 
 
-def send_email_once(*, to: str, template: str, context: dict[str, Any], key: str) -> None:
-    """Send ``emails/<template>.txt`` and ``.html`` unless it went out before; the text's first line is the subject.
+def send_email_once(*, to: str, template: str, context: dict[str, Any], key: str, brand: Brand = PRODUCT) -> None:
+    """Send the mail of a template unless it went out before.
 
     ``key`` identifies what is told to whom. The note that it was sent is committed after the mail server took it:
     a worker that dies in between makes the next one send it again, under the same Message-ID.
     """
-    subject, _, text = render_to_string(f"emails/{template}.txt", context).partition("\n")
-    message = EmailMultiAlternatives(subject.strip(), text.strip() + "\n", to=[to])
-    message.attach_alternative(render_to_string(f"emails/{template}.html", context), "text/html")
+    mail = compose(template, context, brand)
+    message = EmailMultiAlternatives(mail.subject, mail.text, to=[to])
+    message.attach_alternative(mail.html, "text/html")
     message.extra_headers["Message-ID"] = f"<{key}@tenantry>"
     try:
         with control("send a mail"), atomic():

@@ -22,8 +22,9 @@ from apps.accounts.services.people import (
 from apps.accounts.subjects import NOBODY
 from apps.tenancy import outbox
 from apps.tenancy.context import current_tenant
+from apps.tenants.branding import brand_of
 from apps.tenants.links import link
-from apps.tenants.selectors import primary_domain
+from apps.tenants.selectors import primary_domain, profile_of
 from apps.tenants.services.provisioning import READY
 
 from . import services
@@ -92,8 +93,7 @@ def send_organizations(event_id: str, user_id: str) -> None:
     person = find_person(user_id)
     if person is not None:
         found = [(m.tenant.name, link(primary_domain(m.tenant_id).domain)) for m in memberships_of(person)]
-        context = {"organizations": found}
-        send_email_once(to=person.email, template="organizations", context=context, key=event_id)
+        send_email_once(to=person.email, template="organizations", context={"links": found}, key=event_id)
 
 
 @shared_task(control_reason="clear old mail notes")
@@ -103,11 +103,10 @@ def clear_old_notes() -> None:
 
 
 def _send(template: str, *, to: str, key: str, path: str, **context: Any) -> None:
-    domain = primary_domain(current_tenant().tenant_id)
-    address = link(domain.domain, path)
-    send_email_once(
-        to=to, template=template, context={"organization": domain.tenant.name, "address": address, **context}, key=key
-    )
+    tenant_id = current_tenant().tenant_id
+    profile, domain = profile_of(tenant_id), primary_domain(tenant_id)
+    context |= {"organization": profile.name, "address": link(domain.domain, path)}
+    send_email_once(to=to, template=template, context=context, key=key, brand=brand_of(profile))
 
 
 def _path(name: str, **kwargs: Any) -> str:

@@ -7,7 +7,9 @@ from .services import NAME_MAX_LENGTH
 
 class SignUpForm(forms.Form):
     organization = forms.CharField(
-        max_length=NAME_MAX_LENGTH, widget=forms.TextInput(attrs={"autocomplete": "organization"})
+        max_length=NAME_MAX_LENGTH,
+        label="Name of your organization",
+        widget=forms.TextInput(attrs={"autocomplete": "organization", "aria-describedby": "address"}),
     )
     email = forms.EmailField(
         max_length=254, label="Your e-mail address", widget=forms.EmailInput(attrs={"autocomplete": "email"})

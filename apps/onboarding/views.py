@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -14,17 +17,35 @@ from apps.accounts.limits import SIGN_UP, count_attempt
 from apps.accounts.services.handoff import issue_handoff_code
 from apps.core.errors import DomainError
 from apps.core.middleware import content_security_policy
-from apps.tenants.links import link
-from apps.tenants.selectors import primary_domain
+from apps.fleet.health import recent_standing
+from apps.tenants.links import authority, link
+from apps.tenants.selectors import free_slug, primary_domain
+from apps.tenants.slugs import slugify
 
-from . import services
+from . import brochure, services
 from .forms import SignUpForm
+
+STATUS_SECONDS = 30
+PARTS = (  # of what /ready looks at, as people know them
+    ("database", _("Sign-in and organizations"), _("People, roles and the data of most organizations")),
+    ("tenant_databases", _("Databases of their own"), _("Organizations that have a database to themselves")),
+    ("redis", _("Mail and background work"), _("Deliveries, limits and what is worked off later")),
+    ("migrations", _("Releases"), _("The program and its data are of the same release")),
+)
 
 
 @public("the product's front page")
 @require_safe
 def landing(request: HttpRequest) -> HttpResponse:
-    return render(request, "onboarding/landing.html")
+    context = {
+        "features": brochure.FEATURES,
+        "figures": brochure.FIGURES,
+        "tiles": brochure.TILES,
+        "points": brochure.POINTS,
+        "events": brochure.HAPPENINGS,
+        "domain": settings.BASE_DOMAIN,
+    }
+    return render(request, "onboarding/landing.html", context)
 
 
 @public("organizations are founded here")
@@ -38,10 +59,37 @@ def sign_up(request: HttpRequest) -> HttpResponse:
             return _welcome(services.sign_up(**form.cleaned_data))
         except DomainError as error:
             form.add_error(error.field or None, error.message)
-    response = render(request, "onboarding/sign_up.html", {"form": form}, status=422 if form.errors else 200)
+    context = {"form": form, **_address(request.POST.get("organization", ""))}
+    response = render(request, "onboarding/sign_up.html", context, status=422 if form.errors else 200)
     hosts = link(f"*.{settings.BASE_DOMAIN}", path="")
     response["Content-Security-Policy"] = content_security_policy(form_targets=hosts)
     return response
+
+
+@public("shows the address that a new organization would get")
+@require_safe
+def address(request: HttpRequest) -> HttpResponse:
+    return render(request, "onboarding/address.html", _address(request.GET.get("organization", "")))
+
+
+@public("whether the platform works is no secret")
+@require_safe
+def status(request: HttpRequest) -> HttpResponse:
+    standing = recent_standing()
+    parts = [{"label": label, "detail": about, "result": standing.checks.get(name)} for name, label, about in PARTS]
+    context = {"standing": standing, "parts": parts, "interval": STATUS_SECONDS}
+    return render(request, "onboarding/status.html", context)
+
+
+def _address(organization: str) -> dict[str, Any]:
+    """The address for a name, and whether another organization has the one that the name alone would give."""
+    try:
+        name, _ = services.validated(organization=organization, placement="")
+    except DomainError:
+        return {}
+    plain, free = slugify(name), free_slug(name)
+    wanted, host = (authority(f"{slug}.{settings.BASE_DOMAIN}") for slug in (plain, free))
+    return {"wanted": wanted, "host": host if free else "", "is_free": plain == free}
 
 
 def _welcome(founded: services.SignUp) -> HttpResponse:

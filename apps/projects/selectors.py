@@ -84,6 +84,14 @@ def allowed_on(subject: Subject, resource: Project | Document) -> set[str]:
     return {action for action in actions if authorize(subject, action, resource)}
 
 
+def shown_values(project: Project) -> list[tuple[str, Any]]:
+    """The labels and values of a project's custom fields, in the order they were defined."""
+    values = project.custom_fields
+    if not values:
+        return []
+    return [(field.label, values[field.key]) for field in CustomField.objects.all() if field.key in values]
+
+
 def custom_fields() -> QuerySet[CustomField]:
     return CustomField.objects.all()
 

@@ -1,28 +1,25 @@
 from django.urls import path
 
-from . import field_views, views
+from .views import documents, fields, projects, shares
+
+DOCUMENT = "projects/<uuid:project_id>/documents/<uuid:document_id>"
 
 app_name = "projects"
 urlpatterns = [
-    path("projects/", views.project_list, name="list"),
-    path("projects/new/", views.project_create, name="create"),
-    path("projects/<uuid:project_id>/", views.project_detail, name="detail"),
-    path("projects/<uuid:project_id>/edit/", views.project_edit, name="edit"),
-    path("projects/<uuid:project_id>/delete/", views.project_delete, name="delete"),
-    path("projects/<uuid:project_id>/documents/", views.document_upload, name="document-upload"),
-    path("projects/<uuid:project_id>/documents/<uuid:document_id>/", views.document_link, name="document-link"),
-    path(
-        "projects/<uuid:project_id>/documents/<uuid:document_id>/file/",
-        views.document_download,
-        name="document-download",
-    ),
-    path(
-        "projects/<uuid:project_id>/documents/<uuid:document_id>/delete/",
-        views.document_delete,
-        name="document-delete",
-    ),
-    path("settings/fields/", field_views.field_list, name="fields"),
-    path("settings/fields/new/", field_views.field_create, name="field-create"),
-    path("settings/fields/<uuid:field_id>/", field_views.field_edit, name="field-edit"),
-    path("settings/fields/<uuid:field_id>/delete/", field_views.field_delete, name="field-delete"),
+    path("projects/", projects.project_list, name="list"),
+    path("projects/new/", projects.project_create, name="create"),
+    path("projects/<uuid:project_id>/", projects.project_detail, name="detail"),
+    path("projects/<uuid:project_id>/edit/", projects.project_edit, name="edit"),
+    path("projects/<uuid:project_id>/delete/", projects.project_delete, name="delete"),
+    path("projects/<uuid:project_id>/shares/", shares.project_shares, name="shares"),
+    path("projects/<uuid:project_id>/share/", shares.project_share, name="share"),
+    path("projects/<uuid:project_id>/unshare/", shares.project_unshare, name="unshare"),
+    path("projects/<uuid:project_id>/documents/", documents.document_upload, name="document-upload"),
+    path(f"{DOCUMENT}/", documents.document_link, name="document-link"),
+    path(f"{DOCUMENT}/file/", documents.document_download, name="document-download"),
+    path(f"{DOCUMENT}/delete/", documents.document_delete, name="document-delete"),
+    path("settings/fields/", fields.field_list, name="fields"),
+    path("settings/fields/new/", fields.field_create, name="field-create"),
+    path("settings/fields/<uuid:field_id>/", fields.field_edit, name="field-edit"),
+    path("settings/fields/<uuid:field_id>/delete/", fields.field_delete, name="field-delete"),
 ]

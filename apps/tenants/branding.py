@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from .models import Profile
+
 Color = tuple[int, int, int]
 
 BLACK, WHITE = (0, 0, 0), (255, 255, 255)
-DEFAULT_COLOR = "#4f39f6"
+PRODUCT_NAME, DEFAULT_COLOR = "Tenantry", "#4f39f6"
+LIGHT_LINE, DARK_LINE = "#71717a", "#85858f"
+LOST = 1.5  # a shape with less contrast than this to what is around it needs a line
 LEGIBLE = 4.5  # WCAG 2.2, 1.4.3, level AA
 STEPS = 50
 STRONGER = 0.2
@@ -92,3 +96,29 @@ def _linear(channel: float) -> float:
 
 def _shades(*colors: Color) -> Shades:
     return Shades(*("#" + bytes(color).hex() for color in colors))
+
+
+@dataclass(frozen=True)
+class Brand:
+    """An organization's name and color in its mails."""
+
+    name: str = PRODUCT_NAME
+    color: str = DEFAULT_COLOR
+
+    @property
+    def ink(self) -> str:
+        """White or black, whichever reads better on the color; one of them always has 4.5:1."""
+        return max(("#ffffff", "#000000"), key=lambda ink: contrast(parsed(ink), parsed(self.color)))
+
+    @property
+    def light_edge(self) -> str:
+        """The color of a line around the brand's color on a light card: unless the color is lost there, itself."""
+        return LIGHT_LINE if contrast(parsed(self.color), LIGHT_BASE) < LOST else self.color
+
+    @property
+    def dark_edge(self) -> str:
+        return DARK_LINE if contrast(parsed(self.color), DARK_BASE) < LOST else self.color
+
+
+def brand_of(profile: Profile) -> Brand:
+    return Brand(name=profile.brand_name or profile.name, color=profile.brand_color or DEFAULT_COLOR)

@@ -18,6 +18,7 @@ from apps.core.problems import error_response
 from apps.tenancy.context import Context, iterate_inside, use
 
 from .directory import Entry, OutOfDate, directory
+from .links import apex_link
 from .models import Tenant
 
 log = structlog.get_logger(__name__)
@@ -56,7 +57,8 @@ class TenantMiddleware(TenantMainMiddleware):  # type: ignore[misc]
             context = tenant.context()
         except DecryptionError as error:
             log.error("tenant_database_credentials_unreadable", tenant=tenant.slug, error=str(error))
-            return _try_again(request, "temporarily_unavailable", f"{tenant.name} cannot be reached right now.")
+            detail = f"{tenant.name} cannot be reached right now."
+            return _try_again(request, tenant, "temporarily_unavailable", detail)
         return self._run(request, tenant, context)
 
     @staticmethod
@@ -81,19 +83,22 @@ def refusal_for(request: HttpRequest, tenant: Tenant | None) -> HttpResponse | N
     if tenant is None or tenant.status == Tenant.Status.ERASED:
         return _unknown(request)
     if tenant.is_held:
-        return error_response(request, 403, "tenant_held", f"{tenant.name} is on hold: {tenant.hold_reason}")
+        detail = f"{tenant.name} is on hold: {tenant.hold_reason}"
+        page = {"tenant": tenant, "reason": tenant.hold_reason}
+        return error_response(request, 403, "tenant_held", detail, page=page)
     if tenant.status == Tenant.Status.PROVISIONING:
-        return _try_again(request, "tenant_provisioning", f"{tenant.name} is being prepared.")
+        return _try_again(request, tenant, "tenant_provisioning", f"{tenant.name} is being prepared.")
     if tenant.status == Tenant.Status.DEACTIVATED:
-        return error_response(request, 403, "tenant_deactivated", f"{tenant.name} has been deactivated.")
+        detail = f"{tenant.name} has been deactivated."
+        return error_response(request, 403, "tenant_deactivated", detail, page={"tenant": tenant})
     return None
 
 
-def _try_again(request: HttpRequest, code: str, detail: str) -> HttpResponse:
-    response = error_response(request, 503, code, detail)
-    response["Retry-After"] = response["Refresh"] = str(RETRY_AFTER_SECONDS)
-    return response
+def _try_again(request: HttpRequest, tenant: Tenant, code: str, detail: str) -> HttpResponse:
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS), "Refresh": str(RETRY_AFTER_SECONDS)}
+    return error_response(request, 503, code, detail, headers=headers, page={"tenant": tenant})
 
 
 def _unknown(request: HttpRequest) -> HttpResponse:
-    return error_response(request, 404, "unknown_host", "No organization answers at this address.")
+    page = {"start": apex_link(), "find": apex_link("/find-organizations/")}
+    return error_response(request, 404, "unknown_host", "No organization answers at this address.", page=page)

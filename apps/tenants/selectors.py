@@ -6,6 +6,7 @@ from uuid import UUID
 
 from apps.tenancy.context import control
 
+from . import slugs
 from .models import Domain, Profile, Tenant, TenantDatabase
 
 
@@ -31,6 +32,14 @@ def all_tenants() -> list[Tenant]:
 def tenant_for_slug(slug: str) -> Tenant | None:
     with control("find tenant"):
         return Tenant.objects.with_placement().filter(slug=slug).first()
+
+
+def free_slug(name: str) -> str:
+    """The slug that an organization of this name would get now; empty if that is left to chance."""
+    numbered = slugs.numbered(name)
+    with control("check an address"):
+        taken = set(Tenant.objects.filter(slug__in=numbered).values_list("slug", flat=True))
+    return next((slug for slug in numbered if slug not in taken), "")
 
 
 def tenant_by_id(tenant_id: UUID) -> Tenant | None:

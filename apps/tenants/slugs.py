@@ -26,11 +26,14 @@ def slugify(name: str) -> str:
     return slug or FALLBACK
 
 
+def numbered(name: str) -> list[str]:
+    """The plain slug, and a few numbered."""
+    slug = slugify(name)
+    return [slug, *(f"{slug}-{number}" for number in range(2, 6))]
+
+
 def candidates(name: str) -> Iterator[str]:
     """Slugs to try in turn: the plain one, a few numbered, then random ones."""
-    slug = slugify(name)
-    yield slug
-    for number in range(2, 6):
-        yield f"{slug}-{number}"
+    yield from numbered(name)
     for _ in range(20):
-        yield f"{slug}-{secrets.token_hex(3)}"
+        yield f"{slugify(name)}-{secrets.token_hex(3)}"

@@ -7,10 +7,10 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from apps.accounts.models import User
+from apps.core.theme import theme_of
 from apps.tenants.models import Profile, Tenant
 
 from .navigation import ACCOUNT, MAIN, entries
-from .theme import THEME_COOKIE, THEMES
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,7 @@ def brand_of(tenant: Tenant) -> Brand:
 
 def surroundings(request: HttpRequest) -> dict[str, Any]:
     """The theme somebody chose, and where a member can go."""
-    chosen = request.COOKIES.get(THEME_COOKIE, "")
-    around: dict[str, Any] = {"theme": chosen if chosen in THEMES else ""}
+    around: dict[str, Any] = {"theme": theme_of(request)}
     user, tenant = getattr(request, "user", None), getattr(request, "tenant", None)
     membership = user.membership if isinstance(user, User) else None
     if tenant is not None:

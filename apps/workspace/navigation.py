@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.urls import reverse
 
-from apps.accounts.permissions import AUDIT_VIEW, KEYS_MANAGE, SETTINGS_MANAGE
+from apps.accounts.permissions import AUDIT_VIEW, KEYS_MANAGE, SETTINGS_MANAGE, USERS_MANAGE
 
 EVERYONE = ""
 
@@ -25,6 +25,9 @@ class Place:
 MAIN = (
     Place("Overview", "layout-dashboard", "overview"),
     Place("Projects", "folder", "projects:list"),
+    Place("Members", "users", "members"),
+    Place("Invitations", "mail", "invitations", USERS_MANAGE),
+    Place("Roles", "shield-check", "roles"),
     Place("Audit log", "scroll-text", "audit-log", AUDIT_VIEW),
     Place("API keys", "key-round", "api-keys-page", KEYS_MANAGE),
     Place("Settings", "settings", "settings", SETTINGS_MANAGE),

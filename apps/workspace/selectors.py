@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from uuid import UUID
 
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, Sum
 from django.db.models.functions import TruncDate
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.http import urlencode
 
-from apps.accounts.models import Membership
-from apps.accounts.permissions import PROJECTS_WRITE, SETTINGS_MANAGE
-from apps.accounts.selectors import actor_names, members_of, open_invitations
+from apps.accounts.permissions import PROJECTS_WRITE, SETTINGS_MANAGE, USERS_MANAGE
+from apps.accounts.selectors import actor_names, members_of, open_invitations, search_members
 from apps.accounts.subjects import Subject
 from apps.audit.models import ControlEvent, Event
 from apps.audit.selectors import Entry, events_page
@@ -76,6 +76,8 @@ def steps(subject: Subject, *, projects: int, documents: int, people: int) -> li
     if PROJECTS_WRITE in may:
         found.append(Step("Create a project", reverse("projects:create"), projects > 0))
         found.append(Step("Upload a document", reverse("projects:list"), documents > 0))
+    if USERS_MANAGE in may:
+        found.append(Step("Invite a colleague", reverse("invite"), people > 1))
     if SETTINGS_MANAGE in may:
         profile = profile_of(subject.tenant_id)
         found.append(Step("Choose your colors", reverse("settings"), bool(profile.brand_color) or profile.has_logo))
@@ -98,9 +100,8 @@ def documents_found(subject: Subject, text: str) -> list[Hit]:
 
 
 def members_found(subject: Subject, text: str) -> list[Hit]:
-    matching = Q(name__icontains=text) | Q(email__icontains=text)
-    rows: list[Membership] = list(members_of(subject.tenant_id).filter(matching).order_by("email")[:HITS])
-    return [Hit(m.display_name, m.email, "user", reverse("overview")) for m in rows]
+    rows = search_members(subject.tenant_id, text)[:HITS]
+    return [Hit(m.display_name, m.email, "user", f"{reverse('members')}?{urlencode({'q': m.email})}") for m in rows]
 
 
 def matches(label: str, text: str) -> bool:

@@ -11,12 +11,13 @@ from django.views.decorators.http import require_POST, require_safe
 
 from apps.accounts.access import public, requires, subject_of
 from apps.accounts.permissions import AUDIT_VIEW, MEMBER
+from apps.core.theme import THEME_COOKIE, THEME_SECONDS, THEMES
 from apps.projects.selectors import projects_for
 
 from . import selectors
+from .forms import SpecimenForm
 from .navigation import ACCOUNT, MAIN, entries
 from .selectors import Hit
-from .theme import THEME_COOKIE, THEME_SECONDS, THEMES
 
 RECENT = 6
 
@@ -78,7 +79,9 @@ def theme(request: HttpRequest) -> HttpResponse:
 def components(request: HttpRequest) -> HttpResponse:
     """Every component of the pages, on one page."""
     values = [(f"{day} Nov", float(day * 37 % 23 + day)) for day in range(1, 21)]
-    return render(request, "workspace/components.html", {"values": values})
+    tabs = [{"label": label, "url": f"#{label}", "is_current": label == "First"} for label in ("First", "Second")]
+    form = SpecimenForm({"name": "", "agreed": True})
+    return render(request, "workspace/components.html", {"values": values, "tabs": tabs, "form": form})
 
 
 def _subject(request: HttpRequest) -> Any:

@@ -10,6 +10,7 @@ document.addEventListener("htmx:afterSwap", (event) => {
     if (!dialog().open) dialog().showModal();
     dialog().querySelector("[autofocus], input:not([type=hidden]), select, textarea, button")?.focus();
   }
+  if (event.detail.target.id === "dialog-page") document.querySelector("#dialog-page .invalid :is(input, select, textarea)")?.focus();
 });
 
 document.addEventListener("click", (event) => {
@@ -125,3 +126,23 @@ document.addEventListener("change", (event) => {
   if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
 });
 for (const button of document.querySelectorAll("[data-without-script]")) button.hidden = true;
+
+// Passwords can be looked at.
+function offerReveal(root) {
+  for (const button of root.querySelectorAll("[data-reveal]")) button.hidden = false;
+}
+
+offerReveal(document);
+document.addEventListener("htmx:afterSettle", (event) => offerReveal(event.target));
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-reveal]");
+  if (!button) return;
+  const field = document.getElementById(button.dataset.reveal);
+  const shown = field.type === "password";
+  field.type = shown ? "text" : "password";
+  button.setAttribute("aria-pressed", String(shown));
+});
+document.addEventListener("submit", (event) => {
+  // Browsers offer to keep what is in a password field only.
+  for (const button of event.target.querySelectorAll("[data-reveal][aria-pressed=true]")) button.click();
+});

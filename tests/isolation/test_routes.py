@@ -23,11 +23,17 @@ FORM = {"name": "overwritten", "description": "overwritten"}
 
 # Every route of a tenant's host by name, and the ids that it takes. A route that is missing here fails.
 TENANT_ROUTES: dict[str, tuple[str, ...]] = {
+    "overview": (),
+    "search": (),
+    "theme": (),
     "projects:list": (),
     "projects:create": (),
     "projects:detail": ("project_id",),
     "projects:edit": ("project_id",),
     "projects:delete": ("project_id",),
+    "projects:shares": ("project_id",),
+    "projects:share": ("project_id",),
+    "projects:unshare": ("project_id",),
     "projects:document-upload": ("project_id",),
     "projects:document-link": ("project_id", "document_id"),
     "projects:document-download": ("project_id", "document_id"),
@@ -40,6 +46,19 @@ TENANT_ROUTES: dict[str, tuple[str, ...]] = {
     "account_logout": (),
     "account_signup": (),
     "handoff": (),
+    "members": (),
+    "leave": (),
+    "member-role": ("member_id",),
+    "member-ownership": ("member_id",),
+    "member-remove": ("member_id",),
+    "invitations": (),
+    "invite": (),
+    "invitation-resend": ("invitation_id",),
+    "invitation-revoke": ("invitation_id",),
+    "roles": (),
+    "role-create": (),
+    "role": ("role_id",),
+    "role-delete": ("role_id",),
     "profile": (),
     "send-verification": (),
     "security": (),
@@ -106,6 +125,23 @@ TENANT_ROUTES: dict[str, tuple[str, ...]] = {
     "api-docs": (),
     "jwks": (),
 }
+# The models that staff sees on the apex, and what can be done there with one of them besides looking.
+STAFF_MODELS: dict[str, tuple[str, ...]] = {
+    "tenants_tenant": ("hold", "release", "resume"),
+    "tenants_domain": (),
+    "tenants_placement": (),
+    "tenants_pool": (),
+    "accounts_membership": (),
+    "accounts_user": (),
+    "audit_controlevent": (),
+}
+STAFF_ROUTES = {
+    *(f"admin:{name}" for name in ("index", "login", "logout", "jsi18n", "search", "app_list", "None")),
+    *(f"admin:{model}_{page}" for model in STAFF_MODELS for page in ("changelist", "change", "history")),
+    *(f"admin:{model}_{act}" for model, acts in STAFF_MODELS.items() for act in acts),
+    "staff-outbox",
+    "staff-outbox-retry",
+}
 
 
 def is_api(route: str) -> bool:
@@ -114,7 +150,21 @@ def is_api(route: str) -> bool:
 
 
 API_ROUTES = {name for name in TENANT_ROUTES if is_api(name)} | {"jwks"}
-CONTROL_ROUTES = {"landing", "sign-up", "api-register", "dev-inbox", "find-organizations", *API_ROUTES}
+DEV_ROUTES = {"dev-inbox", "dev-mail", "dev-mail-html", "dev-templates", "dev-template", "dev-template-html"}
+CONTROL_ROUTES = {
+    "landing",
+    "sign-up",
+    "sign-up-address",
+    "status",
+    "theme",
+    "components",
+    "choose-organization",
+    "find-organizations",
+    "api-register",
+    *DEV_ROUTES,
+    *API_ROUTES,
+    *STAFF_ROUTES,
+}
 PROVEN_BY_TOKEN = {"set-password", "accept-invitation", "verify-email"}
 WITH_IDS = [name for name, ids in TENANT_ROUTES.items() if ids and name not in PROVEN_BY_TOKEN]
 WITHOUT_IDS = [name for name in TENANT_ROUTES if name not in WITH_IDS]
@@ -149,7 +199,8 @@ def test_routes__all__declare_a_permission_or_why_they_need_none(urlconf):
         access = getattr(pattern.callback, "access", None)
         if api is None:
             assert isinstance(access, Access), f"{name} declares nothing"
-            assert access.permission in ALL | EVERYONE or access.public_because, name
+            assert access.permission in ALL | EVERYONE or access.public_because or access.staff_because, name
+            assert bool(access.staff_because) == (name in STAFF_ROUTES - {"admin:login"}), name
         else:
             declared = getattr(api, "permissions_by_method", {})
             handled = {m.upper() for m in api.http_method_names if hasattr(api, m)}

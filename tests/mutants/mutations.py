@@ -17,6 +17,7 @@ class Mutation:
 TENANCY, ACCOUNTS = "apps/tenancy", "apps/accounts"
 TOKENS, MEMBERS, AUDIT = ("tests/test_tokens.py",), ("tests/test_members.py",), ("tests/test_audit.py",)
 RIGHTS = ("tests/isolation/test_rights.py",)
+STAFF = ("tests/test_staff.py",)
 
 MUTATIONS = [
     Mutation(
@@ -282,5 +283,12 @@ MUTATIONS = [
         "pg_snapshot_xmin",
         "pg_snapshot_xmax",
         AUDIT,
+    ),
+    Mutation(
+        "tenants shown to all staff",
+        "apps/staff/access.py",
+        "isinstance(user, User) and user.is_superuser",
+        "isinstance(user, User)",
+        STAFF,
     ),
 ]

@@ -2,53 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from apps.accounts.selectors import memberships_of
 from apps.accounts.services import tokens
+from tests.browsing import ROOT, serving
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).resolve().parents[2]
 CHECKS = "not_a_server_error,content_type_conformance,response_schema_conformance,response_headers_conformance"
 # These end the session that the requests are made with, or the organization's last owner.
 LEFT_OUT = r"/(logout|logout-everywhere|password|sessions/\{session_id\}|leave|ownership)$"
-
-
-@contextmanager
-def serving() -> Iterator[int]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings_test", "LOG_LEVEL": "ERROR"}
-    command = ["-m", "granian", "--interface", "wsgi", "--port", str(port), "--workers", "1", "--blocking-threads", "2"]
-    server = subprocess.Popen(
-        [sys.executable, *command, "--log-level", "error", "config.wsgi:application"],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            with socket.socket() as client:
-                if client.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.1)
-        yield port
-    finally:
-        server.terminate()
-        server.wait(timeout=20)
 
 
 def test_api__under_generated_requests__keeps_to_its_description(acme, tmp_path):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -16,13 +15,13 @@ from pathlib import Path
 
 import psutil
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
+
+from tests.browsing import browsing
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or "/usr/bin/chromium"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 OURS = {"DATABASE_URL", "DATABASE_OWNER_URL", "DATABASE_OPERATOR_URL", "REDIS_URL", "SECRET_KEY", "MASTER_KEYS"}
 
 
@@ -64,10 +63,8 @@ def answers(port: int) -> bool:
 
 @contextmanager
 def browser() -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield chromium.new_page()
-        chromium.close()
+    with browsing() as opened:
+        yield opened.new_page()
 
 
 def test_product__started_twice__signs_somebody_up_and_keeps_what_they_made(tmp_path):
@@ -79,20 +76,21 @@ def test_product__started_twice__signs_somebody_up_and_keeps_what_they_made(tmp_
         page.fill("[name=organization]", "Browser & Co")
         page.fill("[name=email]", "owner@browser.example")
         page.fill("[name=password]", "a password that is long enough")
-        page.click("button[type=submit]")
+        page.click("main button[type=submit]")
         page.wait_for_url(f"http://browser-co.localhost:{port}/")
-        page.click("text=Create the first one")
+        page.click("text=Create a project")
         page.fill("[name=name]", "Kept")
         page.click("button:has-text('Create project')")
         page.set_input_files("[name=file]", {"name": "a.txt", "mimeType": "text/plain", "buffer": b"content"})
-        page.click("button:has-text('Upload')")
+        page.click("#upload button")
         with page.expect_download() as download:
             page.click("text=a.txt")
         assert Path(download.value.path()).read_bytes() == b"content"
         wait_for_mail(page, port, "Browser & Co is ready")
         for slug in ("acme", "globex", "initech"):
             sign_in(page, port, slug)
-            assert page.locator("td a").count() == 3
+            page.goto(f"http://{slug}.localhost:{port}/projects/")
+            assert page.locator("tbody th a").count() == 3
 
     assert [p.cmdline() for p in processes_of(data_dir)] == []
 
@@ -100,15 +98,17 @@ def test_product__started_twice__signs_somebody_up_and_keeps_what_they_made(tmp_
         page.goto(f"http://browser-co.localhost:{port}/sign-in/")
         page.fill("[name=login]", "owner@browser.example")
         page.fill("[name=password]", "a password that is long enough")
-        page.click("button[type=submit]")
-        assert page.locator("td a").all_inner_texts() == ["Kept"]
+        page.click("main button[type=submit]")
+        page.wait_for_url(f"http://browser-co.localhost:{port}/")
+        page.goto(f"http://browser-co.localhost:{port}/projects/")
+        assert page.locator("tbody th a").all_inner_texts() == ["Kept"]
 
 
 def sign_in(page: Page, port: int, slug: str) -> None:
     page.goto(f"http://{slug}.localhost:{port}/sign-in/")
     page.fill("[name=login]", f"owner@{slug}.example")
     page.fill("[name=password]", f"demo password for {slug}")
-    page.click("button[type=submit]")
+    page.click("main button[type=submit]")
     page.wait_for_url(f"http://{slug}.localhost:{port}/")
 
 

@@ -23,8 +23,8 @@ from ..models import ApiKey, CustomRole
 from ..permissions import KEYS_MANAGE, ORGANIZATION_READ, ROLES_MANAGE, SETTINGS_MANAGE, USERS_MANAGE
 from ..resources import ResourceView, allow
 from ..services import api_keys, roles
-from ..subjects import Subject
-from .people import LOCALE, no_control_characters
+from ..validators import no_control_characters
+from .people import LOCALE
 
 
 class OrganizationDetailSerializer(serializers.Serializer[Any]):
@@ -159,17 +159,13 @@ class RolesView(ResourceView):
         return self.answer(RoleSerializer, role, status=status.HTTP_201_CREATED)
 
 
-def find_role(subject: Subject, role_id: UUID) -> CustomRole:
-    return selectors.get_role(subject.tenant_id, role_id)
-
-
 class RoleView(ResourceView):
     """One role of the organization's own."""
 
     permissions_by_method: ClassVar[dict[str, str]] = allow(
         GET=ORGANIZATION_READ, PATCH=ROLES_MANAGE, DELETE=ROLES_MANAGE
     )
-    finder = staticmethod(find_role)
+    finder = staticmethod(selectors.get_role)
 
     @extend_schema(responses=RoleSerializer)
     def get(self, request: Request, role_id: UUID) -> Response:

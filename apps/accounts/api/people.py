@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 from uuid import UUID
 from zoneinfo import available_timezones
 
-from django.core.validators import RegexValidator
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.request import Request
@@ -21,10 +20,9 @@ from ..resources import ResourceView, allow
 from ..roles import named
 from ..serializers import TokensSerializer, described
 from ..services import invitations, members, people, sessions, tokens
-from ..subjects import Subject
+from ..validators import no_control_characters
 
 LOCALE = r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*\Z"
-no_control_characters = RegexValidator(r"^[^\x00-\x1f\x7f]*\Z", "Control characters are not allowed.")
 
 
 class MemberSerializer(serializers.ModelSerializer[Membership]):
@@ -178,17 +176,13 @@ class MembersView(ResourceView):
         return self.listed(selectors.members_of(self.subject.tenant_id), MemberSerializer)
 
 
-def find_member(subject: Subject, member_id: UUID) -> Membership:
-    return selectors.get_member(subject.tenant_id, member_id)
-
-
 class MemberView(ResourceView):
     """One member."""
 
     permissions_by_method: ClassVar[dict[str, str]] = allow(
         GET=ORGANIZATION_READ, PATCH=USERS_MANAGE, DELETE=USERS_MANAGE
     )
-    finder = staticmethod(find_member)
+    finder = staticmethod(selectors.get_member)
 
     @extend_schema(responses=MemberSerializer)
     def get(self, request: Request, member_id: UUID) -> Response:
@@ -210,7 +204,7 @@ class OwnershipView(ResourceView):
     """Make a member the owner in the caller's place."""
 
     permissions_by_method: ClassVar[dict[str, str]] = allow(POST=USERS_MANAGE)
-    finder = staticmethod(find_member)
+    finder = staticmethod(selectors.get_member)
 
     @extend_schema(request=None, responses=MemberSerializer)
     def post(self, request: Request, member_id: UUID) -> Response:
@@ -248,15 +242,11 @@ class InvitationsView(ResourceView):
         return self.answer(InvitationSerializer, invitation, status=status.HTTP_201_CREATED)
 
 
-def find_invitation(subject: Subject, invitation_id: UUID) -> Invitation:
-    return selectors.get_invitation(subject.tenant_id, invitation_id)
-
-
 class InvitationView(ResourceView):
     """One open invitation."""
 
     permissions_by_method: ClassVar[dict[str, str]] = allow(GET=USERS_MANAGE, DELETE=USERS_MANAGE)
-    finder = staticmethod(find_invitation)
+    finder = staticmethod(selectors.get_invitation)
 
     @extend_schema(responses=InvitationSerializer)
     def get(self, request: Request, invitation_id: UUID) -> Response:
@@ -272,7 +262,7 @@ class ResendView(ResourceView):
     """Mail a new link; the one before stops working."""
 
     permissions_by_method: ClassVar[dict[str, str]] = allow(POST=USERS_MANAGE)
-    finder = staticmethod(find_invitation)
+    finder = staticmethod(selectors.get_invitation)
 
     @extend_schema(request=None, responses=InvitationSerializer)
     def post(self, request: Request, invitation_id: UUID) -> Response:

@@ -29,6 +29,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     email = models.EmailField(unique=True)
     is_active = models.BooleanField(default=True)
+    is_staff = models.BooleanField(default=False)  # may sign in where the platform is run
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = UserManager()
@@ -44,6 +45,10 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return self.email
+
+    def get_full_name(self) -> str:
+        """What to call somebody of whom the address is all that is known."""
+        return self.email.partition("@")[0]
 
 
 class CustomRole(models.Model):

@@ -30,8 +30,7 @@ from ..errors import (
     InvitationRefused,
 )
 from ..models import Invitation, Membership, User
-from ..permissions import Role
-from ..roles import Assigned
+from ..roles import Assigned, may_give
 from ..subjects import Subject
 from . import members, people
 
@@ -197,7 +196,7 @@ def _renew(invitation: Invitation) -> None:
 
 
 def _check_reach(actor: Subject, role: Assigned) -> None:
-    if role.permissions - actor.permissions or (role.role == Role.OWNER and actor.role != Role.OWNER):
+    if not may_give(actor, role):
         raise BeyondOwnRights(field="role")
 
 

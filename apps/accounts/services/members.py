@@ -22,7 +22,7 @@ from .. import revocation
 from ..errors import AlreadyMember, BeyondOwnRights, LastOwner, MemberNotFound
 from ..models import Membership, User
 from ..permissions import Role
-from ..roles import Assigned
+from ..roles import Assigned, may_give
 from ..subjects import Subject
 from . import sessions
 
@@ -141,10 +141,7 @@ def _locked(tenant_id: UUID, member_id: UUID) -> Membership:
 
 
 def _check_reach(actor: Subject, membership: Membership, role: Assigned) -> None:
-    """Only owners touch owners, and nobody hands out more than they have."""
-    beyond = (membership.permissions | role.permissions) - actor.permissions
-    owners_only = Role.OWNER in (membership.role, role.role) and actor.role != Role.OWNER
-    if beyond or owners_only:
+    if not (may_give(actor, Assigned.of(membership)) and may_give(actor, role)):
         raise BeyondOwnRights(field="role")
 
 

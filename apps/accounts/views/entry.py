@@ -7,6 +7,7 @@ from uuid import UUID
 
 from allauth.account import views as allauth_views
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -17,12 +18,14 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps.core.errors import DomainError
+from apps.core.middleware import content_security_policy
 from apps.tenancy.context import control
-from apps.tenants.links import apex_link
+from apps.tenants.links import apex_link, link
+from apps.tenants.selectors import tenant_for_host
 
 from ..access import in_control, public, requires, subject_of
 from ..errors import HandoffRefused
-from ..forms import AcceptForm, AddressForm, SetPasswordForm
+from ..forms import AcceptForm, AddressForm, OrganizationAddressForm, SetPasswordForm
 from ..limits import INVITATION, LOOKUP, RESET, SIGN_IN, count_attempt
 from ..models import Membership
 from ..permissions import MEMBER
@@ -45,7 +48,8 @@ def sign_in(request: HttpRequest) -> HttpResponseBase:
 
 @in_control("sign-in")
 def _sign_in(request: HttpRequest) -> HttpResponseBase:
-    return allauth_views.login(request)
+    view = allauth_views.LoginView.as_view(extra_context={"elsewhere": apex_link("/sign-in/")})
+    return view(request)  # type: ignore[no-any-return]
 
 
 @public("whoever is signed in may leave")
@@ -140,6 +144,22 @@ def find_organizations(request: HttpRequest) -> HttpResponse:
         except DomainError as error:
             _blame(form, error)
     return _page(request, "account/find_organizations.html", {"form": form})
+
+
+@public("whoever has not said which organization they mean cannot be signed in to one")
+@require_http_methods(["GET", "HEAD", "POST"])
+def choose_organization(request: HttpRequest) -> HttpResponse:
+    """Lead from the apex to the sign-in page of the organization with this address."""
+    form = OrganizationAddressForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        host = form.cleaned_data["organization"]
+        if tenant_for_host(host) is not None:
+            return HttpResponseRedirect(link(host, "/sign-in/"))
+        form.add_error("organization", f"No organization answers at {host}.")
+    response = _page(request, "account/choose_organization.html", {"form": form})
+    hosts = link(f"*.{settings.BASE_DOMAIN}", path="")
+    response["Content-Security-Policy"] = content_security_policy(form_targets=hosts)
+    return response
 
 
 @public("leads to the page where organizations are founded")

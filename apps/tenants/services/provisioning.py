@@ -12,12 +12,14 @@ from django.db import IntegrityError
 from django.db.models import F
 from django.utils import timezone
 
+from apps.audit import services as audit
+from apps.audit.actors import Actor
 from apps.tenancy import blueprint, databases, outbox, server
 from apps.tenancy.context import control
 from apps.tenancy.transactions import atomic
 
 from .. import slugs
-from ..errors import SlugTaken, TenantNotFound
+from ..errors import IllegalTransition, SlugTaken, TenantNotFound
 from ..models import Domain, Placement, Pool, Tenant, TenantDatabase
 from . import schema_store
 
@@ -57,6 +59,19 @@ def finish(tenant_id: UUID) -> Tenant:
             if tenant.status == Tenant.Status.PROVISIONING:
                 _claim(tenant)
         return tenant
+
+
+def request_finish(*, tenant_id: UUID, actor: Actor) -> Tenant:
+    """Ask the provisioner once more for what an unfinished tenant waits for. Raises IllegalTransition."""
+    with control("resume provisioning"), atomic():
+        tenant = Tenant.objects.select_for_update().filter(id=tenant_id).first()
+        if tenant is None:
+            raise TenantNotFound
+        if tenant.status != Tenant.Status.PROVISIONING:
+            raise IllegalTransition(f"The organization is {tenant.status}; there is nothing to provision.")
+        outbox.emit(REQUESTED, {}, tenant_id=tenant.id)
+        audit.record("tenant.provisioning_requested", actor=actor, resource=tenant, tenant_id=tenant.id)
+    return tenant
 
 
 def unfinished() -> list[UUID]:

@@ -14,11 +14,11 @@ from apps.accounts.permissions import SETTINGS_MANAGE
 from apps.core.errors import DomainError
 from apps.core.forms import blame, status_of
 
-from . import selectors
-from .forms import CustomFieldForm
-from .models import CustomField
-from .selectors import find_custom_field
-from .services import custom_fields
+from .. import selectors
+from ..forms import CustomFieldForm
+from ..models import CustomField
+from ..selectors import find_custom_field
+from ..services import custom_fields
 
 
 @requires(SETTINGS_MANAGE)

@@ -1,0 +1,84 @@
+"""Addresses that may become members."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.forms import Form
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from apps.core.errors import DomainError
+from apps.core.forms import blame, form_page, posted
+
+from .. import selectors
+from ..access import caller, requires
+from ..forms import InviteForm
+from ..limits import INVITATION, count_attempt
+from ..models import Invitation
+from ..permissions import USERS_MANAGE, Role
+from ..roles import named, within_reach
+from ..selectors import get_invitation
+from ..services import invitations
+
+PER_PAGE = 25
+
+
+@requires(USERS_MANAGE)
+@require_safe
+def invitation_list(request: HttpRequest) -> HttpResponse:
+    subject = caller(request)
+    rows = Paginator(selectors.open_invitations(subject.tenant_id).order_by("-created_at", "-id"), PER_PAGE)
+    page = rows.get_page(request.GET.get("page"))
+    names = selectors.names_of(subject.tenant_id, {row.invited_by_id for row in page if row.invited_by_id})
+    context = {
+        "page": page,
+        "rows": [(row, names.get(row.invited_by_id) if row.invited_by_id else None) for row in page],
+        "reach": within_reach(subject, page),
+        "now": timezone.now(),
+    }
+    return render(request, "invitations/list.html", context)
+
+
+@requires(USERS_MANAGE)
+@require_http_methods(["GET", "HEAD", "POST"])
+def invite(request: HttpRequest) -> HttpResponse:
+    subject = caller(request)
+    form = InviteForm(posted(request), roles=selectors.roles_to_give(subject), initial={"role": Role.MEMBER})
+    if form.is_valid():
+        try:
+            count_attempt(request, INVITATION, str(subject.tenant_id))
+            role = named(form.cleaned_data["role"], subject.tenant_id)
+            invitation = invitations.invite(actor=subject, email=form.cleaned_data["email"], role=role)
+            messages.success(request, f"An invitation is on its way to {invitation.email}.")
+            return redirect("invitations")
+        except DomainError as error:
+            blame(form, error)
+    return form_page(request, "invitations/new.html", form)
+
+
+@requires(USERS_MANAGE, on=get_invitation)
+@require_POST
+def resend(request: HttpRequest, invitation: Invitation) -> HttpResponse:
+    """Mail a new link; the one before stops working."""
+    subject = caller(request)
+    count_attempt(request, INVITATION, str(subject.tenant_id))
+    invitations.resend(actor=subject, invitation_id=invitation.id)
+    messages.success(request, f"A new link is on its way to {invitation.email}. The one before is void.")
+    return redirect("invitations")
+
+
+@requires(USERS_MANAGE, on=get_invitation)
+@require_http_methods(["GET", "HEAD", "POST"])
+def revoke(request: HttpRequest, invitation: Invitation) -> HttpResponse:
+    form = Form(posted(request))
+    if form.is_valid():
+        try:
+            invitations.revoke(actor=caller(request), invitation_id=invitation.id)
+            messages.success(request, f"The invitation of {invitation.email} is withdrawn.")
+            return redirect("invitations")
+        except DomainError as error:
+            blame(form, error)
+    return form_page(request, "invitations/revoke.html", form, invitation=invitation)

@@ -1,0 +1,94 @@
+"""Who is a member, in which role, and the ways out."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.forms import Form
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_safe
+
+from apps.core.errors import DomainError
+from apps.core.forms import blame, form_page, posted
+
+from .. import selectors
+from ..access import caller, requires
+from ..forms import RoleChoiceForm
+from ..models import Membership
+from ..permissions import MEMBER, ORGANIZATION_READ, USERS_MANAGE
+from ..roles import named, within_reach
+from ..selectors import get_member
+from ..services import members
+
+PER_PAGE = 25
+
+
+@requires(ORGANIZATION_READ)
+@require_safe
+def member_list(request: HttpRequest) -> HttpResponse:
+    subject, text = caller(request), request.GET.get("q", "").strip().replace("\x00", "")[:100]
+    rows = Paginator(selectors.search_members(subject.tenant_id, text), PER_PAGE)
+    page = rows.get_page(request.GET.get("page"))
+    context = {"page": page, "text": text, "reach": within_reach(subject, page)}
+    return render(request, "members/list.html", context)
+
+
+@requires(USERS_MANAGE, on=get_member)
+@require_http_methods(["GET", "HEAD", "POST"])
+def change_role(request: HttpRequest, person: Membership) -> HttpResponse:
+    subject = caller(request)
+    current = {"role": str(person.custom_role_id or person.role)}
+    form = RoleChoiceForm(posted(request), roles=selectors.roles_to_give(subject), initial=current)
+    if form.is_valid():
+        try:
+            role = named(form.cleaned_data["role"], subject.tenant_id)
+            changed = members.change_role(actor=subject, member_id=person.id, role=role)
+            messages.success(request, f"The role of {changed.display_name} is {changed.role_label} now.")
+            return redirect("members")
+        except DomainError as error:
+            blame(form, error)
+    return form_page(request, "members/role.html", form, person=person)
+
+
+@requires(USERS_MANAGE, on=get_member)
+@require_http_methods(["GET", "HEAD", "POST"])
+def transfer_ownership(request: HttpRequest, person: Membership) -> HttpResponse:
+    form = Form(posted(request))
+    if form.is_valid():
+        try:
+            members.transfer_ownership(actor=caller(request), member_id=person.id)
+            messages.success(request, f"{person.display_name} is the owner now, and you are an admin.")
+            return redirect("members")
+        except DomainError as error:
+            blame(form, error)
+    return form_page(request, "members/transfer_ownership.html", form, person=person)
+
+
+@requires(USERS_MANAGE, on=get_member)
+@require_http_methods(["GET", "HEAD", "POST"])
+def remove(request: HttpRequest, person: Membership) -> HttpResponse:
+    form = Form(posted(request))
+    if form.is_valid():
+        try:
+            members.remove_member(actor=caller(request), member_id=person.id)
+            messages.success(request, f"{person.display_name} is no longer a member.")
+            return redirect("members")
+        except DomainError as error:
+            blame(form, error)
+    return form_page(request, "members/remove.html", form, person=person)
+
+
+@requires(MEMBER)
+@require_http_methods(["GET", "HEAD", "POST"])
+def leave(request: HttpRequest) -> HttpResponse:
+    """Give up one's own membership; the session ends with it."""
+    form = Form(posted(request))
+    if form.is_valid():
+        try:
+            members.leave(actor=caller(request))
+            messages.success(request, "You are no longer a member.")
+            return redirect("account_login")
+        except DomainError as error:
+            blame(form, error)
+    return form_page(request, "members/leave.html", form)

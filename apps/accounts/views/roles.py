@@ -1,0 +1,71 @@
+"""What each role may do, and the organization's own roles."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.forms import Form
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_safe
+
+from apps.core.errors import DomainError
+from apps.core.forms import blame, form_page, posted
+
+from .. import selectors
+from ..access import caller, requires
+from ..forms import RoleForm
+from ..models import CustomRole
+from ..permissions import ORGANIZATION_READ, ROLES_MANAGE, by_area
+from ..selectors import get_role
+from ..services import roles
+
+
+@requires(ORGANIZATION_READ)
+@require_safe
+def role_list(request: HttpRequest) -> HttpResponse:
+    context = {"roles": selectors.all_roles(caller(request).tenant_id), "areas": by_area()}
+    return render(request, "roles/list.html", context)
+
+
+@requires(ROLES_MANAGE)
+@require_http_methods(["GET", "HEAD", "POST"])
+def create(request: HttpRequest) -> HttpResponse:
+    subject = caller(request)
+    form = RoleForm(posted(request), grantable=subject.permissions)
+    if form.is_valid():
+        try:
+            role = roles.create_role(actor=subject, **form.cleaned_data)
+            messages.success(request, f"The role {role.name} is ready to be given to members.")
+            return redirect("roles")
+        except DomainError as error:
+            blame(form, error)
+    return form_page(request, "roles/form.html", form)
+
+
+@requires(ROLES_MANAGE, on=get_role)
+@require_http_methods(["GET", "HEAD", "POST"])
+def edit(request: HttpRequest, role: CustomRole) -> HttpResponse:
+    subject, current = caller(request), {"name": role.name, "permissions": role.permissions}
+    form = RoleForm(posted(request), grantable=subject.permissions, initial=current)
+    if form.is_valid():
+        try:
+            roles.update_role(actor=subject, role_id=role.id, **form.cleaned_data)
+            messages.success(request, "Saved. It holds from the next thing that its members do.")
+            return redirect("roles")
+        except DomainError as error:
+            blame(form, error)
+    return form_page(request, "roles/form.html", form, role=role)
+
+
+@requires(ROLES_MANAGE, on=get_role)
+@require_http_methods(["GET", "HEAD", "POST"])
+def delete(request: HttpRequest, role: CustomRole) -> HttpResponse:
+    form = Form(posted(request))
+    if form.is_valid():
+        try:
+            roles.delete_role(actor=caller(request), role_id=role.id)
+            messages.success(request, f"The role {role.name} is deleted.")
+            return redirect("roles")
+        except DomainError as error:
+            blame(form, error)
+    return form_page(request, "roles/delete.html", form, role=role)

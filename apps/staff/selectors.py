@@ -1,0 +1,67 @@
+"""Figures about the platform, each from one query. Called in the control plane."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import Count, F, Q
+from django.db.models.functions import TruncDate
+from django.utils import timezone
+
+from apps.accounts.models import Membership
+from apps.audit.models import ControlEvent
+from apps.tenants.models import Placement, Tenant
+
+HELD = "held"
+
+
+@dataclass(frozen=True)
+class Organizations:
+    """How many there are, by placement and then by status; a held one counts as held whatever its status."""
+
+    counts: dict[str, dict[str, int]]
+
+    @property
+    def total(self) -> int:
+        return sum(sum(by_status.values()) for by_status in self.counts.values())
+
+    def having(self, status: str) -> int:
+        return sum(by_status.get(status, 0) for by_status in self.counts.values())
+
+
+def organizations() -> Organizations:
+    """Every organization but the erased ones."""
+    rows = Tenant.objects.exclude(status=Tenant.Status.ERASED).order_by()
+    counts: dict[str, dict[str, int]] = {kind: {} for kind in Placement.Kind.values}
+    grouped = rows.values("requested_placement", "status").annotate(
+        all=Count("id"), held=Count("id", filter=Q(held_at__isnull=False))
+    )
+    for row in grouped:
+        by_status = counts.setdefault(row["requested_placement"], {})
+        by_status[row["status"]] = row["all"] - row["held"]
+        by_status[HELD] = by_status.get(HELD, 0) + row["held"]
+    return Organizations(counts)
+
+
+def sign_ups(days: int) -> dict[datetime.date, int]:
+    """Organizations founded on each of the last so many days, today included."""
+    midnight = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    found = {(midnight - timedelta(days=ago)).date(): 0 for ago in reversed(range(days))}
+    rows = Tenant.objects.filter(created_at__gte=midnight - timedelta(days=days - 1)).order_by()
+    grouped = rows.annotate(day=TruncDate("created_at")).values("day").annotate(number=Count("id"))
+    return {**found, **{row["day"]: row["number"] for row in grouped}}
+
+
+def members_per_tenant() -> float:
+    """The average over the tenants that have members."""
+    found = Membership.objects.aggregate(members=Count("id"), organizations=Count("tenant_id", distinct=True))
+    return float(found["members"] / found["organizations"]) if found["organizations"] else 0.0
+
+
+def recent_events(limit: int) -> list[dict[str, Any]]:
+    """What was last recorded in the control plane, with the organization it is about."""
+    rows = ControlEvent.objects.order_by("-occurred_at", "-id").annotate(organization=F("tenant__name"))
+    return [dict(row) for row in rows.values("occurred_at", "action", "organization", "actor_type")[:limit]]

@@ -1,0 +1,79 @@
+"""The outbox, which is no model: its rows are in every database, and only its own role reads them."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from apps.core.errors import DomainError
+from apps.fleet import services as fleet
+from apps.fleet.selectors import open_outbox, outbox_names
+from apps.tenancy import outbox as events
+from apps.tenancy.context import CONTROL_ALIAS
+from apps.tenancy.outbox import Backlog
+
+from .access import is_superuser, staff_only
+from .forms import OutboxForm
+from .services import staff_actor
+from .site import site
+
+SHOWN = 100
+
+
+@staff_only
+@require_safe
+@never_cache
+def outbox(request: HttpRequest) -> HttpResponse:
+    """Events that are not done yet, of one database at a time; whose they are is for superusers."""
+    form = OutboxForm(request.GET or None)
+    form.fields["database"].choices = [(name, name) for name in _visible(request)]  # type: ignore[attr-defined]
+    chosen = form.cleaned_data if form.is_bound and form.is_valid() else {}
+    database = open_outbox(chosen.get("database") or CONTROL_ALIAS)
+    context = {
+        **site.each_context(request),
+        "title": "Outbox",
+        "form": form,
+        "database": database,
+        "figures": _figures(events.backlog(database)),
+        "events": events.pending(database, state=chosen.get("state", ""), limit=SHOWN),
+        "shown": SHOWN,
+        "everything": is_superuser(request),
+    }
+    return render(request, "staff/outbox.html", context)
+
+
+def _visible(request: HttpRequest) -> list[str]:
+    """The databases whose outboxes the person may see; a tenant's own are for superusers."""
+    return outbox_names() if is_superuser(request) else [CONTROL_ALIAS]
+
+
+def _figures(backlog: Backlog) -> list[dict[str, str]]:
+    shown = {
+        "Waiting": str(backlog.waiting),
+        "In hand": str(backlog.in_hand),
+        "Parked": str(backlog.parked),
+        "Behind": f"{backlog.lag_seconds:.0f} s",
+    }
+    return [{"title": title, "value": value} for title, value in shown.items()]
+
+
+@staff_only
+@require_POST
+def retry(request: HttpRequest, database: str, event_id: UUID) -> HttpResponse:
+    user: Any = request.user
+    if database not in _visible(request):
+        raise Http404
+    try:
+        fleet.retry_event(event_id=event_id, database=database, actor=staff_actor(user))
+        messages.success(request, "The event is handed over again within a second.")
+    except DomainError as error:
+        messages.error(request, error.message)
+    return redirect(f"{reverse('staff-outbox')}?{urlencode({'database': database})}")

@@ -1,0 +1,220 @@
+"""The product in a real browser: a running server, pages with what went wrong on them, and all that there are."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+
+from apps.accounts.roles import Assigned
+from apps.accounts.services import api_keys, invitations, members, people, roles
+from apps.projects.services import custom_fields
+from apps.tenancy.context import control
+from apps.tenants.models import Tenant
+from tests.factories import PASSWORD, Organization, add_document, add_person, add_project
+
+ROOT = Path(__file__).resolve().parents[1]
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or "/usr/bin/chromium"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+PORT_VARIABLES = ("PORT", "PUBLIC_PORT")
+
+# -- the server ---------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def serving() -> Iterator[int]:
+    """The application on the test servers' data, at the yielded port, with its files as in production."""
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings_test", "LOG_LEVEL": "ERROR"}
+    environment["TEST_STATIC_FILES"] = "collected"
+    for task in (["build_css"], ["collectstatic", "--noinput", "-v", "0"]):
+        subprocess.run([sys.executable, "manage.py", *task], cwd=ROOT, env=environment, check=True)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    environment |= dict.fromkeys(PORT_VARIABLES, str(port))
+    command = ["-m", "granian", "--interface", "wsgi", "--port", str(port), "--workers", "1", "--blocking-threads", "2"]
+    server = subprocess.Popen(
+        [sys.executable, *command, "--log-level", "error", "config.wsgi:application"],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            with socket.socket() as client:
+                if client.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.1)
+        yield port
+    finally:
+        server.terminate()
+        server.wait(timeout=20)
+
+
+@contextmanager
+def browsing() -> Iterator[Browser]:
+    """A browser. Its driver keeps an event loop in this thread, which Django takes for asynchronous code."""
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+# -- one visitor --------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Visitor:
+    """Somebody with a browser window of their own; ``complaints`` is what the console said."""
+
+    page: Page
+    port: int
+    complaints: list[str] = field(default_factory=list)
+    status: int = 0
+
+    def go(self, host: str, path: str = "/") -> None:
+        response = self.page.goto(f"http://{host}:{self.port}{path}")
+        self.status = response.status if response else 0
+        self.page.wait_for_load_state("networkidle")
+
+    def sign_in(self, organization: Organization, email: str = "", password: str = PASSWORD) -> None:
+        self.go(organization.host, "/sign-in/")
+        self.page.fill("[name=login]", email or organization.owner.email)
+        self.page.fill("[name=password]", password)
+        self.page.click("main button[type=submit]")
+        self.page.wait_for_url(f"http://{organization.host}:{self.port}/")
+
+    @property
+    def overflow(self) -> int:
+        """By how many pixels the page is wider than the window."""
+        script = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        return max(0, int(self.page.evaluate(script)))
+
+
+def visit(browser: Browser, port: int, **options: Any) -> Visitor:
+    """A new window; ``options`` are those of a Playwright context: color_scheme, viewport …"""
+    visitor = Visitor(browser.new_context(**options).new_page(), port)
+
+    def listen(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            visitor.complaints.append(message.text)
+
+    visitor.page.on("console", listen)
+    visitor.page.on("pageerror", lambda error: visitor.complaints.append(str(error)))
+    return visitor
+
+
+# -- an organization with something to see --------------------------------------------------------------------------
+
+NAMES = ("Amara Okafor", "Jonas Weber", "Mei Tanaka", "Luis Ortega")
+PROJECTS = ("Website relaunch", "Office move", "Hiring plan", "Annual report")
+
+
+@dataclass
+class Scene:
+    """An organization with people, projects, documents, invitations and a role of its own."""
+
+    organization: Organization
+    project: Any
+    role: Any
+    invitation: Any
+    colleague: Any
+
+
+def furnish(organization: Organization) -> Scene:
+    for name, role in zip(NAMES, ("owner", "admin", "member", "viewer"), strict=True):
+        user = organization.owner if role == "owner" else add_person(organization, role)
+        colleague = _call(organization, user, name)
+    for name in reversed(PROJECTS):
+        project = add_project(organization, name)
+        add_document(organization, project, b"a page of text\n" * 400)
+    with organization.inside():
+        actor = organization.subject
+        role = roles.create_role(actor=actor, name="Bookkeeper", permissions=["projects:read", "billing:view"])
+        invitation = invitations.invite(actor=actor, email="new@example.com", role=Assigned("member"))
+        custom_fields.define_custom_field(actor=actor, key="budget", label="Budget", kind="number")
+        api_keys.create_api_key(actor=actor, name="Continuous integration", scopes=["projects:read"])
+    with control("rename"):
+        Tenant.objects.filter(id=organization.tenant.id).update(name="Acme GmbH")
+    return Scene(organization, project, role, invitation, colleague)
+
+
+def _call(organization: Organization, user: Any, name: str) -> Any:
+    with control("find a member"):
+        member = user.memberships.get(tenant=organization.tenant)
+    return members.update_profile(actor=organization.subject, member_id=member.id, name=name)
+
+
+# -- all pages ----------------------------------------------------------------------------------------------------
+
+Address = Callable[[Scene], str]
+
+
+def _at(path: str) -> Address:
+    return lambda scene: path
+
+
+# By the name of its picture: the path, on the organization's host, for its owner.
+TENANT_PAGES: dict[str, Address] = {
+    "overview": _at("/"),
+    "projects": _at("/projects/"),
+    "project-new": _at("/projects/new/"),
+    "project": lambda scene: f"/projects/{scene.project.id}/",
+    "project-edit": lambda scene: f"/projects/{scene.project.id}/edit/",
+    "project-delete": lambda scene: f"/projects/{scene.project.id}/delete/",
+    "project-sharing": lambda scene: f"/projects/{scene.project.id}/shares/",
+    "project-share": lambda scene: f"/projects/{scene.project.id}/share/",
+    "search": _at("/search/?q=re"),
+    "members": _at("/members/"),
+    "member-role": lambda scene: f"/members/{scene.colleague.id}/role/",
+    "member-remove": lambda scene: f"/members/{scene.colleague.id}/remove/",
+    "leave": _at("/members/leave/"),
+    "invitations": _at("/invitations/"),
+    "invite": _at("/invitations/new/"),
+    "roles": _at("/roles/"),
+    "role": lambda scene: f"/roles/{scene.role.id}/",
+    "api-keys": _at("/api-keys/"),
+    "api-key-new": _at("/api-keys/new/"),
+    "audit-log": _at("/audit/"),
+    "profile": _at("/profile/"),
+    "security": _at("/security/"),
+    "settings": _at("/settings/"),
+    "settings-fields": _at("/settings/fields/"),
+    "settings-field-new": _at("/settings/fields/new/"),
+    "settings-danger": _at("/settings/danger/"),
+    "not-found": _at("/nothing-here/"),
+}
+# On the organization's host, for somebody who is not signed in.
+ENTRY_PAGES: dict[str, Address] = {
+    "sign-in": _at("/sign-in/"),
+    "reset-password": _at("/sign-in/reset/"),
+    "set-password": lambda scene: f"/sign-in/password/{scene.organization.owner.id}/{_token(scene)}/",
+    "accept-invitation": lambda scene: f"/invitation/{invitations.make_token(scene.invitation)}/",
+}
+APEX_PAGES: dict[str, Address] = {
+    "landing": _at("/"),
+    "sign-up": _at("/sign-up/"),
+    "choose-organization": _at("/sign-in/"),
+    "find-organizations": _at("/find-organizations/"),
+    "status": _at("/status/"),
+    "dev-inbox": _at("/dev/inbox/"),
+    "dev-mails": _at("/dev/mails/"),
+    "components": _at("/dev/components/"),
+}
+
+
+def _token(scene: Scene) -> str:
+    return people.make_password_token(scene.organization.owner)
