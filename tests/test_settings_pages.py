@@ -93,7 +93,7 @@ def test_key__made_on_the_page__works_and_is_shown_once(home, browser):
 
 
 def test_key__without_expiry__never_expires(home, browser):
-    browser.post("/api-keys/new/", {"name": "Robot", "scopes": ["projects:read"], "expiry": ""})
+    browser.post("/api-keys/new/", {"name": "Robot", "scopes": ["projects:read"], "expiry": "never"})
 
     with home.inside():
         assert ApiKey.objects.get().expires_at is None
@@ -107,6 +107,7 @@ def test_key__without_expiry__never_expires(home, browser):
         ({"scopes": []}, "scopes"),
         ({"scopes": ["x"]}, "scopes"),
         ({"expiry": "7000"}, "expiry"),
+        ({"expiry": ""}, "expiry"),
     ],
 )
 def test_key__with_wrong_input__names_the_field(home, browser, wrong, field):

@@ -16,9 +16,9 @@ from .choices import languages, time_zones
 from .permissions import DESCRIPTIONS, by_area
 from .validators import no_control_characters
 
-one_line = RegexValidator(r"^[^\x00-\x1f\x7f]*\Z", "Control characters are not allowed.")
 is_color = RegexValidator(r"^#[0-9A-Fa-f]{6}\Z", "A color has six hexadecimal digits, such as #4f39f6.")
-EXPIRIES = {"30": "In 30 days", "90": "In 90 days", "365": "In a year", "": "Never"}
+NEVER = "never"
+EXPIRIES = {"30": "In 30 days", "90": "In 90 days", "365": "In a year", NEVER: "Never"}
 HOST_NAME = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
 
 
@@ -140,7 +140,7 @@ class ProfileForm(forms.Form):
     name = forms.CharField(
         max_length=150,
         required=False,
-        validators=[one_line],
+        validators=[no_control_characters],
         label="Your name",
         widget=forms.TextInput(attrs={"autocomplete": "name"}),
     )
@@ -158,13 +158,13 @@ class ProfileForm(forms.Form):
 class OrganizationForm(forms.Form):
     """How the organization shows itself."""
 
-    name = forms.CharField(max_length=200, validators=[one_line], label="Name of the organization")
+    name = forms.CharField(max_length=200, validators=[no_control_characters], label="Name of the organization")
     locale = forms.ChoiceField(label="Language")
     time_zone = forms.ChoiceField()
     brand_name = forms.CharField(
         max_length=60,
         required=False,
-        validators=[one_line],
+        validators=[no_control_characters],
         label="Name to show",
         help_text="In the navigation, in place of the organization's name.",
     )
@@ -197,10 +197,12 @@ class ApiKeyForm(forms.Form):
     """A new key, with some of the permissions that its maker has."""
 
     name = forms.CharField(
-        max_length=100, validators=[one_line], help_text="What uses it, so that you know it when you see it here."
+        max_length=100,
+        validators=[no_control_characters],
+        help_text="What uses it, so that you know it when you see it here.",
     )
     scopes = forms.MultipleChoiceField(widget=forms.CheckboxSelectMultiple, label="What it may do")
-    expiry = forms.ChoiceField(choices=list(EXPIRIES.items()), initial="90", required=False, label="Expires")
+    expiry = forms.ChoiceField(choices=list(EXPIRIES.items()), initial="90", label="Expires")
 
     def __init__(self, *args: Any, may: frozenset[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -208,8 +210,8 @@ class ApiKeyForm(forms.Form):
 
     @property
     def expires_at(self) -> datetime | None:
-        days = self.cleaned_data["expiry"]
-        return timezone.now() + timedelta(days=int(days)) if days else None
+        chosen = self.cleaned_data["expiry"]
+        return None if chosen == NEVER else timezone.now() + timedelta(days=int(chosen))
 
 
 class AuditFilterForm(forms.Form):

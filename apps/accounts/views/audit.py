@@ -18,7 +18,7 @@ from apps.audit.verification import Report, verify_logs_of
 from apps.core.errors import DomainError
 from apps.core.forms import status_of
 
-from ..access import requires, subject_of
+from ..access import caller, requires
 from ..forms import AuditFilterForm
 from ..history import lines_of
 from ..permissions import AUDIT_VIEW
@@ -34,7 +34,7 @@ NOTHING = Page([], "", "")
 @require_safe
 def audit_log(request: Any) -> HttpResponse:
     """A page of the log; while it is live, htmx asks for the rows that came since the newest one."""
-    subject: Any = subject_of(request)
+    subject = caller(request)
     live, after = "live" in request.GET, request.GET.get("after", "")
     is_tail = bool(request.htmx) and live and bool(after)
     form = AuditFilterForm(request.GET, people=[] if is_tail else _people(subject))
@@ -55,7 +55,7 @@ def audit_log(request: Any) -> HttpResponse:
 @require_POST
 def verify_chain(request: HttpRequest) -> HttpResponse:
     """Walk both chains of the organization now, and show what was found."""
-    subject: Any = subject_of(request)
+    subject = caller(request)
     context: dict[str, Any] = {"refusal": ""}
     reports: list[Report] = []
     try:

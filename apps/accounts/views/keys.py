@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
@@ -14,9 +12,9 @@ from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.core.errors import DomainError
-from apps.core.forms import blame, status_of
+from apps.core.forms import blame, form_page, posted
 
-from ..access import requires, subject_of
+from ..access import caller, requires
 from ..forms import ApiKeyForm
 from ..models import ApiKey
 from ..permissions import KEYS_MANAGE
@@ -29,7 +27,7 @@ PER_PAGE = 25
 @requires(KEYS_MANAGE)
 @require_safe
 def key_list(request: HttpRequest) -> HttpResponse:
-    subject: Any = subject_of(request)
+    subject = caller(request)
     rows = Paginator(api_keys_of(subject.tenant_id).order_by("-created_at", "-id"), PER_PAGE)
     return render(request, "keys/list.html", {"page": rows.get_page(request.GET.get("page")), "now": timezone.now()})
 
@@ -40,9 +38,9 @@ def key_list(request: HttpRequest) -> HttpResponse:
 @sensitive_variables("secret")
 def key_create(request: HttpRequest) -> HttpResponse:
     """Make a key; its secret is in the answer to the form and nowhere else."""
-    subject: Any = subject_of(request)
-    form = ApiKeyForm(request.POST or None, may=subject.permissions)
-    if request.method == "POST" and form.is_valid():
+    subject = caller(request)
+    form = ApiKeyForm(posted(request), may=subject.permissions)
+    if form.is_valid():
         wanted = form.cleaned_data
         try:
             key, secret = api_keys.create_api_key(
@@ -51,18 +49,14 @@ def key_create(request: HttpRequest) -> HttpResponse:
             return render(request, "keys/created.html", {"key": key, "secret": secret})
         except DomainError as error:
             blame(form, error)
-    return render(request, "keys/new.html", {"form": form}, status=status_of(form))
+    return form_page(request, "keys/new.html", form)
 
 
 @requires(KEYS_MANAGE, on=find_api_key)
 @require_http_methods(["GET", "HEAD", "POST"])
 def key_revoke(request: HttpRequest, key: ApiKey) -> HttpResponse:
     if request.method == "POST":
-        api_keys.revoke_api_key(actor=_actor(request), key_id=key.id)
+        api_keys.revoke_api_key(actor=caller(request), key_id=key.id)
         messages.success(request, f"The key “{key.name}” is revoked.")
         return redirect("api-keys-page")
     return render(request, "keys/revoke.html", {"key": key})
-
-
-def _actor(request: HttpRequest) -> Any:
-    return subject_of(request)

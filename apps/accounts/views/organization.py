@@ -10,13 +10,13 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps.core.errors import DomainError
-from apps.core.forms import blame, status_of
+from apps.core.forms import blame, posted, status_of
 from apps.tenants.branding import DEFAULT_COLOR, dark_shades, light_shades, stylesheet
 from apps.tenants.models import Profile
 from apps.tenants.selectors import profile_of
 from apps.tenants.services import profiles
 
-from ..access import public, requires, subject_of
+from ..access import caller, public, requires
 from ..forms import LogoForm, OrganizationForm
 from ..permissions import MEMBER, SETTINGS_MANAGE
 
@@ -27,10 +27,10 @@ KEPT = "private, max-age=31536000, immutable"  # the address has the version
 @requires(SETTINGS_MANAGE)
 @require_http_methods(["GET", "HEAD", "POST"])
 def organization_settings(request: HttpRequest) -> HttpResponse:
-    subject: Any = subject_of(request)
+    subject = caller(request)
     profile = profile_of(subject.tenant_id)
-    form = OrganizationForm(request.POST or None, initial=_values(profile))
-    if request.method == "POST" and form.is_valid():
+    form = OrganizationForm(posted(request), initial=_values(profile))
+    if form.is_valid():
         try:
             profiles.update_profile(actor=subject, tenant_id=subject.tenant_id, **form.cleaned_data)
             messages.success(request, "The settings are saved.")
@@ -43,7 +43,7 @@ def organization_settings(request: HttpRequest) -> HttpResponse:
 @requires(SETTINGS_MANAGE)
 @require_POST
 def upload_logo(request: HttpRequest) -> HttpResponse:
-    subject: Any = subject_of(request)
+    subject = caller(request)
     form = LogoForm(request.POST, request.FILES)
     if form.is_valid():
         try:
@@ -59,7 +59,7 @@ def upload_logo(request: HttpRequest) -> HttpResponse:
 @requires(SETTINGS_MANAGE)
 @require_POST
 def remove_logo(request: HttpRequest) -> HttpResponse:
-    subject: Any = subject_of(request)
+    subject = caller(request)
     profiles.remove_logo(actor=subject, tenant_id=subject.tenant_id)
     messages.success(request, "The logo is removed.")
     return redirect("settings")

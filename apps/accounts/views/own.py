@@ -7,17 +7,17 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from apps.core.errors import DomainError
-from apps.core.forms import blame, status_of
+from apps.core.forms import blame, form_page, posted
 from apps.tenancy.context import control
 from apps.tenants.selectors import profile_of
 
 from .. import selectors
-from ..access import requires, subject_of
+from ..access import caller, requires
 from ..forms import PasswordForm, ProfileForm
 from ..limits import SIGN_IN, count_attempt
 from ..permissions import MEMBER
@@ -30,17 +30,17 @@ def profile(request: HttpRequest) -> HttpResponse:
     user: Any = request.user
     theirs = profile_of(user.membership.tenant_id)
     form = ProfileForm(
-        request.POST or None,
+        posted(request),
         initial={name: getattr(user.membership, name) for name in members.PROFILE},
         organization={"locale": theirs.locale, "time_zone": theirs.time_zone},
     )
-    if request.method == "POST" and form.is_valid():
-        members.update_profile(actor=_actor(request), member_id=user.membership.id, **form.cleaned_data)
+    if form.is_valid():
+        members.update_profile(actor=caller(request), member_id=user.membership.id, **form.cleaned_data)
         messages.success(request, "Your profile is saved.")
         return redirect("profile")
     with control("show a profile"):
         verified = people.is_verified(user)
-    return render(request, "own/profile.html", {"form": form, "verified": verified}, status=status_of(form))
+    return form_page(request, "own/profile.html", form, verified=verified)
 
 
 @requires(MEMBER)
@@ -48,7 +48,7 @@ def profile(request: HttpRequest) -> HttpResponse:
 def send_verification(request: HttpRequest) -> HttpResponse:
     """Mail the member a link that proves their address."""
     user: Any = request.user
-    people.request_verification(user=user, actor=_actor(request))
+    people.request_verification(user=user, actor=caller(request))
     messages.success(request, f"A link is on its way to {user.email}.")
     return redirect("profile")
 
@@ -58,24 +58,24 @@ def send_verification(request: HttpRequest) -> HttpResponse:
 @sensitive_post_parameters("old_password", "new_password")
 def security(request: HttpRequest) -> HttpResponse:
     """Where one is signed in, and a new password, which ends all of that."""
-    form = PasswordForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
+    form = PasswordForm(posted(request))
+    if form.is_valid():
         try:
             _change_password(request, form.cleaned_data)
             return _out(request, "Your password is changed. Sign in with it.")
         except DomainError as error:
             blame(form, error)
-    signed_in = selectors.sessions_of(_actor(request), request.session.session_key or "")
-    return render(request, "own/security.html", {"form": form, "sessions": signed_in}, status=status_of(form))
+    signed_in = selectors.sessions_of(caller(request), request.session.session_key or "")
+    return form_page(request, "own/security.html", form, sessions=signed_in)
 
 
 @requires(MEMBER)
 @require_POST
 def end_session(request: HttpRequest, session_id: UUID) -> HttpResponse:
     """Sign out elsewhere; with one's own session, here."""
-    signed_in = selectors.sessions_of(_actor(request), request.session.session_key or "")
+    signed_in = selectors.sessions_of(caller(request), request.session.session_key or "")
     is_current = any(session.is_current for session in signed_in if session.id == session_id)
-    sessions.revoke_session(actor=_actor(request), session_id=session_id)
+    sessions.revoke_session(actor=caller(request), session_id=session_id)
     if is_current:
         return _out(request, "You are signed out.")
     messages.success(request, "That session is signed out.")
@@ -85,13 +85,13 @@ def end_session(request: HttpRequest, session_id: UUID) -> HttpResponse:
 @requires(MEMBER)
 @require_POST
 def sign_out_everywhere(request: HttpRequest) -> HttpResponse:
-    sessions.sign_out_everywhere(actor=_actor(request))
+    sessions.sign_out_everywhere(actor=caller(request))
     return _out(request, "You are signed out everywhere.")
 
 
 def _change_password(request: HttpRequest, passwords: dict[str, str]) -> None:
     """Raises WrongPassword, WeakPassword, TooManyAttempts."""
-    actor: Any = _actor(request)
+    actor = caller(request)
     user: Any = selectors.find_person(actor.user_id)
     count_attempt(request, SIGN_IN, str(user.pk))  # nobody guesses it at a screen that was left open
     people.change_password(user=user, old=passwords["old_password"], new=passwords["new_password"], actor=actor)
@@ -102,7 +102,3 @@ def _out(request: HttpRequest, message: str) -> HttpResponse:
     request.session.flush()
     messages.success(request, message)
     return redirect("account_login")
-
-
-def _actor(request: HttpRequest) -> Any:
-    return subject_of(request)

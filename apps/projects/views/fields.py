@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
-from apps.accounts.access import requires, subject_of
+from apps.accounts.access import caller, requires
 from apps.accounts.permissions import SETTINGS_MANAGE
 from apps.core.errors import DomainError
-from apps.core.forms import blame, status_of
+from apps.core.forms import blame, form_page, posted
 
 from .. import selectors
 from ..forms import CustomFieldForm
@@ -30,40 +28,36 @@ def field_list(request: HttpRequest) -> HttpResponse:
 @requires(SETTINGS_MANAGE)
 @require_http_methods(["GET", "HEAD", "POST"])
 def field_create(request: HttpRequest) -> HttpResponse:
-    form = CustomFieldForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
+    form = CustomFieldForm(posted(request))
+    if form.is_valid():
         try:
-            field = custom_fields.define_custom_field(actor=_actor(request), **form.cleaned_data)
+            field = custom_fields.define_custom_field(actor=caller(request), **form.cleaned_data)
             messages.success(request, f"Projects have the field “{field.label}” now.")
             return redirect("projects:fields")
         except DomainError as error:
             blame(form, error)
-    return render(request, "settings/field.html", {"form": form}, status=status_of(form))
+    return form_page(request, "settings/field.html", form)
 
 
 @requires(SETTINGS_MANAGE, on=find_custom_field)
 @require_http_methods(["GET", "HEAD", "POST"])
 def field_edit(request: HttpRequest, field: CustomField) -> HttpResponse:
-    form = CustomFieldForm(request.POST or None, field=field)
-    if request.method == "POST" and form.is_valid():
+    form = CustomFieldForm(posted(request), field=field)
+    if form.is_valid():
         try:
-            custom_fields.update_custom_field(actor=_actor(request), field=field, **form.cleaned_data)
+            custom_fields.update_custom_field(actor=caller(request), field=field, **form.cleaned_data)
             messages.success(request, f"The field “{form.cleaned_data['label']}” is saved.")
             return redirect("projects:fields")
         except DomainError as error:
             blame(form, error)
-    return render(request, "settings/field.html", {"form": form, "field": field}, status=status_of(form))
+    return form_page(request, "settings/field.html", form, field=field)
 
 
 @requires(SETTINGS_MANAGE, on=find_custom_field)
 @require_http_methods(["GET", "HEAD", "POST"])
 def field_delete(request: HttpRequest, field: CustomField) -> HttpResponse:
     if request.method == "POST":
-        custom_fields.delete_custom_field(actor=_actor(request), field=field)
+        custom_fields.delete_custom_field(actor=caller(request), field=field)
         messages.success(request, f"The field “{field.label}” is removed.")
         return redirect("projects:fields")
     return render(request, "settings/field_delete.html", {"field": field})
-
-
-def _actor(request: HttpRequest) -> Any:
-    return subject_of(request)
