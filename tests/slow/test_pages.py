@@ -107,7 +107,7 @@ def test_journey__from_sign_up_to_removal__is_seen_by_both_sides(acme, browser, 
     assert guest.page.get_by_role("link", name="New project").count() == 0
 
     owner.go("journey-inc.localhost", "/members/")
-    owner.page.get_by_role("row", name="Guest").get_by_role("link", name="Change role").click()
+    choose(owner, "Guest", "Change role")
     owner.page.select_option("dialog [name=role]", "member")
     owner.page.locator("dialog button[type=submit]").click()
     owner.page.wait_for_load_state("networkidle")
@@ -119,11 +119,18 @@ def test_journey__from_sign_up_to_removal__is_seen_by_both_sides(acme, browser, 
         assert owner.page.get_by_text(action).count() > 0, action
 
     owner.go("journey-inc.localhost", "/members/")
-    owner.page.get_by_role("row", name="Guest").get_by_role("link", name="Remove").click()
+    choose(owner, "Guest", "Remove")
     owner.page.locator("dialog button[type=submit]").click()
     owner.page.wait_for_load_state("networkidle")
     guest.page.reload()
     assert "/sign-in/" in guest.page.url
+
+
+def choose(visitor: Visitor, row: str, entry: str) -> None:
+    """Open the menu of a table's row and follow an entry."""
+    line = visitor.page.get_by_role("row", name=row)
+    line.get_by_role("button").click()
+    line.get_by_role("link", name=entry).click()
 
 
 def _invited(email: str) -> str:
