@@ -12,6 +12,7 @@ from django.test import Client
 from apps.accounts.permissions import ALL, GRANTS, Role
 from apps.accounts.roles import BUILT_IN
 from apps.projects.models import Document, Project
+from apps.projects.services import custom_fields, projects
 from tests.factories import add_document, add_person, add_project
 
 API = "/api/v1/projects"
@@ -241,3 +242,72 @@ def test_request__that_is_wrong__is_told_so(acme, sign_in, method, path, body, c
 
 def as_json(path: str, method: str) -> dict[str, str]:
     return {"content_type": "application/json"} if path.startswith("/api") and method == "post" else {}
+
+
+# -- pages of sharing, private projects and custom fields ------------------------------------------------------------
+
+
+def test_project__created_by_page_with_custom_fields__keeps_their_values(home, sign_in):
+    with home.inside():
+        for key, kind, choices in (("budget", "number", None), ("due", "date", None), ("size", "choice", ["S", "L"])):
+            custom_fields.define_custom_field(
+                actor=home.subject, key=key, label=key.title(), kind=kind, required=True, choices=choices
+            )
+    client = sign_in(home)
+    values = {"custom_fields.budget": "12.5", "custom_fields.due": "2026-12-01", "custom_fields.size": "L"}
+
+    missing = client.post("/projects/new/", {"name": "Fields"})
+    wrong = client.post("/projects/new/", {"name": "Fields", **values, "custom_fields.size": "XL"})
+    made = client.post("/projects/new/", {"name": "Fields", "is_private": "on", **values}, follow=True)
+
+    assert (missing.status_code, wrong.status_code, made.status_code) == (422, 422, 200)
+    with home.inside():
+        project = Project.objects.get(name="Fields")
+        assert project.custom_fields == {"budget": 12.5, "due": "2026-12-01", "size": "L"}
+        assert project.is_private
+    assert "12.5" in made.content.decode()
+
+
+def test_project__shared_by_page__is_shown_with_the_reasons(home, sign_in):
+    user = add_person(home, "viewer")
+    with home.inside():
+        project = projects.create_project(actor=home.subject, name="Secret", is_private=True)
+    owner, viewer, path = sign_in(home), sign_in(home, user), f"/projects/{project.id}"
+
+    before = viewer.get(f"{path}/")
+    shared = owner.post(f"{path}/share/", {"person": str(user.id), "relation": "editor"}, follow=True)
+    explained = owner.get(f"{path}/shares/", {"person": str(user.id)}).content.decode()
+    during = viewer.post(f"{path}/edit/", {"name": "Changed by its editor", "is_private": "on"})
+    refused = viewer.post(f"{path}/share/", {"person": str(home.owner.id), "relation": "viewer"})
+    owner.post(f"{path}/unshare/", {"person": str(user.id)})
+
+    assert (before.status_code, shared.status_code, during.status_code, refused.status_code) == (404, 200, 302, 403)
+    assert user.email in shared.content.decode()
+    assert "Being its editor allows projects:write." in explained
+    assert viewer.get(f"{path}/").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "status"),
+    [
+        ("share/", {"person": "nobody", "relation": "viewer"}, 422),
+        ("share/", {"relation": "viewer"}, 422),
+        ("share/", {"person": "00000000-0000-4000-8000-000000000000", "relation": "king"}, 422),
+        ("unshare/", {"person": "nobody"}, 404),
+        ("unshare/", {"person": "00000000-0000-4000-8000-000000000000"}, 404),
+    ],
+)
+def test_sharing__with_wrong_input__is_told_so(acme, sign_in, path, content, status):
+    project = add_project(acme)
+
+    assert sign_in(acme).post(f"/projects/{project.id}/{path}", content).status_code == status
+
+
+def test_project_list__searched__shows_what_begins_like_it(acme, sign_in):
+    for name in ("Hiring plan", "Office move"):
+        add_project(acme, name)
+
+    page = sign_in(acme).get("/projects/", {"q": "hir"}).content.decode()
+
+    assert "Hiring plan" in page
+    assert "Office move" not in page

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -20,6 +21,7 @@ pytestmark = pytest.mark.slow
 WCAG = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
 LOOKS = [(scheme, width) for scheme in ("light", "dark") for width in (390, 1280)]
 STATUS = {"not-found": 404}
+JOURNEY_HOME = re.compile(r"//journey-inc\.localhost:\d+/$")
 PAGE_BYTES = 60_000
 WEB_FONT = "font"
 
@@ -83,7 +85,7 @@ def test_journey__from_sign_up_to_removal__is_seen_by_both_sides(acme, browser, 
     owner.page.fill("[name=email]", "founder@journey.example")
     owner.page.fill("[name=password]", PASSWORD)
     owner.page.click("main button[type=submit]")
-    owner.page.wait_for_url("**//journey-inc.localhost:*/")
+    owner.page.wait_for_url(JOURNEY_HOME)
     owner.page.get_by_role("link", name="Create a project").click()
     owner.page.fill("[name=name]", "First")
     owner.page.get_by_role("button", name="Create project").click()
@@ -101,11 +103,11 @@ def test_journey__from_sign_up_to_removal__is_seen_by_both_sides(acme, browser, 
     guest.page.fill("[name=name]", "Guest")
     guest.page.fill("[name=password]", PASSWORD)
     guest.page.click("main button[type=submit]")
-    guest.page.wait_for_url("**//journey-inc.localhost:*/")
+    guest.page.wait_for_url(JOURNEY_HOME)
     assert guest.page.get_by_role("link", name="New project").count() == 0
 
     owner.go("journey-inc.localhost", "/members/")
-    owner.page.get_by_role("row", name="Guest").get_by_role("link", name="Change role").click()
+    choose(owner, "Guest", "Change role")
     owner.page.select_option("dialog [name=role]", "member")
     owner.page.locator("dialog button[type=submit]").click()
     owner.page.wait_for_load_state("networkidle")
@@ -117,11 +119,18 @@ def test_journey__from_sign_up_to_removal__is_seen_by_both_sides(acme, browser, 
         assert owner.page.get_by_text(action).count() > 0, action
 
     owner.go("journey-inc.localhost", "/members/")
-    owner.page.get_by_role("row", name="Guest").get_by_role("link", name="Remove").click()
+    choose(owner, "Guest", "Remove")
     owner.page.locator("dialog button[type=submit]").click()
     owner.page.wait_for_load_state("networkidle")
     guest.page.reload()
     assert "/sign-in/" in guest.page.url
+
+
+def choose(visitor: Visitor, row: str, entry: str) -> None:
+    """Open the menu of a table's row and follow an entry."""
+    line = visitor.page.get_by_role("row", name=row)
+    line.get_by_role("button").click()
+    line.get_by_role("link", name=entry).click()
 
 
 def _invited(email: str) -> str:

@@ -81,7 +81,7 @@ def set_password(request: HttpRequest, user_id: UUID, token: str) -> HttpRespons
             return redirect("account_login")
         except DomainError as error:
             _blame(form, error)
-    return _secret_page(request, "account/set_password.html", {"form": form})
+    return _page(request, "account/set_password.html", {"form": form})
 
 
 @public("whoever lost their password cannot sign in")
@@ -117,7 +117,7 @@ def accept_invitation(request: HttpRequest, token: str) -> HttpResponse:
             return redirect("overview")
         except DomainError as error:
             _blame(form, error)
-    return _secret_page(request, "account/accept_invitation.html", {"form": form, "invitation": prospect.invitation})
+    return _page(request, "account/accept_invitation.html", {"form": form, "invitation": prospect.invitation})
 
 
 @requires(MEMBER)
@@ -202,10 +202,3 @@ def _blame(form: forms.BaseForm, error: DomainError) -> None:
 
 def _page(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
     return render(request, template, context, status=422 if context["form"].errors else 200)
-
-
-def _secret_page(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
-    """A page whose address is a secret that must not be passed on."""
-    response = _page(request, template, context)
-    response["Referrer-Policy"] = "no-referrer"
-    return response
