@@ -72,10 +72,12 @@ class CustomFieldForm(forms.Form):
 
     label = forms.CharField(max_length=80)
     key = forms.CharField(
-        max_length=40, validators=[is_key], help_text="Its name in the API, such as cost_center. It cannot be changed."
+        max_length=40,
+        validators=[is_key],
+        help_text="Its name in the API, such as cost_center. It cannot be changed later.",
     )
     kind = forms.ChoiceField(
-        choices=[(kind.value, kind.label) for kind in CustomField.Kind], help_text="It cannot be changed."
+        choices=[(kind.value, kind.label) for kind in CustomField.Kind], help_text="It cannot be changed later."
     )
     choices = forms.CharField(
         required=False,
