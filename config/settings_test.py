@@ -21,7 +21,7 @@ if os.environ.get("TENANTRY_TEST_SERVERS") != _WORKER:  # child processes of a t
     atexit.register(stop_servers, _DATA_DIR)
 
 from .settings import *  # noqa: E402, F403
-from .settings import DATA_DIR  # noqa: E402
+from .settings import DATA_DIR, STATIC_ROOT  # noqa: E402
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = os.environ.get("TEST_EMAIL_BACKEND", "django.core.mail.backends.locmem.EmailBackend")
@@ -30,6 +30,7 @@ REQUESTS_PER_MINUTE_ADDRESS = REQUESTS_PER_MINUTE_USER = 1_000_000  # tests of l
 if "TEST_STATIC_FILES" not in os.environ:  # only a browser needs them as they are served in production
     STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}  # type: ignore[name-defined]
 MEDIA_ROOT = str(DATA_DIR / "media")
+Path(STATIC_ROOT).mkdir(parents=True, exist_ok=True)
 WARM_SCHEMAS = 2
 WARM_POOL_PLACES = 1
 POOL_CAPACITY = 50

@@ -158,7 +158,7 @@ def test_inbox__with_a_mail__leads_to_it(platform, apex, letter):
     page = apex.get("/dev/inbox/").content.decode()
 
     assert f'href="/dev/inbox/{letter}/"' in page
-    assert "<script" not in page
+    assert page.count("<script") == page.count("<script src=")
 
 
 def test_inbox__a_mail_opened__shows_text_and_frames_the_html(platform, apex, letter):

@@ -80,9 +80,9 @@ def test_projects__listed_by_the_page__come_in_pages(home, browser):
     for number in range(26):
         add_project(home, f"P{number:02}")
 
-    assert b"P25" in browser.get("/").content
-    assert b"P00" in browser.get("/?page=2").content
-    assert browser.get("/?page=nonsense").status_code == 200
+    assert b"P25" in browser.get("/projects/").content
+    assert b"P00" in browser.get("/projects/?page=2").content
+    assert browser.get("/projects/?page=nonsense").status_code == 200
 
 
 # -- documents ---------------------------------------------------------------------------------------------------
