@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: help run stop test test-slow lint schema format bench mutants
+.PHONY: help run stop test test-slow lint schema format screenshots bench mutants
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | expand -t 14
@@ -44,6 +44,9 @@ schema: $(STAMP) ## Write the API's description to docs/openapi.yaml
 
 format: $(STAMP) ## Format the code
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
+
+screenshots: $(STAMP) ## Take the pictures in docs/screenshots
+	@$(BIN)/python -m tests.screenshots
 
 bench: $(STAMP) ## Measure, against a stock project on the same server (JSON lines)
 	@$(BIN)/python -m tests.bench $(BENCH)

@@ -218,3 +218,14 @@ APEX_PAGES: dict[str, Address] = {
 
 def _token(scene: Scene) -> str:
     return people.make_password_token(scene.organization.owner)
+
+
+def pages(scene: Scene) -> Iterator[tuple[str, str, str, bool]]:
+    """Every page: its name, host and path, and whether it is looked at by the owner, signed in."""
+    host = scene.organization.host
+    for name, address in APEX_PAGES.items():
+        yield name, "localhost", address(scene), False
+    for name, address in ENTRY_PAGES.items():
+        yield name, host, address(scene), False
+    for name, address in TENANT_PAGES.items():
+        yield name, host, address(scene), True

@@ -238,7 +238,12 @@ def test_program__with_a_persons_id__has_none_of_their_relations(acme):
         assert not authorize(key, "projects:read", project)
 
 
-LISTS = ["/api/v1/projects?page_size=100", "/projects/", "/api/v1/members?page_size=100", "/api/v1/custom-fields?page_size=100"]
+LISTS = [
+    "/api/v1/projects?page_size=100",
+    "/projects/",
+    "/api/v1/members?page_size=100",
+    "/api/v1/custom-fields?page_size=100",
+]
 
 
 @pytest.mark.parametrize("role", ["owner", "viewer"])

@@ -13,7 +13,7 @@ from apps.accounts.models import Invitation
 from apps.accounts.services import invitations
 from apps.tenancy.context import control
 from apps.tenants.services import schema_store
-from tests.browsing import APEX_PAGES, ENTRY_PAGES, TENANT_PAGES, Scene, Visitor, browsing, furnish, serving, visit
+from tests.browsing import TENANT_PAGES, Scene, Visitor, browsing, furnish, pages, serving, visit
 from tests.factories import PASSWORD
 
 pytestmark = pytest.mark.slow
@@ -61,17 +61,13 @@ def check(visitor: Visitor, name: str) -> list[str]:
 def test_pages__in_each_theme_and_width__are_accessible_and_in_shape(scene, browser, server, scheme, width):
     options = {"color_scheme": scheme, "viewport": {"width": width, "height": 900}, "reduced_motion": "reduce"}
     wrong: list[str] = []
-
-    stranger = visit(browser, server, **options)
-    for host, pages in ((scene.organization.host, ENTRY_PAGES), ("localhost", APEX_PAGES)):
-        for name, address in pages.items():
-            stranger.go(host, address(scene))
-            wrong += check(stranger, name)
-    owner = visit(browser, server, **options)
+    stranger, owner = visit(browser, server, **options), visit(browser, server, **options)
     owner.sign_in(scene.organization)
-    for name, address in TENANT_PAGES.items():
-        owner.go(scene.organization.host, address(scene))
-        wrong += check(owner, name)
+
+    for name, host, path, is_signed_in in pages(scene):
+        visitor = owner if is_signed_in else stranger
+        visitor.go(host, path)
+        wrong += check(visitor, name)
 
     assert wrong == []
 

@@ -1,0 +1,58 @@
+"""Takes the pictures in docs/screenshots: `make screenshots`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import django
+
+if TYPE_CHECKING:
+    from tests.browsing import Visitor
+
+FOLDER = Path(__file__).resolve().parents[1] / "docs" / "screenshots"
+ALL_LOOKS = ("overview", "project", "members", "roles", "audit-log", "settings", "landing")
+WIDE, PHONE = 1280, 390
+
+
+def main() -> int:
+    os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings_test"
+    django.setup()
+    from django.core.management import call_command
+
+    from apps.fleet.services import migrate_control
+    from apps.tenants.services import schema_store
+    from tests import servers
+    from tests.browsing import browsing, furnish, pages, serving, visit
+    from tests.factories import found
+
+    servers.recreate_databases()
+    call_command("setup_roles", verbosity=0)
+    migrate_control()
+    schema_store.replenish()
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for stale in FOLDER.glob("*.png"):
+        stale.unlink()
+    with serving() as port, browsing() as browser:
+        scene = furnish(found("Acme GmbH"))
+        for scheme, width in (("light", WIDE), ("dark", WIDE), ("light", PHONE)):
+            options = {"color_scheme": scheme, "viewport": {"width": width, "height": 860}, "reduced_motion": "reduce"}
+            stranger, owner = visit(browser, port, **options), visit(browser, port, **options)
+            owner.sign_in(scene.organization)
+            for name, host, path, is_signed_in in pages(scene):
+                if (scheme, width) == ("light", WIDE) or name in ALL_LOOKS:
+                    _shoot(owner if is_signed_in else stranger, host, path, f"{name}-{scheme}-{width}")
+    return 0
+
+
+def _shoot(visitor: Visitor, host: str, path: str, name: str) -> None:
+    visitor.go(host, path)
+    visitor.page.evaluate("document.fonts.ready")
+    visitor.page.screenshot(path=str(FOLDER / f"{name}.png"), full_page=True)
+    print(name, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
