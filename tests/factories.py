@@ -106,6 +106,9 @@ def reset(organizations: list[Organization]) -> None:
                 Tenant.objects.filter(id=tenant_id).update(name=names[tenant_id])
         Membership.objects.filter(**own).exclude(owners).delete()
         Membership.objects.filter(**own).exclude(role=Role.OWNER).update(role=Role.OWNER, custom_role=None)
+        Membership.objects.filter(**own).exclude(name="", locale="", time_zone="").update(
+            name="", locale="", time_zone=""
+        )
         for model in (ApiKey, Invitation, CustomRole, IdempotentCall, Profile, TokenFamily):
             model.objects.filter(**own).delete()
     for organization in organizations:
