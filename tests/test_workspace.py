@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -13,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.accounts.roles import Assigned
-from apps.accounts.services import invitations, members
+from apps.accounts.services import api_keys, invitations, members, roles
 from apps.core.charts import AreaChart
 from apps.core.templatetags.people import initials
-from apps.projects.services import projects
+from apps.projects.services import custom_fields, documents, projects
 from apps.tenancy.context import control
 from tests.factories import add_document, add_person, add_project
 
@@ -172,3 +173,44 @@ def test_member__renamed__is_greeted_by_the_new_name(acme, sign_in):
 
 def text_of(response: Any) -> str:
     return re.sub(r"[ \n]+", " ", re.sub(r"<[^>]+>", " ", response.content.decode()))
+
+
+HOSTILE = "\"><img src=x onerror=alert(1)>{{ 7|add:7 }}'"
+
+
+def test_pages__with_hostile_names__show_them_as_text(acme, sign_in):
+    with control("find a member"):
+        member = acme.owner.memberships.get(tenant=acme.tenant)
+    members.update_profile(actor=acme.subject, member_id=member.id, name=HOSTILE)
+    project = add_project(acme, HOSTILE)
+    with acme.inside():
+        role = roles.create_role(actor=acme.subject, name=HOSTILE, permissions=["projects:read"])
+        api_keys.create_api_key(actor=acme.subject, name=HOSTILE, scopes=["projects:read"])
+        custom_fields.define_custom_field(actor=acme.subject, key="x", label=HOSTILE, kind="text")
+        upload = SimpleUploadedFile("x", b"content")
+        upload._name = HOSTILE
+        documents.add_document(actor=acme.subject, project=project, upload=upload)
+    client = sign_in(acme)
+    paths = [
+        *("/", "/projects/", "/projects/new/", f"/projects/{project.id}/", f"/projects/{project.id}/edit/"),
+        *(f"/projects/{project.id}/{page}/" for page in ("delete", "shares", "share")),
+        *(
+            "/members/",
+            "/roles/",
+            f"/roles/{role.id}/",
+            "/api-keys/",
+            "/audit/",
+            "/profile/",
+            "/security/",
+            "/settings/",
+        ),
+        *("/settings/fields/", "/settings/danger/", "/members/leave/", "/search/?q=img", "/invitations/new/"),
+    ]
+
+    for path in paths:
+        response = client.get(path)
+        page = response.content.decode()
+        assert response.status_code == 200, path
+        assert "<img src=x" not in page, path
+        assert "alert(1)&gt;14" not in page, f"{path} runs names as templates"
+        assert "&amp;quot;" not in page, f"{path} escapes twice"
