@@ -615,6 +615,8 @@ def test_rotation__of_the_signing_key__signs_nobody_out_and_signs_anew_after_the
 
 
 def test_rotation__of_the_signing_key__retires_the_old_one_when_its_last_token_is_over(acme, signing_keys):
+    replace_signing_keys(actor=SYSTEM)  # one that no rotation before has told when to retire
+    keyset.forget()
     before = issue(acme)
     rotate_signing_keys(actor=SYSTEM)
     old = SigningKey.objects.filter(id=kid_of(before.access))
