@@ -106,7 +106,7 @@ def test_journey__from_sign_up_to_removal__is_seen_by_both_sides(acme, browser, 
     choose(owner, "Guest", "Change role")
     owner.page.select_option("dialog [name=role]", "member")
     owner.page.locator("dialog button[type=submit]").click()
-    owner.page.wait_for_load_state("networkidle")
+    expect(owner.page.locator("#toasts")).to_contain_text("Guest")
     guest.page.reload()
     assert guest.page.get_by_role("link", name="New project").count() > 0
 
@@ -117,7 +117,7 @@ def test_journey__from_sign_up_to_removal__is_seen_by_both_sides(acme, browser, 
     owner.go("journey-inc.localhost", "/members/")
     choose(owner, "Guest", "Remove")
     owner.page.locator("dialog button[type=submit]").click()
-    owner.page.wait_for_load_state("networkidle")
+    expect(owner.page.locator("#toasts")).to_contain_text("Guest")
     guest.page.reload()
     assert "/sign-in/" in guest.page.url
 
