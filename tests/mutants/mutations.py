@@ -286,9 +286,9 @@ MUTATIONS = [
     ),
     Mutation(
         "audit log can be changed",
-        "apps/audit/models.py",
-        'APPEND_ONLY = "SELECT, INSERT"',
-        'APPEND_ONLY = "SELECT, INSERT, UPDATE, DELETE"',
+        "apps/audit/migrations/0001_initial.py",
+        "privileges='SELECT, INSERT'",
+        "privileges='SELECT, INSERT, UPDATE, DELETE'",
         AUDIT,
     ),
     Mutation(
