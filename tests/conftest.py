@@ -11,6 +11,7 @@ from django.test import Client
 from django_redis import get_redis_connection
 
 from apps.accounts.models import HandoffCode, Membership, Session, User
+from apps.core.memory import breaker
 from apps.fleet.services import migrate_control
 from apps.notifications.models import SentEmail
 from apps.tenancy.context import control, current
@@ -98,3 +99,4 @@ def _remove_new_organizations(kept: set) -> None:
         connection.execute("DELETE FROM platform.outbox")
     get_redis_connection("default").flushdb()
     directory.forget()
+    breaker.reset()
