@@ -39,7 +39,9 @@ from apps.accounts.tokens import read_access
 from apps.audit.actors import SYSTEM
 from apps.audit.models import ControlEvent, Event
 from apps.core.encryption import EncryptedTextField
-from apps.fleet import services as fleet
+from apps.fleet.models import MigrationRun, Quarantine
+from apps.fleet.services import events as fleet_events
+from apps.fleet.services import rollout
 from apps.onboarding import services as onboarding
 from apps.projects.models import CustomField
 from apps.projects.services import custom_fields, documents, projects
@@ -337,7 +339,14 @@ def request_finish(acme: Organization) -> Act:
 def retry_event(acme: Organization) -> Act:
     with control("prepare"), atomic():
         event_id = outbox.emit("tests.stuck", {})
-    return lambda: fleet.retry_event(event_id=event_id, database="default", actor=SYSTEM)
+    return lambda: fleet_events.retry_event(event_id=event_id, database="default", actor=SYSTEM)
+
+
+def request_retry(acme: Organization) -> Act:
+    with control("prepare"):
+        MigrationRun.objects.create(fingerprint="f", started_by="test")
+        Quarantine.objects.create(schema="t_stuck", fingerprint="f", error="locked")
+    return lambda: rollout.request_retry(actor=SYSTEM)
 
 
 def appointed() -> User:
@@ -485,7 +494,10 @@ WRITES: dict[str, Write] = {
     "tenants.provisioning.request_finish": Write(
         request_finish, "tenant.provisioning_requested", "tenant", actor="system"
     ),
-    "fleet.retry_event": Write(retry_event, "outbox.retried", "event", actor="system", about="nobody"),
+    "fleet.rollout.request_retry": Write(
+        request_retry, "fleet.retry_requested", "migrationrun", actor="system", about="nobody"
+    ),
+    "fleet.events.retry_event": Write(retry_event, "outbox.retried", "event", actor="system", about="nobody"),
     "staff.appoint": Write(lambda acme: appointed, "staff.appointed", "user", actor="system", about="nobody"),
     "staff.dismiss": Write(dismiss, "staff.dismissed", "user", actor="system", about="nobody"),
     "staff.note_sign_in": Write(
@@ -528,12 +540,13 @@ OTHERS: dict[str, str] = {
     "audit.record": "is the recording",
     "audit.difference": READS,
     "audit.state": READS,
-    "fleet.migrate_control": PLACES,
-    "fleet.migrate_tenants": PLACES,
-    "fleet.migrate_place": PLACES,
-    "fleet.physical_schemas": READS,
-    "fleet.place_of": READS,
-    "fleet.control_migrations_missing": READS,
+    "fleet.control_plane.migrate_control": PLACES,
+    "fleet.control_plane.control_migrations_missing": READS,
+    "fleet.plan.plan_fleet": READS,
+    "fleet.plan.rehearse": "takes back what it does",
+    "fleet.rollout.migrate_fleet": "records when there is something to do: tests/test_fleet.py",
+    "fleet.rollout.quarantined_places": READS,
+    "fleet.status.fleet_status": READS,
     "notifications.send_email_once": "tells of what was recorded when it happened",
     "notifications.clear_old_notes": MAINTENANCE,
     "onboarding.find_organization": READS,
