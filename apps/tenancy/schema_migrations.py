@@ -39,10 +39,14 @@ class SchemaState:
 
 @dataclass(frozen=True)
 class Script:
-    """The statements that bring a schema to a release, as one text."""
+    """The statements that bring a schema to a release."""
 
-    text: str
+    statements: list[str]
     fingerprint: str
+
+    @property
+    def text(self) -> str:
+        return ";\n".join(self.statements)
 
 
 def can_be_replayed(missing: Iterable[Migration]) -> bool:
@@ -59,7 +63,7 @@ def record(owner_alias: str, found: SchemaState, release: Release, *, keep: bool
             apply(connection, release.way(release.missing(found.applied)))
         if not keep:
             connection.set_rollback(True)
-    return Script(";\n".join(statements), release.fingerprint)
+    return Script(statements, release.fingerprint)
 
 
 def replay(owner_alias: str, found: SchemaState, script: Script) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db import connections
+from psycopg import sql
 
 from . import blueprint
 from .owner import transaction_in
@@ -52,7 +53,9 @@ lines (nspname, line) AS (
 )
 SELECT nspname, replace(line, nspname || '.', '') FROM lines"""
 
-DIGESTS = f"SELECT nspname, md5(string_agg(line, E'\\n' ORDER BY line)) FROM ({LINES}) AS all_lines (nspname, line) GROUP BY 1"  # noqa: S608,E501
+DIGESTS = sql.SQL(
+    r"SELECT nspname, md5(string_agg(line, E'\n' ORDER BY line)) FROM ({}) AS each (nspname, line) GROUP BY nspname"
+).format(sql.SQL(LINES))
 
 
 def digests(owner_alias: str, schemas: Sequence[str]) -> dict[str, str]:

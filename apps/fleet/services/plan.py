@@ -54,7 +54,7 @@ def rehearse(places: Sequence[Place] | None = None, *, release: Release | None =
         group, first = _group(release, has, found), found[0]
         if group.is_replayed and first.state is not None:
             alias = databases.owner_alias(first.place.database)
-            group.statements = record(alias, first.state, release, keep=False).text.split(";\n")
+            group.statements = record(alias, first.state, release, keep=False).statements
         groups.append(group)
     return groups
 

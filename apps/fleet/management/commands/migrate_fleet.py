@@ -66,9 +66,8 @@ class Command(BaseCommand):
                 self.stdout.write(json.dumps(group.as_json()))
                 continue
             way = "replayed" if group.is_replayed else "one by one"
-            self.stdout.write(
-                f"{len(group.places)} schemas ({group.kinds}), {way}: {', '.join(group.migrations) or '-'}"
-            )
+            names = ", ".join(group.migrations) or "nothing but a note"
+            self.stdout.write(f"{len(group.places)} schemas ({group.kinds}), {way}: {names}")
             for statement in group.statements:
                 self.stdout.write(f"  {statement}")
         if not groups and not as_json:
