@@ -10,11 +10,12 @@ from typing import Any
 import structlog
 from celery import Celery
 from celery.platforms import SecurityWarning
-from celery.signals import setup_logging
+from celery.signals import setup_logging, worker_init
 from django.conf import settings
 from django_structlog.celery import signals as log_signals
 from django_structlog.celery.steps import DjangoStructLogInitStep
 
+from apps.tenancy import pooling
 from apps.tenancy.tasks import TENANT_HEADER
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -31,6 +32,11 @@ if settings.DEVELOPMENT:
 def use_django_logging(**kwargs: Any) -> None:
     """Keep Celery from configuring logging of its own."""
     logging.config.dictConfig(settings.LOGGING)
+
+
+@worker_init.connect
+def refuse_unsafe_pooling(**kwargs: Any) -> None:
+    pooling.exit_if_unsafe()
 
 
 @log_signals.bind_extra_task_metadata.connect

@@ -9,16 +9,22 @@ import os
 from pathlib import Path
 
 from deploy.local import start_servers, stop_servers
+from tests.pooler import Pooler, through
 
 _WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
 _DATA_DIR = Path(__file__).resolve().parent.parent / "var" / "test" / _WORKER
 
 if os.environ.get("TENANTRY_TEST_SERVERS") != _WORKER:  # child processes of a test find them running
-    for _name in ("DATABASE_URL", "DATABASE_OWNER_URL", "DATABASE_OPERATOR_URL", "REDIS_URL", "DATABASE_POOL_SIZE"):
-        os.environ.pop(_name, None)
+    for _name in [name for name in os.environ if name.startswith("DATABASE_") or name == "REDIS_URL"]:
+        del os.environ[_name]
     os.environ.update(start_servers(_DATA_DIR, durable=False))
     os.environ["TENANTRY_TEST_SERVERS"] = _WORKER
     atexit.register(stop_servers, _DATA_DIR)
+    if os.environ.get("TEST_POOLER"):  # the application's own way leads through PgBouncer then
+        _pooler = Pooler(os.environ["DATABASE_URL"])
+        atexit.register(_pooler.stop)
+        os.environ["DATABASE_DIRECT_URL"] = os.environ["DATABASE_URL"]
+        os.environ["DATABASE_URL"] = through(_pooler.port, os.environ["DATABASE_URL"])
 
 from .settings import *  # noqa: E402, F403
 from .settings import DATA_DIR, STATIC_ROOT  # noqa: E402

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 from django.conf import settings
 from psycopg import sql
 
 from apps.tenancy.databases import owner_url, parse_url
+from deploy.local.stored import load_secrets
 
 Connection = psycopg.Connection[Any]
 _kept: dict[str, Connection] = {}
@@ -24,6 +26,13 @@ def connect_url(url: str) -> Connection:
 def as_owner(database: str | None = None) -> Iterator[Connection]:
     with connect_url(owner_url(database)) as connection:
         yield connection
+
+
+def administrator_url(database: str = "postgres") -> str:
+    """The superuser's, whose password only the launcher knows."""
+    parts = urlsplit(owner_url(database))
+    password = load_secrets(settings.DATA_DIR)["postgres"]
+    return parts._replace(netloc=f"postgres:{password}@{parts.hostname}:{parts.port}").geturl()
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from django.core import checks
 from django.db import connections, models
 from django.db.models.constraints import UniqueConstraint
 
+from . import pooling
 from .constraints import TenantForeignKey
 from .context import CONTROL_ALIAS
 from .models import TenantManager
@@ -39,6 +40,14 @@ def check_public_schema(app_configs: Any, databases: Any = None, **kwargs: Any) 
         cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename = ANY(%s)", [names])
         found = [row[0] for row in cursor.fetchall()]
     return [checks.Error(f"The schema public holds the tenant table {name}.", id="tenancy.E008") for name in found]
+
+
+@checks.register(checks.Tags.database)
+def check_pooling(app_configs: Any, databases: Any = None, **kwargs: Any) -> list[checks.CheckMessage]:
+    """A pooler or login with which tenants would not be kept apart; the same that a process tries when it starts."""
+    if CONTROL_ALIAS not in (databases or []):
+        return []
+    return [checks.Error(finding, id="tenancy.E009") for finding in pooling.findings()]
 
 
 def _crossing_references(model: Any) -> Iterator[checks.CheckMessage]:

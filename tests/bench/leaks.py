@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from . import pgbouncer
+from tests import pooler
+
 from .report import Aim, measured, say, skipped
 from .servers import Servers
 from .worker import Worker
@@ -19,6 +20,7 @@ LEAKS = ("foreign_reads", "misplaced_rows")
 ERRORS = ("errors", "invisible_rows", "lost_rows", "revived_rows")
 PROJECTS = ("ours", "stock")
 ROUNDS = 3
+POOL_SIZE = 4  # fewer than threads, so that they share
 
 
 @dataclass(frozen=True)
@@ -60,11 +62,11 @@ def run(servers: Servers) -> None:
             worker.call("prepare")
             worker.call("found_leak_tenants", **_tenants(project))
     _report("direct", _measure(servers, None))
-    program = pgbouncer.find()
-    if program is None:
-        skipped(f"{NAME} through PgBouncer", "pgbouncer is not installed (apt-get install pgbouncer)")
+    if pooler.find() is None:
+        skipped(f"{NAME} through PgBouncer", pooler.MISSING)
         return
-    with pgbouncer.running(program, servers) as port:
+    urls = servers.variables["DATABASE_URL"], servers.stock_url
+    with pooler.running(*urls, default_pool_size=POOL_SIZE) as port:
         results = _measure(servers, port)
     _report("PgBouncer", results)
 

@@ -13,6 +13,7 @@ import psycopg
 from psycopg import sql
 
 from deploy.local import start_servers, stop_servers
+from tests import pooler
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA_DIR = ROOT / "var" / "bench"
@@ -37,32 +38,26 @@ class Servers:
     stock_password: str = field(default_factory=lambda: secrets.token_urlsafe(24))
 
     @property
-    def address(self) -> tuple[str, int]:
-        """Host and port of PostgreSQL."""
+    def stock_url(self) -> str:
+        """The stock project's role on our server."""
         parts = urlsplit(self.variables["DATABASE_URL"])
-        return parts.hostname or "", parts.port or 5432
-
-    @property
-    def login(self) -> tuple[str, str]:
-        """User and password of our application."""
-        parts = urlsplit(self.variables["DATABASE_URL"])
-        return parts.username or "", parts.password or ""
+        return parts._replace(netloc=f"{STOCK_ROLE}:{self.stock_password}@{parts.hostname}:{parts.port}").geturl()
 
     def ours(self, database: str, *, port: int | None = None) -> dict[str, str]:
         """The environment of our project on a database; ``port`` leads its application elsewhere."""
         urls = {name: _with_database(self.variables[name], database) for name in URLS}
         if port is not None:
-            urls["DATABASE_URL"] = _with_port(urls["DATABASE_URL"], port)
+            urls["DATABASE_DIRECT_URL"] = urls["DATABASE_URL"]
+            urls["DATABASE_URL"] = pooler.through(port, urls["DATABASE_URL"])
         return {**_inherited(), **self.variables, **urls, "DJANGO_SETTINGS_MODULE": "config.settings"}
 
     def stock(self, database: str, *, port: int | None = None) -> dict[str, str]:
         """The environment of the stock project on a database."""
-        host, direct = self.address
-        url = f"postgres://{STOCK_ROLE}:{self.stock_password}@{host}:{direct}/{database}"
+        url = _with_database(self.stock_url, database)
         return {
             **_inherited(),
             "DATABASE_DIRECT_URL": url,
-            "DATABASE_URL": url if port is None else _with_port(url, port),
+            "DATABASE_URL": url if port is None else pooler.through(port, url),
             "SECRET_KEY": self.variables["SECRET_KEY"],
             "DJANGO_SETTINGS_MODULE": "tests.bench.stock.settings",
         }
@@ -76,15 +71,6 @@ class Servers:
                 _create_database(connection, name, urlsplit(owner_url).username or "")
             for name in stock:
                 _create_database(connection, name, STOCK_ROLE)
-
-    def set_verifier(self, user: str, password: str) -> str:
-        """Give a role the same password under a known SCRAM verifier, which is returned."""
-        with psycopg.connect(self.variables["DATABASE_OWNER_URL"], autocommit=True) as connection:
-            encrypted = connection.pgconn.encrypt_password(password.encode(), user.encode(), b"scram-sha-256")
-            verifier = encrypted.decode()
-            template = sql.SQL("ALTER ROLE {} PASSWORD {}")
-            connection.execute(template.format(sql.Identifier(user), sql.Literal(verifier)))
-            return verifier
 
     def _create_stock_role(self, connection: psycopg.Connection[tuple[object, ...]]) -> None:
         if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [STOCK_ROLE]).fetchone():
@@ -122,11 +108,6 @@ def _create_database(connection: psycopg.Connection[tuple[object, ...]], name: s
 
 def _with_database(url: str, database: str) -> str:
     return urlsplit(url)._replace(path=f"/{database}").geturl()
-
-
-def _with_port(url: str, port: int) -> str:
-    parts = urlsplit(url)
-    return parts._replace(netloc=f"{parts.username}:{parts.password}@{parts.hostname}:{port}").geturl()
 
 
 def _inherited() -> dict[str, str]:

@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand
 from django.db import DatabaseError, close_old_connections
 from psycopg.conninfo import make_conninfo
 
+from apps.tenancy import pooling
 from apps.tenancy.context import CONTROL_ALIAS
 from apps.tenancy.relay import Relay
 from apps.tenancy.tasks import publish
@@ -38,9 +39,10 @@ class RunningRelay:
 
 
 class Command(BaseCommand):
-    help = "Hand the outbox of every database to the task queue, until told to stop. Exit code 0."
+    help = "Hand the outbox of every database to the task queue. Exit codes: 0 told to stop, 1 unsafe pooler."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        pooling.exit_if_unsafe()
         current_app.loader.import_default_modules()  # the subscriptions are declared beside the tasks
         stop = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
