@@ -19,7 +19,7 @@ from apps.core.errors import DomainError
 from apps.core.forms import status_of
 
 from ..access import caller, requires
-from ..forms import AuditFilterForm
+from ..forms.audit import AuditFilterForm
 from ..history import lines_of
 from ..permissions import AUDIT_VIEW
 from ..selectors import members_of

@@ -6,21 +6,19 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.contrib import messages
 from django.http import HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps.accounts import subjects
-from apps.accounts.access import requires, subject_of
+from apps.accounts.access import caller, requires
 from apps.accounts.decisions import Decision, authorize
 from apps.accounts.errors import ShareNotFound
 from apps.accounts.models import Membership
 from apps.accounts.permissions import PROJECTS_DELETE, PROJECTS_READ, PROJECTS_SHARE, PROJECTS_WRITE
 from apps.accounts.selectors import members_of
 from apps.accounts.services import sharing
-from apps.core.errors import DomainError
-from apps.core.forms import blame
+from apps.core.forms import blaming, done, posted
 
 from .. import selectors
 from ..forms import PersonForm, ShareForm
@@ -57,7 +55,7 @@ def project_shares(request: Any, project: Project) -> HttpResponse:
         "shares": [(by_id[share.user_id], share) for share in shares if share.user_id in by_id],
         "asked": asked,
         "answers": _answers(asked, project) if asked else [],
-        "may": selectors.allowed_on(_subject(request), project),
+        "may": selectors.allowed_on(caller(request), project),
     }
     return render(request, "projects/shares.html", context)
 
@@ -65,15 +63,12 @@ def project_shares(request: Any, project: Project) -> HttpResponse:
 @requires(PROJECTS_SHARE, on=find_project)
 @require_http_methods(["GET", "HEAD", "POST"])
 def project_share(request: Any, project: Project) -> HttpResponse:
-    form = ShareForm(request.POST or None, members=members_of(project.tenant_id).order_by("email"))
-    if request.method == "POST" and form.is_valid():
+    form = ShareForm(posted(request), members=members_of(project.tenant_id).order_by("email"))
+    if form.is_valid():
         person, relation = UUID(form.cleaned_data["person"]), form.cleaned_data["relation"]
-        try:
-            sharing.share(actor=_subject(request), resource=project, user_id=person, relation=relation)
-            messages.success(request, "The project is shared.")
-            return redirect("projects:shares", project_id=project.id)
-        except DomainError as error:
-            blame(form, error)
+        with blaming(form):
+            sharing.share(actor=caller(request), resource=project, user_id=person, relation=relation)
+            return done(request, "The project is shared.", "projects:shares", project_id=project.id)
     return render(
         request, "projects/share.html", {"form": form, "project": project}, status=422 if form.errors else 200
     )
@@ -85,13 +80,8 @@ def project_unshare(request: Any, project: Project) -> HttpResponse:
     form = PersonForm(request.POST)
     if not form.is_valid():
         raise ShareNotFound
-    sharing.unshare(actor=_subject(request), resource=project, user_id=form.cleaned_data["person"])
-    messages.success(request, "The project is no longer shared with them.")
-    return redirect("projects:shares", project_id=project.id)
-
-
-def _subject(request: Any) -> Any:
-    return subject_of(request)
+    sharing.unshare(actor=caller(request), resource=project, user_id=form.cleaned_data["person"])
+    return done(request, "The project is no longer shared with them.", "projects:shares", project_id=project.id)
 
 
 def _asked(user_id: str, members: list[Membership]) -> Membership | None:
