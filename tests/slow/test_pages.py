@@ -161,6 +161,25 @@ def test_journey__by_keyboard_alone__reaches_a_new_project(scene, browser, serve
     assert visitor.page.locator("h1").inner_text() == "By keyboard"
 
 
+def test_refusal__of_what_a_dialog_asked_for__is_told_over_it(scene, browser, server):
+    visitor = visit(browser, server)
+    visitor.sign_in(scene.organization)
+    visitor.go(scene.organization.host, "/projects/")
+    visitor.page.get_by_role("link", name="New project").click()
+    visitor.page.fill("dialog [name=name]", "Too late")
+    with control("become a viewer"):
+        scene.organization.owner.memberships.update(role="viewer")
+
+    visitor.page.get_by_role("button", name="Create project").click()
+
+    message = visitor.page.get_by_role("alert")
+    expect(message).to_contain_text("Create and change projects and documents")
+    expect(message).to_contain_text("projects:write")
+    message.get_by_role("button", name="Close").click()
+    expect(message).to_have_count(0)
+    expect(visitor.page.locator("dialog [name=name]")).to_have_value("Too late")
+
+
 def tab_to(visitor: Visitor, text: str) -> None:
     for _ in range(40):
         visitor.page.keyboard.press("Tab")
