@@ -95,6 +95,7 @@ NEEDS: dict[str, dict[str, str]] = {
     "end-session": {"GET": MEMBER},
     "sign-out-everywhere": {"GET": MEMBER},
     "audit-log": {"GET": "audit:view"},
+    "audit-people": {"GET": "audit:view"},
     "verify-chain": {"GET": "audit:view"},
     "api-keys-page": {"GET": "keys:manage"},
     "key-create": {"GET": "keys:manage"},

@@ -68,6 +68,7 @@ TENANT_ROUTES: dict[str, tuple[str, ...]] = {
     "end-session": ("session_id",),
     "sign-out-everywhere": (),
     "audit-log": (),
+    "audit-people": (),
     "verify-chain": (),
     "api-keys-page": (),
     "key-create": (),

@@ -21,7 +21,7 @@ DOCS_POLICY = (
 JWKS_SECONDS = 300
 
 
-def refuse_method(view: Any, request: Request, *args: Any, **kwargs: Any) -> Any:
+def refuse_method(view: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
     """Leave the problem to the middleware: the renderers of these views write something else than JSON."""
     return HttpResponseNotAllowed(view.allowed_methods)
 

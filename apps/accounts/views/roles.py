@@ -8,10 +8,11 @@ from django.shortcuts import render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.core.forms import blaming, done, form_page, posted
+from apps.core.preconditions import etag_of
 
 from .. import selectors
 from ..access import caller, requires
-from ..forms.people import RoleForm
+from ..forms.people import RoleEditForm, RoleForm
 from ..models import CustomRole
 from ..permissions import ORGANIZATION_READ, ROLES_MANAGE, by_area
 from ..selectors import get_role
@@ -40,8 +41,9 @@ def create(request: HttpRequest) -> HttpResponse:
 @requires(ROLES_MANAGE, on=get_role)
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit(request: HttpRequest, role: CustomRole) -> HttpResponse:
-    subject, current = caller(request), {"name": role.name, "permissions": role.permissions}
-    form = RoleForm(posted(request), grantable=subject.permissions, initial=current)
+    subject = caller(request)
+    current = {"name": role.name, "permissions": role.permissions, "expected": etag_of(role)}
+    form = RoleEditForm(posted(request), grantable=subject.permissions, initial=current)
     if form.is_valid():
         with blaming(form):
             roles.update_role(actor=subject, role_id=role.id, **form.cleaned_data)
