@@ -40,5 +40,6 @@ urlpatterns = [
     path("settings/logo/remove/", organization.remove_logo, name="logo-remove"),
     path("settings/danger/", organization.danger_zone, name="danger-zone"),
     path("brand/logo", organization.logo, name="brand-logo"),
+    path("brand/logo/<str:token>/", organization.mailed_logo, name="mailed-logo"),
     path("brand.css", organization.brand_stylesheet, name="brand-css"),
 ]

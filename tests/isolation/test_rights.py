@@ -157,6 +157,7 @@ OPEN: dict[str, tuple[str, int]] = {
     "reset-password": ("GET", 200),
     "accept-invitation": ("GET", 200),
     "brand-css": ("GET", 200),
+    "mailed-logo": ("GET", 403),
     "api-login": ("POST", 400),
     "api-refresh": ("POST", 400),
     "api-validate": ("POST", 401),

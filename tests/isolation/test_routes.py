@@ -78,6 +78,7 @@ TENANT_ROUTES: dict[str, tuple[str, ...]] = {
     "logo-remove": (),
     "danger-zone": (),
     "brand-logo": (),
+    "mailed-logo": ("token",),
     "brand-css": (),
     "projects:fields": (),
     "projects:field-create": (),
@@ -169,7 +170,7 @@ CONTROL_ROUTES = {
     *API_ROUTES,
     *STAFF_ROUTES,
 }
-PROVEN_BY_TOKEN = {"set-password", "accept-invitation", "verify-email"}
+PROVEN_BY_TOKEN = {"set-password", "accept-invitation", "verify-email", "mailed-logo"}
 WITH_IDS = [name for name, ids in TENANT_ROUTES.items() if ids and name not in PROVEN_BY_TOKEN]
 WITHOUT_IDS = [name for name in TENANT_ROUTES if name not in WITH_IDS]
 # What anybody may look at; everything else answers the anonymous with a refusal or the way to the sign-in page.

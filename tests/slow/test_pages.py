@@ -210,6 +210,27 @@ def test_journey__without_javascript__does_the_same(scene, browser, server):
     assert page.locator("main li").count() >= 2
 
 
+@pytest.mark.parametrize("name", ["audit-log", "members", "project", "roles"])
+def test_page__printed__is_what_it_says_in_black_on_white(scene, browser, server, name):
+    visitor = visit(browser, server, color_scheme="dark", viewport={"width": 680, "height": 960})
+    visitor.sign_in(scene.organization)
+    visitor.go(scene.organization.host, TENANT_PAGES[name](scene))
+
+    visitor.page.emulate_media(media="print")
+
+    assert visitor.page.locator("h1").is_visible()
+    assert visitor.page.locator("table tbody tr").first.is_visible()
+    for shell in ("nav", ".btn", "button", "header.sticky", "input:not([type=hidden])", "#toasts"):
+        assert visitor.page.locator(f"{shell} >> visible=true").count() == 0, shell
+    assert _style(visitor, "body", "backgroundColor") == "rgb(255, 255, 255)"
+    assert {_style(visitor, tag, "color") for tag in ("h1", "table tbody tr")} == {"rgb(0, 0, 0)"}
+    assert visitor.overflow == 0
+
+
+def _style(visitor: Visitor, selector: str, name: str) -> str:
+    return str(visitor.page.locator(selector).first.evaluate("(element, name) => getComputedStyle(element)[name]", name))
+
+
 @pytest.mark.parametrize("name", ["overview", "projects", "project"])
 def test_page__fetched_for_the_first_time__is_small(scene, browser, server, name):
     visitor = visit(browser, server)

@@ -20,6 +20,7 @@ from ..permissions import MEMBER, SETTINGS_MANAGE
 
 SHOWN = ("name", *profiles.FIELDS)
 KEPT = "private, max-age=31536000, immutable"  # the address has the version
+KEPT_BY_ALL = "public, max-age=31536000, immutable"
 
 
 @requires(SETTINGS_MANAGE)
@@ -68,6 +69,15 @@ def logo(request: Any) -> FileResponse:
     """The picture in the navigation, kept by browsers until it changes."""
     file, content_type = profiles.open_logo(profile_of(request.tenant.id))
     return FileResponse(file, content_type=content_type, headers={"Cache-Control": KEPT})
+
+
+@public("mails show it, wherever they are read")
+@require_safe
+def mailed_logo(request: Any, token: str) -> FileResponse:
+    profile = profile_of(request.tenant.id)
+    profiles.check_logo_token(profile, token)
+    file, content_type = profiles.open_logo(profile)
+    return FileResponse(file, content_type=content_type, headers={"Cache-Control": KEPT_BY_ALL})
 
 
 @public("it is what pages look like")
