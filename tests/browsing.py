@@ -36,7 +36,7 @@ def serving() -> Iterator[int]:
     """The application on the test servers' data, at the yielded port, with its files as in production."""
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings_test", "LOG_LEVEL": "ERROR"}
     environment["TEST_STATIC_FILES"] = "collected"
-    for task in (["build_css"], ["collectstatic", "--noinput", "-v", "0"]):
+    for task in (["build_messages"], ["build_css"], ["collectstatic", "--noinput", "-v", "0"]):
         subprocess.run([sys.executable, "manage.py", *task], cwd=ROOT, env=environment, check=True)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -9,9 +9,11 @@ from typing import Any
 import structlog
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
+from django.utils import translation
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from .locales import language_of_browser
 from .theme import theme_of
 
 Text = str | Promise
@@ -124,7 +126,9 @@ def error_page(
         "theme": theme_of(request),
         **page,
     }
-    response = HttpResponse(render_to_string("errors/error.html", context), status=status)
+    language = getattr(request, "LANGUAGE_CODE", "") or language_of_browser(request)
+    with translation.override(language):
+        response = HttpResponse(render_to_string("errors/error.html", context), status=status)
     if status == RELOADED and context["again"]:
         response["Refresh"] = str(RELOAD_SECONDS)
     return response
