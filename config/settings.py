@@ -110,7 +110,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "apps.accounts.context_processors.member",
                 "apps.workspace.context_processors.surroundings",
-            ]
+            ],
         },
     }
 ]

@@ -25,7 +25,7 @@ KEYWORDS = {
 TEMPLATES = (".html", ".txt", ".mjml")
 PLACEHOLDER = re.compile(r"%\(\w+\)s|\{\w*\}")
 TAG = re.compile(r"<(/?)(\w+)[^>]*>")
-HEADER = '''# {name} of the interface. `manage.py collect_messages` finds the texts; the translations are written here.
+HEADER = """# {name} of the interface. `manage.py collect_messages` finds the texts; the translations are written here.
 msgid ""
 msgstr ""
 "Language: {language}\\n"
@@ -34,7 +34,7 @@ msgstr ""
 "Content-Transfer-Encoding: 8bit\\n"
 "Plural-Forms: {plural_forms}\\n"
 
-'''
+"""
 
 
 def languages() -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -12,32 +13,50 @@ from django.http import HttpRequest
 from django.utils import timezone, translation
 
 
-def language_for(*locales: str) -> str:
-    """The language for the first of the locales that there is one for, such as ``de`` for ``de-AT``; else English."""
-    return next(filter(None, map(_supported, locales)), settings.LANGUAGE_CODE)
+@dataclass(frozen=True)
+class Reader:
+    """The language and time zone of somebody who reads a page or a mail."""
+
+    language: str
+    zone: tzinfo
+
+    @classmethod
+    def of(cls, *choices: tuple[str, str]) -> Reader:
+        """From pairs of a locale and a time zone, of which the first that is not empty and known counts."""
+        languages = filter(None, (_language(locale) for locale, _ in choices))
+        zones = filter(None, (_zone(name) for _, name in choices))
+        return cls(next(languages, settings.LANGUAGE_CODE), next(zones, UTC))
+
+    def activate(self) -> None:
+        translation.activate(self.language)
+        timezone.activate(self.zone)
+
+
+ANYBODY = Reader("en", UTC)
+
+
+@contextmanager
+def speaking_to(reader: Reader) -> Iterator[None]:
+    """Texts in the reader's language and times in their zone, whatever it was before."""
+    with translation.override(reader.language), timezone.override(reader.zone):
+        yield
 
 
 def language_of_browser(request: HttpRequest) -> str:
     return translation.get_language_from_request(request)
 
 
-def zone_for(*names: str) -> tzinfo:
-    """The first time zone that is named; UTC if none is, or if it is not known any more."""
-    try:
-        return ZoneInfo(next(filter(None, names), "UTC"))
-    except ZoneInfoNotFoundError:
-        return UTC
-
-
-@contextmanager
-def speaking(language: str, zone: tzinfo) -> Iterator[None]:
-    """Texts in this language and times in this zone, whatever was spoken before."""
-    with translation.override(language), timezone.override(zone):
-        yield
-
-
-def _supported(locale: str) -> str:
+def _language(locale: str) -> str:
+    """The language for a locale, such as ``de`` for ``de-AT``; empty if there is none."""
     try:
         return translation.get_supported_language_variant(locale.lower()) if locale else ""
     except LookupError:
         return ""
+
+
+def _zone(name: str) -> tzinfo | None:
+    """None also for a zone that is not known any more."""
+    try:
+        return ZoneInfo(name) if name else None
+    except ZoneInfoNotFoundError:
+        return None

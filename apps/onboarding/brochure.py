@@ -67,7 +67,7 @@ TILES = (
     Tile(_("Storage"), "3.4 GB"),
     Tile(_("Members"), "12"),
 )
-POINTS = [(f"{day} Nov", float(day * 37 % 11 + day + 4)) for day in range(1, 25)]
+POINTS = [(str(day), float(day * 37 % 11 + day + 4)) for day in range(1, 25)]
 HAPPENINGS = (
     Happening("Ada Obi", _("shared a project"), _("2 minutes ago")),
     Happening("Jon Weiss", _("uploaded a document"), _("an hour ago")),
