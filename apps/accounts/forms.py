@@ -9,6 +9,7 @@ from django import forms
 from django.conf import settings
 from django.core.validators import RegexValidator
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from apps.audit.selectors import Filters
 
@@ -16,9 +17,9 @@ from .choices import languages, time_zones
 from .permissions import DESCRIPTIONS, by_area
 from .validators import no_control_characters
 
-is_color = RegexValidator(r"^#[0-9A-Fa-f]{6}\Z", "A color has six hexadecimal digits, such as #4f39f6.")
+is_color = RegexValidator(r"^#[0-9A-Fa-f]{6}\Z", _("A color has six hexadecimal digits, such as #4f39f6."))
 NEVER = "never"
-EXPIRIES = {"30": "In 30 days", "90": "In 90 days", "365": "In a year", NEVER: "Never"}
+EXPIRIES = {"30": _("In 30 days"), "90": _("In 90 days"), "365": _("In a year"), NEVER: _("Never")}
 HOST_NAME = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
 
 
@@ -26,15 +27,15 @@ class SetPasswordForm(forms.Form):
     password = forms.CharField(
         max_length=1000,
         strip=False,
-        label="New password",
-        help_text="At least 15 characters; a sentence is fine.",
+        label=_("New password"),
+        help_text=_("At least 15 characters; a sentence is fine."),
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
 
 
 class AddressForm(forms.Form):
     email = forms.EmailField(
-        max_length=254, label="E-mail address", widget=forms.EmailInput(attrs={"autocomplete": "email"})
+        max_length=254, label=_("E-mail address"), widget=forms.EmailInput(attrs={"autocomplete": "email"})
     )
 
 
@@ -43,7 +44,7 @@ class OrganizationAddressForm(forms.Form):
 
     organization = forms.CharField(
         max_length=253,
-        label="Address of your organization",
+        label=_("Address of your organization"),
         widget=forms.TextInput(
             attrs={"autocapitalize": "none", "autocomplete": "organization", "spellcheck": "false", "autofocus": True}
         ),
@@ -51,7 +52,9 @@ class OrganizationAddressForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["organization"].help_text = f"For example acme, or acme.{settings.BASE_DOMAIN}."
+        self.fields["organization"].help_text = _("For example acme, or acme.%(domain)s.") % {
+            "domain": settings.BASE_DOMAIN
+        }
 
     def clean_organization(self) -> str:
         """The host name that is meant."""
@@ -59,7 +62,7 @@ class OrganizationAddressForm(forms.Form):
         host = str(typed).split("://")[-1].split("/")[0].rsplit(":", 1)[0].strip(".")
         host = host if "." in host else f"{host}.{settings.BASE_DOMAIN}"
         if not HOST_NAME.fullmatch(host):
-            raise forms.ValidationError("An address has letters, digits and hyphens only.")
+            raise forms.ValidationError(_("An address has letters, digits and hyphens only."))
         return host
 
 
@@ -67,7 +70,7 @@ class AcceptForm(SetPasswordForm):
     """A new password, or for ``known`` people the one they have."""
 
     name = forms.CharField(
-        max_length=150, required=False, label="Your name", widget=forms.TextInput(attrs={"autocomplete": "name"})
+        max_length=150, required=False, label=_("Your name"), widget=forms.TextInput(attrs={"autocomplete": "name"})
     )
     field_order = ("name", "password")
 
@@ -75,14 +78,14 @@ class AcceptForm(SetPasswordForm):
         super().__init__(*args, **kwargs)
         if known:
             field = self.fields["password"]
-            field.label, field.help_text = "Your password", "The one you sign in with elsewhere on this platform."
+            field.label, field.help_text = _("Your password"), _("The one you sign in with elsewhere on this platform.")
             field.widget.attrs["autocomplete"] = "current-password"
 
 
 class RoleChoiceForm(forms.Form):
     """One of the ``roles`` that whoever asks may give."""
 
-    role = forms.ChoiceField(label="Role")
+    role = forms.ChoiceField(label=_("Role"))
 
     def __init__(self, *args: Any, roles: list[tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -93,8 +96,8 @@ class RoleChoiceForm(forms.Form):
 class InviteForm(RoleChoiceForm):
     email = forms.EmailField(
         max_length=254,
-        label="E-mail address",
-        help_text="We mail a link to it that works once.",
+        label=_("E-mail address"),
+        help_text=_("We mail a link to it that works once."),
         widget=forms.EmailInput(attrs={"autocomplete": "off"}),
     )
     field_order = ("email", "role")
@@ -103,7 +106,7 @@ class InviteForm(RoleChoiceForm):
 class RoleForm(forms.Form):
     """A name and permissions; those that are not ``grantable`` are shown, but cannot be chosen."""
 
-    name = forms.CharField(max_length=60, validators=[no_control_characters])
+    name = forms.CharField(max_length=60, label=_("Name"), validators=[no_control_characters])
     permissions = forms.MultipleChoiceField(
         required=False, choices=list(DESCRIPTIONS.items()), widget=forms.CheckboxSelectMultiple
     )
@@ -123,13 +126,14 @@ class PasswordForm(forms.Form):
     old_password = forms.CharField(
         max_length=1000,
         strip=False,
-        label="Your password now",
+        label=_("Your password now"),
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )
     new_password = forms.CharField(
         max_length=1000,
         strip=False,
-        help_text="At least 15 characters; a sentence is fine.",
+        label=_("New password"),
+        help_text=_("At least 15 characters; a sentence is fine."),
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
 
@@ -141,39 +145,43 @@ class ProfileForm(forms.Form):
         max_length=150,
         required=False,
         validators=[no_control_characters],
-        label="Your name",
+        label=_("Your name"),
         widget=forms.TextInput(attrs={"autocomplete": "name"}),
     )
-    locale = forms.ChoiceField(required=False, label="Language")
-    time_zone = forms.ChoiceField(required=False)
+    locale = forms.ChoiceField(required=False, label=_("Language"))
+    time_zone = forms.ChoiceField(required=False, label=_("Time zone"))
 
     def __init__(self, *args: Any, organization: dict[str, str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         locales, zones = languages(self.initial["locale"]), time_zones(self.initial["time_zone"])
         theirs = dict(languages(organization["locale"]))[organization["locale"]]
-        _choose(self, "locale", [("", f"As the organization ({theirs})"), *locales])
-        _choose(self, "time_zone", [("", f"As the organization ({organization['time_zone']})"), *zones])
+        _choose(self, "locale", [("", _("As the organization (%(choice)s)") % {"choice": theirs}), *locales])
+        _choose(
+            self,
+            "time_zone",
+            [("", _("As the organization (%(choice)s)") % {"choice": organization["time_zone"]}), *zones],
+        )
 
 
 class OrganizationForm(forms.Form):
     """How the organization shows itself."""
 
-    name = forms.CharField(max_length=200, validators=[no_control_characters], label="Name of the organization")
-    locale = forms.ChoiceField(label="Language")
-    time_zone = forms.ChoiceField()
+    name = forms.CharField(max_length=200, validators=[no_control_characters], label=_("Name of the organization"))
+    locale = forms.ChoiceField(label=_("Language"))
+    time_zone = forms.ChoiceField(label=_("Time zone"))
     brand_name = forms.CharField(
         max_length=60,
         required=False,
         validators=[no_control_characters],
-        label="Name to show",
-        help_text="In the navigation, in place of the organization's name.",
+        label=_("Name to show"),
+        help_text=_("In the navigation, in place of the organization's name."),
     )
     brand_color = forms.CharField(
         max_length=7,
         required=False,
         validators=[is_color],
-        label="Color",
-        help_text="Darkened or lightened where text would be hard to read.",
+        label=_("Color"),
+        help_text=_("Darkened or lightened where text would be hard to read."),
         widget=forms.TextInput(attrs={"placeholder": "#4f39f6", "spellcheck": "false"}),
     )
 
@@ -187,8 +195,8 @@ class LogoForm(forms.Form):
     file = forms.FileField(
         max_length=255,
         allow_empty_file=False,
-        label="Picture",
-        help_text="PNG, JPEG or WebP, up to 512 KB; square pictures look best.",
+        label=_("Picture"),
+        help_text=_("PNG, JPEG or WebP, up to 512 KB; square pictures look best."),
         widget=forms.FileInput(attrs={"accept": "image/png,image/jpeg,image/webp"}),
     )
 
@@ -199,10 +207,11 @@ class ApiKeyForm(forms.Form):
     name = forms.CharField(
         max_length=100,
         validators=[no_control_characters],
-        help_text="What uses it, so that you know it when you see it here.",
+        label=_("Name"),
+        help_text=_("What uses it, so that you know it when you see it here."),
     )
-    scopes = forms.MultipleChoiceField(widget=forms.CheckboxSelectMultiple, label="What it may do")
-    expiry = forms.ChoiceField(choices=list(EXPIRIES.items()), initial="90", label="Expires")
+    scopes = forms.MultipleChoiceField(widget=forms.CheckboxSelectMultiple, label=_("What it may do"))
+    expiry = forms.ChoiceField(choices=list(EXPIRIES.items()), initial="90", label=_("Expires"))
 
     def __init__(self, *args: Any, may: frozenset[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -220,16 +229,22 @@ class AuditFilterForm(forms.Form):
     action = forms.CharField(
         max_length=100,
         required=False,
-        label="Action begins with",
-        widget=forms.TextInput(attrs={"type": "search", "placeholder": "project, member.added …", "list": "actions"}),
+        label=_("Action begins with"),
+        widget=forms.TextInput(
+            attrs={"type": "search", "placeholder": _("project, member.added …"), "list": "actions"}
+        ),
     )
-    person = forms.ChoiceField(required=False, label="Who")
-    since = forms.DateField(required=False, label="From", widget=forms.DateInput(attrs={"type": "date"}))
-    until = forms.DateField(required=False, label="To", widget=forms.DateInput(attrs={"type": "date"}))
+    person = forms.ChoiceField(required=False, label=_("Who"))
+    since = forms.DateField(
+        required=False, label=_("From"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    )
+    until = forms.DateField(
+        required=False, label=_("To"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    )
 
     def __init__(self, *args: Any, people: list[tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        _choose(self, "person", [("", "Everybody"), *people])
+        _choose(self, "person", [("", _("Everybody")), *people])
 
     @property
     def filters(self) -> Filters:
@@ -259,6 +274,6 @@ class SignInForm(LoginForm):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["login"].label = "E-mail address"
+        self.fields["login"].label = _("E-mail address")
         for field in self.fields.values():
             field.widget.attrs.pop("placeholder", None)

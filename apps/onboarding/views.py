@@ -8,6 +8,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
@@ -56,7 +57,7 @@ def sign_up(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             count_attempt(request, SIGN_UP, form.cleaned_data["email"])
-            return _welcome(services.sign_up(**form.cleaned_data))
+            return _welcome(services.sign_up(**form.cleaned_data, locale=get_language() or ""))
         except DomainError as error:
             form.add_error(error.field or None, error.message)
     context = {"form": form, **_address(request.POST.get("organization", ""))}

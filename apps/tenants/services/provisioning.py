@@ -20,7 +20,7 @@ from apps.tenancy.transactions import atomic
 
 from .. import slugs
 from ..errors import IllegalTransition, SlugTaken, TenantNotFound
-from ..models import Domain, Placement, Pool, Tenant, TenantDatabase
+from ..models import Domain, Placement, Pool, Profile, Tenant, TenantDatabase
 from . import schema_store
 
 REQUESTED = "tenants.requested"
