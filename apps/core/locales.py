@@ -58,5 +58,5 @@ def _zone(name: str) -> tzinfo | None:
     """None also for a zone that is not known any more."""
     try:
         return ZoneInfo(name) if name else None
-    except ZoneInfoNotFoundError:
+    except (ZoneInfoNotFoundError, ValueError, OSError):
         return None
