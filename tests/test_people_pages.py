@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from typing import Any
 from uuid import uuid4
 
@@ -455,6 +456,24 @@ def test_role__made_changed_and_deleted__by_pages(home, sign_in):
     assert "Delete the role Help?" in text(browser.get(f"{path}delete/"))
     assert browser.post(f"{path}delete/").status_code == 302
     assert role_names(home) == []
+
+
+def test_role__changed_by_two_at_once__is_not_overwritten_unseen(acme, browser):
+    role = make_role(acme, "Support", "projects:read")
+    path = f"/roles/{role.id}/"
+    seen = re.search(r'name="expected" value="([^"]+)"', text(browser.get(path)))
+    assert seen
+    expected = unescape(seen[1])
+    assert browser.post(path, {"name": "Help", "permissions": ["audit:view"], "expected": expected}).status_code == 302
+
+    late = browser.post(path, {"name": "Aid", "permissions": ["billing:view"], "expected": expected})
+
+    assert late.status_code == 422
+    assert "Somebody has changed it since you opened it." in text(late)
+    assert 'value="Aid"' in text(late)
+    with control("look"):
+        role.refresh_from_db()
+    assert (role.name, role.permissions) == ("Help", ["audit:view"])
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def test_pages__of_nobody__lead_to_the_sign_in_page(acme, path):
 def test_checklist__has_the_colors_until_there_are_some(acme, browser_of_acme):
     assert b"Choose your colors</a>" in browser_of_acme.get("/").content
 
-    browser_of_acme.post("/settings/", {**SETTINGS, "brand_color": "#ff0000"})
+    browser_of_acme.post("/settings/", {**SETTINGS, "locale": "en", "brand_color": "#ff0000"})
 
     assert b"<s>Choose your colors</s>" in browser_of_acme.get("/").content
 

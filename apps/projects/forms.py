@@ -10,6 +10,7 @@ from django.utils.translation import pgettext_lazy
 
 from apps.accounts.models import Membership
 from apps.accounts.permissions import Relation
+from apps.core.forms import choose
 
 from .models import CustomField, Project
 
@@ -63,8 +64,7 @@ class ShareForm(forms.Form):
 
     def __init__(self, *args: Any, members: Iterable[Membership], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        person: Any = self.fields["person"]
-        person.choices = [(str(member.user_id), f"{member.display_name} ({member.email})") for member in members]
+        choose(self, "person", [(str(m.user_id), f"{m.display_name} ({m.email})") for m in members])
 
 
 class PersonForm(forms.Form):

@@ -37,6 +37,12 @@ class LogoRefused(DomainError):
     message = _("A logo is a PNG, JPEG or WebP picture.")
 
 
+class LogoLinkRefused(DomainError):
+    status = 403
+    code = "logo_link_refused"
+    message = _("This is not the address of the organization's logo.")
+
+
 class LogoNotFound(NotFoundError):
     code = "logo_not_found"
     message = _("The organization has no logo.")

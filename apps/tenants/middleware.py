@@ -10,7 +10,6 @@ from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase, StreamingHttpResponse
 from django.urls import set_urlconf
-from django.utils.translation import gettext as _
 from django_tenants.middleware.main import TenantMainMiddleware
 from django_tenants.utils import remove_www
 
@@ -58,7 +57,7 @@ class TenantMiddleware(TenantMainMiddleware):  # type: ignore[misc]
             context = tenant.context()
         except DecryptionError as error:
             log.error("tenant_database_credentials_unreadable", tenant=tenant.slug, error=str(error))
-            detail = _("%(organization)s cannot be reached right now.") % {"organization": tenant.name}
+            detail = f"{tenant.name} cannot be reached right now."
             return _try_again(request, tenant, "temporarily_unavailable", detail)
         return self._run(request, tenant, context)
 
@@ -84,21 +83,13 @@ def refusal_for(request: HttpRequest, tenant: Tenant | None) -> HttpResponse | N
     if tenant is None or tenant.status == Tenant.Status.ERASED:
         return _unknown(request)
     if tenant.is_held:
-        detail = _("%(organization)s is on hold: %(reason)s") % {
-            "organization": tenant.name,
-            "reason": tenant.hold_reason,
-        }
+        detail = f"{tenant.name} is on hold: {tenant.hold_reason}"
         page = {"tenant": tenant, "reason": tenant.hold_reason}
         return error_response(request, 403, "tenant_held", detail, page=page)
     if tenant.status == Tenant.Status.PROVISIONING:
-        return _try_again(
-            request,
-            tenant,
-            "tenant_provisioning",
-            _("%(organization)s is being prepared.") % {"organization": tenant.name},
-        )
+        return _try_again(request, tenant, "tenant_provisioning", f"{tenant.name} is being prepared.")
     if tenant.status == Tenant.Status.DEACTIVATED:
-        detail = _("%(organization)s has been deactivated.") % {"organization": tenant.name}
+        detail = f"{tenant.name} has been deactivated."
         return error_response(request, 403, "tenant_deactivated", detail, page={"tenant": tenant})
     return None
 
@@ -110,4 +101,4 @@ def _try_again(request: HttpRequest, tenant: Tenant, code: str, detail: str) -> 
 
 def _unknown(request: HttpRequest) -> HttpResponse:
     page = {"start": apex_link(), "find": apex_link("/find-organizations/")}
-    return error_response(request, 404, "unknown_host", _("No organization answers at this address."), page=page)
+    return error_response(request, 404, "unknown_host", "No organization answers at this address.", page=page)
