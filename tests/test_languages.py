@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.core import mail
 from django.db import connections
 from django.test import Client
@@ -25,6 +27,18 @@ from tests.clients import membership_of, program_of
 from tests.factories import PASSWORD, add_project
 
 GERMAN = "de-AT,de;q=0.9,en;q=0.5"
+TEMPLATES = Path(settings.BASE_DIR, "templates")
+IN_ENGLISH = ("staff/", "notifications/", "workspace/components.html")  # for staff and for development
+PAGES = [
+    path for path in sorted(TEMPLATES.rglob("*.html")) if not str(path.relative_to(TEMPLATES)).startswith(IN_ENGLISH)
+]
+NAMES = {"", "T", "Tenantry", "CSV", "JSON lines"}  # are the same in every language
+CODE = re.compile(
+    r"{% blocktranslate.*?{% endblocktranslate %}|{#.*?#}|{% block (width|back|body_attributes) %}.*?{% endblock %}"
+    r"|{%.*?%}|{{.*?}}|<(code|kbd)\b.*?</\2>|<meta [^>]*>",
+    re.DOTALL,
+)
+SPOKEN = re.compile(r'\b(?:title|lead|label|parent|here|hint|placeholder|alt)="([^"]*)"')  # aria-label is one of them
 
 
 def stranger(host: str, languages: str = "") -> Client:
@@ -291,6 +305,16 @@ def test_catalog__compared_with_the_code__is_up_to_date(code):
 @pytest.mark.parametrize("code", catalog.languages())
 def test_catalog__of_each_language__is_complete(code):
     assert list(catalog.faults(catalog.translations(code))) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(TEMPLATES)))
+def test_template__of_each_page__has_its_texts_marked(page):
+    source = CODE.sub("", page.read_text())
+    shown = [*SPOKEN.findall(source), *re.sub(r"<[^>]*>", "\n", source).splitlines()]
+
+    texts = {re.sub(r"&\w+;|[^A-Za-z ]", "", text).strip() for text in shown}
+
+    assert texts <= NAMES
 
 
 @pytest.mark.parametrize(
