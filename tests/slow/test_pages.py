@@ -245,9 +245,8 @@ def test_page__printed__is_what_it_says_in_black_on_white(scene, browser, server
 
 
 def _style(visitor: Visitor, selector: str, name: str) -> str:
-    return str(
-        visitor.page.locator(selector).first.evaluate("(element, name) => getComputedStyle(element)[name]", name)
-    )
+    element = visitor.page.locator(selector).first
+    return str(element.evaluate("(element, name) => getComputedStyle(element)[name]", name))
 
 
 @pytest.mark.parametrize("name", ["overview", "projects", "project"])
