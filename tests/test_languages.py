@@ -127,6 +127,16 @@ def test_member__who_breaks_a_rule__reads_why_in_their_language(acme, sign_in):
     assert "Ein Projekt mit diesem Namen gibt es schon." in page.content.decode()
 
 
+@pytest.mark.parametrize("path", ["/profile/", "/settings/"])
+def test_language__chosen_on_a_page__is_the_language_of_what_is_said_next(acme, sign_in, path):
+    form = {"name": "Ada", "locale": "de", "time_zone": "Europe/Berlin", "brand_name": "", "brand_color": ""}
+
+    page = sign_in(acme).post(path, form, follow=True)
+
+    assert language(page) == "de"
+    assert re.search(r"(gespeichert|sind gespeichert)\.", page.content.decode())
+
+
 def test_unknown_host__asked_by_a_german_browser__answers_in_german(database):
     page = stranger("nobody.localhost", GERMAN).get("/")
 

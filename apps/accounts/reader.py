@@ -9,12 +9,12 @@ from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 
 from apps.core.locales import ANYBODY, Reader, language_of_browser, speaking_to
+from apps.tenants.models import Profile
 
 from .access import Access
-from .models import User
+from .models import Membership, User
 
 FOR_PROGRAMS_AND_STAFF = ("/api/", "/admin/", "/dev/")
-Choice = tuple[str, str]
 
 
 class ReaderMiddleware:
@@ -28,11 +28,12 @@ class ReaderMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: Any) -> HttpResponseBase:
-        follows_browser = False
-        reader = ANYBODY
-        if not request.path.startswith(FOR_PROGRAMS_AND_STAFF):
-            follows_browser = _organization(request) is None
-            reader = Reader.of(_organization(request) or (language_of_browser(request), ""))
+        is_for_people = not request.path.startswith(FOR_PROGRAMS_AND_STAFF)
+        profile = _profile(request)
+        follows_browser = is_for_people and profile is None
+        reader = Reader.of(_choice(profile)) if is_for_people else ANYBODY
+        if follows_browser:
+            reader = Reader.of((language_of_browser(request), ""))
         request.LANGUAGE_CODE = reader.language
         with speaking_to(reader):
             response = self.get_response(request)
@@ -49,12 +50,20 @@ class ReaderMiddleware:
             return
         member = request.user.membership if isinstance(request.user, User) else None
         if member is not None:
-            reader = Reader.of((member.locale, member.time_zone), _organization(request) or ("", ""))
-            request.LANGUAGE_CODE = reader.language
-            reader.activate()
+            turn_to(request, member, _profile(request))
 
 
-def _organization(request: Any) -> Choice | None:
+def turn_to(request: Any, member: Membership, profile: Profile | None) -> None:
+    """Answer from here on as the member has chosen, or else the organization."""
+    reader = Reader.of(_choice(member), _choice(profile))
+    request.LANGUAGE_CODE = reader.language
+    reader.activate()
+
+
+def _profile(request: Any) -> Profile | None:
     """What the organization has chosen, if anything; it came with the tenant."""
-    profile = getattr(request.tenant, "profile", None)
-    return (profile.locale, profile.time_zone) if profile else None
+    return getattr(request.tenant, "profile", None)
+
+
+def _choice(chooser: Membership | Profile | None) -> tuple[str, str]:
+    return (chooser.locale, chooser.time_zone) if chooser else ("", "")

@@ -18,6 +18,7 @@ from apps.tenants.services import profiles
 from ..access import caller, public, requires
 from ..forms.organization import LogoForm, OrganizationForm
 from ..permissions import MEMBER, SETTINGS_MANAGE
+from ..reader import turn_to
 
 SHOWN = ("name", *profiles.FIELDS)
 KEPT = "private, max-age=31536000, immutable"  # the address has the version
@@ -28,11 +29,13 @@ KEPT_BY_ALL = "public, max-age=31536000, immutable"
 @require_http_methods(["GET", "HEAD", "POST"])
 def organization_settings(request: HttpRequest) -> HttpResponse:
     subject = caller(request)
+    user: Any = request.user
     profile = profile_of(subject.tenant_id)
     form = OrganizationForm(posted(request), initial=_values(profile))
     if form.is_valid():
         with blaming(form):
-            profiles.update_profile(actor=subject, tenant_id=subject.tenant_id, **form.cleaned_data)
+            chosen = profiles.update_profile(actor=subject, tenant_id=subject.tenant_id, **form.cleaned_data)
+            turn_to(request, user.membership, chosen)
             return done(request, _("The settings are saved."), "settings")
     return _settings(request, profile, form, LogoForm())
 

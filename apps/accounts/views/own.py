@@ -19,6 +19,7 @@ from ..access import caller, requires
 from ..forms.own import PasswordForm, ProfileForm
 from ..limits import SIGN_IN, count_attempt
 from ..permissions import MEMBER
+from ..reader import turn_to
 from ..services import members, people, sessions
 
 
@@ -34,7 +35,8 @@ def profile(request: HttpRequest) -> HttpResponse:
     )
     if form.is_valid():
         with blaming(form):
-            members.update_profile(actor=caller(request), member_id=user.membership.id, **form.cleaned_data)
+            chosen = members.update_profile(actor=caller(request), member_id=user.membership.id, **form.cleaned_data)
+            turn_to(request, chosen, theirs)
             return done(request, _("Your profile is saved."), "profile")
     with control("show a profile"):
         verified = people.is_verified(user)
