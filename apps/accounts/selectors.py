@@ -91,7 +91,9 @@ def members_meant(tenant_id: UUID, text: str, *, limit: int) -> list[Membership]
     meant = Q(name__iexact=text) | Q(email__iexact=text)
     if _is_uuid(text):
         meant |= Q(user_id=text)
-    return list(members_of(tenant_id).filter(meant)[:limit]) or list(search_members(tenant_id, text)[:limit])
+    return list(members_of(tenant_id).filter(meant).order_by("email")[:limit]) or list(
+        search_members(tenant_id, text)[:limit]
+    )
 
 
 def get_member(subject: Subject, member_id: UUID) -> Membership:
