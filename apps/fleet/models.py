@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 
 class MigrationRun(models.Model):
@@ -33,6 +34,11 @@ class MigrationRun(models.Model):
     def __str__(self) -> str:
         return f"{self.started_at:%Y-%m-%d %H:%M} {self.status}"
 
+    @property
+    def seconds(self) -> float:
+        """How long it took; until now while it runs."""
+        return ((self.finished_at or timezone.now()) - self.started_at).total_seconds()
+
 
 class MigrationWave(models.Model):
     """Schemas that a run migrated together: the canaries first, then the rest."""
@@ -54,6 +60,10 @@ class MigrationWave(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name}: {self.done} of {self.schemas}"
+
+    @property
+    def failed_text(self) -> str:
+        return f"{self.failed} failed"
 
 
 class Quarantine(models.Model):

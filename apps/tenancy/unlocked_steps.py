@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib.postgres.operations import AddIndexConcurrently, RemoveIndexConcurrently
-from django.db.migrations import Migration, RunSQL
+from django.contrib.postgres.operations import (
+    AddIndexConcurrently,
+    NotInTransactionMixin,
+    RemoveIndexConcurrently,
+)
+from django.db.migrations import Migration, RunPython, RunSQL
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 from psycopg import sql
@@ -60,7 +64,9 @@ def _take(
 
 def _needs_no_transaction(operation: Operation) -> bool:
     """RunSQL in a non-atomic migration is there because it cannot run in a transaction: it must bear repeating."""
-    return operation.atomic is False or isinstance(operation, RunSQL)
+    if isinstance(operation, RunPython):
+        return operation.atomic is False
+    return isinstance(operation, NotInTransactionMixin | RunSQL)
 
 
 def _is_done(connection: Any, schema: str, operation: Operation) -> bool:
