@@ -144,10 +144,17 @@ DATABASES = {
     }
 }
 DATABASE_REPLICA_URL = env.str("DATABASE_REPLICA_URL", "")
+DATABASE_REPLICA_MAX_LAG = env.float("DATABASE_REPLICA_MAX_LAG", 10.0)
+REPLICA_CONNECT_TIMEOUT = 2  # seconds; libpq takes no less
 if DATABASE_REPLICA_URL:
     _replica = parse_url(DATABASE_REPLICA_URL)
-    _replica["OPTIONS"] = {**DATABASES["default"]["OPTIONS"], **_replica["OPTIONS"]}
-    DATABASES["replica"] = {**DATABASES["default"], **_replica}
+    _replica["OPTIONS"] = {
+        **DATABASES["default"]["OPTIONS"],
+        "connect_timeout": REPLICA_CONNECT_TIMEOUT,
+        **_replica["OPTIONS"],
+        **({"pool": {"min_size": 0, "max_size": _pool_size, "timeout": REPLICA_CONNECT_TIMEOUT}} if _pool_size else {}),
+    }
+    DATABASES["default:replica"] = {**DATABASES["default"], **_replica}
 DEFAULT_PLACEMENT = env.str("DEFAULT_PLACEMENT", "schema")
 WARM_SCHEMAS = env.int("WARM_SCHEMAS", 8)
 WARM_POOL_PLACES = env.int("WARM_POOL_PLACES", 50)

@@ -37,8 +37,8 @@ from apps.staff import services as staff
 from apps.tenancy import outbox
 from apps.tenancy.context import control
 from apps.tenancy.transactions import atomic
-from apps.tenants.models import Placement, Tenant
-from apps.tenants.services import lifecycle, profiles, provisioning, schema_store
+from apps.tenants.models import Placement, Tenant, TenantDatabase
+from apps.tenants.services import lifecycle, profiles, provisioning, replicas, schema_store
 from tests.factories import PASSWORD, Organization, add_document, add_person, add_project
 
 Act = Callable[[], Any]
@@ -296,6 +296,13 @@ def remove_logo(acme: Organization) -> Act:
 def release(acme: Organization) -> Act:
     lifecycle.hold(slug=acme.tenant.slug, reason="abuse", actor=SYSTEM)
     return lambda: lifecycle.release(slug=acme.tenant.slug, actor=SYSTEM)
+
+
+def set_replica(acme: Organization) -> Act:
+    with control("prepare"):
+        TenantDatabase.objects.filter(tenant=acme.tenant).delete()
+        TenantDatabase.objects.create(tenant=acme.tenant, name="tenant_noted", schema="t_noted", url="postgres://x")
+    return lambda: replicas.set_replica(slug=acme.tenant.slug, address="replica.example:5432", actor=SYSTEM)
 
 
 def sign_up(acme: Organization) -> Act:

@@ -62,6 +62,7 @@ from tests.audited_acts import (
     save_person,
     set_logo,
     set_password,
+    set_replica,
     share,
     sign_out,
     sign_out_everywhere,
@@ -203,6 +204,7 @@ WRITES: dict[str, Write] = {
         actor="system",
     ),
     "tenants.lifecycle.release": Write(release, "tenant.released", "tenant", actor="system"),
+    "tenants.replicas.set_replica": Write(set_replica, "tenant.replica_set", "tenant", actor="system"),
     "onboarding.sign_up": Write(sign_up, "organization.founded", "tenant", actor="anonymous", about="new"),
     "onboarding.ensure_organization": Write(
         ensure_organization, "organization.founded", "tenant", actor="anonymous", about="new"

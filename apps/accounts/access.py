@@ -11,6 +11,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from apps.tenancy import replicas
 from apps.tenancy.context import control
 
 from . import subjects
@@ -67,8 +68,9 @@ def requires(permission: str, *, on: Finder | None = None) -> Callable[[View], V
             if on is None:
                 check(subject, permission)
                 return view(request, *args, **kwargs)
-            resource = on(subject, **kwargs)
-            check(subject, permission, resource)
+            with replicas.fresh():
+                resource = on(subject, **kwargs)
+                check(subject, permission, resource)
             return view(request, resource)
 
         guarded.access = Access(permission=permission, finder=on)  # type: ignore[attr-defined]

@@ -12,13 +12,14 @@ import secrets
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
 from redis import Redis
 
 from apps.core import memory
+from apps.tenancy import positions
 from apps.tenants.directory import VERSION_KEY
 
 GONE = 2**31  # the version of a membership that is over: newer than any token's, and nobody's again
@@ -42,11 +43,13 @@ end
 local oldest = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
 local reset = oldest[2] and math.ceil((oldest[2] + window - now) / 1000000) or 0
 local answer = {admitted and 1 or 0, quota - count, reset, redis.call('GET', KEYS[2]) or ''}
-if KEYS[3] then
-    local family = redis.call('HMGET', KEYS[3], 'alive', ARGV[4])
-    answer[5] = family[1] or ''
-    answer[6] = family[2] or ''
-    answer[7] = redis.call('GET', KEYS[4]) or ''
+answer[5] = KEYS[3] and redis.call('HGETALL', KEYS[3]) or {}
+answer[6] = KEYS[4] and redis.call('HGETALL', KEYS[4]) or {}
+if KEYS[5] then
+    local family = redis.call('HMGET', KEYS[5], 'alive', ARGV[4])
+    answer[7] = family[1] or ''
+    answer[8] = family[2] or ''
+    answer[9] = redis.call('GET', KEYS[6]) or ''
 end
 return answer
 """
@@ -87,7 +90,8 @@ class Token:
 class Answer:
     """``standing`` is True for a good token, False for a void one, None if the store does not know.
 
-    ``directory`` is the version of the tenants' directory, None while the store is away.
+    ``directory`` is the version of the tenants' directory, ``written`` says how far each database was written by the
+    readers; both are None while the store is away.
     """
 
     policy: Policy
@@ -96,6 +100,7 @@ class Answer:
     reset_seconds: int
     standing: bool | None = None
     directory: bytes | None = None
+    written: Mapping[str, int] | None = None
 
 
 def family_key(family_id: UUID | str) -> str:
@@ -106,13 +111,15 @@ def member_key(tenant_id: UUID | str, member_id: UUID | str) -> str:
     return f"tenantry:member:{tenant_id}:{member_id}"
 
 
-def knock(policy: Policy, who: str, token: Token | None = None) -> Answer:
-    """Count a request against a limit and ask about its token. Raises MemoryAway."""
-    keys = [f"tenantry:limit:{policy.name}:{who}", VERSION_KEY, *(token.keys if token else [])]
+def knock(policy: Policy, who: str, token: Token | None = None, readers: tuple[str, str] = ("", "")) -> Answer:
+    """Count a request against a limit, ask about its token and what its readers have written. Raises MemoryAway."""
+    written = [positions.key_of(reader) for reader in readers]
+    keys = [f"tenantry:limit:{policy.name}:{who}", VERSION_KEY, *written, *(token.keys if token else [])]
     args = [policy.quota, policy.seconds, secrets.token_hex(8), f"revoked:{token.id}" if token else ""]
-    admitted, remaining, reset, directory, *rest = memory.run(KNOCK, keys, args)
+    admitted, remaining, reset, directory, own, everybodys, *rest = memory.run(KNOCK, keys, args)
     standing = _standing(token, *(part.decode() for part in rest)) if token else None
-    return Answer(policy, bool(admitted), remaining, reset, standing, directory)
+    written_up_to = positions.later_of(own, everybodys)
+    return Answer(policy, bool(admitted), remaining, reset, standing, directory, written_up_to)
 
 
 def _standing(token: Token, alive: str, revoked: str, version: str) -> bool | None:

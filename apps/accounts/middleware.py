@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,7 @@ from apps.core.errors import DomainError
 from apps.core.memory import MemoryAway
 from apps.core.network import client_ip, network_of
 from apps.core.problems import domain_error_response, error_response
+from apps.tenancy import positions, replicas
 from apps.tenancy.context import iterate_inside, use
 from apps.tenants.directory import OutOfDate, directory
 from apps.tenants.middleware import refusal_for
@@ -30,6 +32,7 @@ from .tokens import read_access
 
 View = Callable[[HttpRequest], HttpResponseBase]
 API = "/api/"
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class OriginMiddleware:
@@ -61,7 +64,7 @@ class SubjectMiddleware:
         except DomainError as error:
             return self._refused(request, error)
         policy, who = _limit_of(request, subject)
-        answer = getattr(request, "answer", None) or _knock(policy, who, token)
+        answer = getattr(request, "answer", None) or _knock(policy, who, token, _readers(request, subject))
         if not answer.admitted:
             return _with_limits(_too_many(request, answer), answer)
         if request.directory_version is not None and request.directory_version != answer.directory:
@@ -69,10 +72,17 @@ class SubjectMiddleware:
             return OutOfDate()
         if token is not None and not _stands(answer, token):
             return self._refused(request, TokenRefused())
-        if subject is not None:
-            structlog.contextvars.bind_contextvars(user_id=subject.id)
-            return _with_limits(self._as(subject, request, answer), answer)
-        return _with_limits(self.get_response(request), answer)
+        with replicas.reading(answer.written if request.method in SAFE else None) as reading:
+            response = self._respond(subject, request, answer)
+        if reading.written:
+            positions.remember(_readers(request, subject)[0], reading.written)
+        return _with_limits(response, answer)
+
+    def _respond(self, subject: Subject | None, request: Any, answer: Answer) -> HttpResponseBase:
+        if subject is None:
+            return self.get_response(request)
+        structlog.contextvars.bind_contextvars(user_id=subject.id)
+        return self._as(subject, request, answer)
 
     def _as(self, subject: Subject, request: Any, answer: Answer) -> HttpResponseBase:
         """Go on as the bearer: on their organization's host, or on the apex in their organization."""
@@ -125,9 +135,19 @@ def _limit_of(request: Any, subject: Subject | None) -> tuple[Policy, str]:
     return Policy("address", settings.REQUESTS_PER_MINUTE_ADDRESS, 60), network_of(client_ip(request))
 
 
-def _knock(policy: Policy, who: str, token: gate.Token | None) -> Answer:
+def _readers(request: Any, subject: Subject | None) -> tuple[str, str]:
+    """Whoever must see what they wrote: the session, tokens' family or key; and the organization it is in."""
+    tenant_id = subject.tenant_id if subject else getattr(request.tenant, "id", "")
+    everybody = positions.everybody_in(tenant_id) if tenant_id else ""
+    if subject is not None:
+        return subject.session_id or subject.id, everybody
+    key = request.session.session_key
+    return hashlib.sha256(key.encode()).hexdigest() if key else "", everybody
+
+
+def _knock(policy: Policy, who: str, token: gate.Token | None, readers: tuple[str, str] = ("", "")) -> Answer:
     try:
-        return gate.knock(policy, who, token)
+        return gate.knock(policy, who, token, readers)
     except MemoryAway:
         return gate.local_buckets.knock(policy, who)
 

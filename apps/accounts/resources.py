@@ -18,6 +18,7 @@ from rest_framework.response import Response
 from apps.core.errors import NotFoundError
 from apps.core.preconditions import etag_of
 from apps.core.rendering import plain_columns
+from apps.tenancy import replicas
 
 from .decisions import check
 from .models import IdempotentCall
@@ -70,15 +71,21 @@ class ResourceView(GenericAPIView[Any]):
         super().initial(request, *args, **kwargs)
         if request.method not in self.permissions_by_method or request.method not in self.allowed_methods:
             return
-        find = type(self).finder
-        if find is not None:
-            try:
-                self.resource = find(self.subject, **kwargs)
-            except NotFoundError:
-                self._recall(request)  # what a call deleted is not found when it is repeated
-                raise
-            check(self.subject, self.permissions_by_method[request.method], self.resource)
+        with replicas.fresh():
+            self._find(request, **kwargs)
         self._begin(request)
+
+    def _find(self, request: Request, **kwargs: Any) -> None:
+        """Find the one thing that the view is about, if it is about one, and decide on it."""
+        find = type(self).finder
+        if find is None:
+            return
+        try:
+            self.resource = find(self.subject, **kwargs)
+        except NotFoundError:
+            self._recall(request)  # what a call deleted is not found when it is repeated
+            raise
+        check(self.subject, self.permissions_by_method[request.method or ""], self.resource)
 
     def _begin(self, request: Request) -> None:
         """Raises Replayed."""

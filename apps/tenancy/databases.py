@@ -15,6 +15,7 @@ from django.db import connections
 
 from .context import CONTROL_ALIAS
 from .errors import DatabaseNotConfigured
+from .positions import replica_of
 
 OWNER_ALIAS = "owner"
 
@@ -39,25 +40,32 @@ def is_registered(alias: str, version: int) -> bool:
     return _versions.get(alias, 0) >= version
 
 
-def register(alias: str, url: str, version: int) -> None:
-    """Make an alias usable in this process; a newer version replaces the credentials.
+def register(alias: str, url: str, version: int, *, replica_address: str = "") -> None:
+    """Make an alias usable in this process, and its replica if it has one; a newer version replaces the credentials.
 
     They are replaced in place: other threads' connections share the dict and reconnect with them.
     """
     with _lock:
-        known = connections.databases.setdefault(alias, copy.deepcopy(connections.databases[CONTROL_ALIAS]))
         if _versions.get(alias, 0) >= version:
             return
-        known.update(parse_url(url), CONN_MAX_AGE=settings.TENANT_DATABASE_CONN_MAX_AGE)
-        known["OPTIONS"]["connect_timeout"] = settings.DATABASE_CONNECT_TIMEOUT
-        _close_connection(alias)
+        _set(alias, url, settings.DATABASE_CONNECT_TIMEOUT)
+        if replica_address:
+            _set(replica_of(alias), at_address(url, replica_address), settings.REPLICA_CONNECT_TIMEOUT)
+        else:
+            _remove(replica_of(alias))
         _versions[alias] = version
+
+
+def at_address(url: str, address: str) -> str:
+    """The same user and database at another host and port."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=f"{parts.netloc.rpartition('@')[0]}@{address}").geturl()
 
 
 def forget(alias: str) -> None:
     with _lock:
-        _close_connection(alias)
-        connections.databases.pop(alias, None)
+        _remove(alias)
+        _remove(replica_of(alias))
         _versions.pop(alias, None)
 
 
@@ -89,6 +97,18 @@ def owner_lock(name: str) -> Iterator[None]:
     with psycopg.connect(owner_url(), autocommit=True) as connection:
         connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [name])
         yield
+
+
+def _set(alias: str, url: str, connect_timeout: int) -> None:
+    known = connections.databases.setdefault(alias, copy.deepcopy(connections.databases[CONTROL_ALIAS]))
+    known.update(parse_url(url), CONN_MAX_AGE=settings.TENANT_DATABASE_CONN_MAX_AGE)
+    known["OPTIONS"]["connect_timeout"] = connect_timeout
+    _close_connection(alias)
+
+
+def _remove(alias: str) -> None:
+    _close_connection(alias)
+    connections.databases.pop(alias, None)
 
 
 def _close_connection(alias: str) -> None:

@@ -14,7 +14,7 @@ import structlog
 
 from .context import CONTROL_ALIAS, Context, ControlContext, OutboxContext, TenantContext
 from .errors import ContextError
-from .replicas import primary_of
+from .positions import primary_of
 from .roles import APP_CONTROL, APP_RELAY, APP_TENANT
 
 SCHEMA_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")

@@ -16,7 +16,7 @@ from .planes import CONTROL, TENANT, plane_of
 
 class PlaneRouter(TenantSyncRouter):  # type: ignore[misc]
     def db_for_read(self, model: Any, **hints: Any) -> str:
-        return replicas.for_read(self._home_of(model))
+        return replicas.for_read(self._home_of(model), model)
 
     def db_for_write(self, model: Any, **hints: Any) -> str:
         return self._home_of(model)

@@ -46,3 +46,14 @@ class LogoLinkRefused(DomainError):
 class LogoNotFound(NotFoundError):
     code = "logo_not_found"
     message = _("The organization has no logo.")
+
+
+class NoOwnDatabase(NotFoundError):
+    code = "no_own_database"
+    message = _("There is no such organization with a database of its own.")
+
+
+class InvalidReplicaAddress(DomainError):
+    status = 400
+    code = "invalid_replica_address"
+    message = _("The address of a replica is host:port.")

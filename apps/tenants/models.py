@@ -203,6 +203,7 @@ class TenantDatabase(models.Model):
     schema = models.CharField(max_length=63)
     built = models.BooleanField(default=False)
     url: Any = EncryptedTextField()
+    replica_address = models.CharField(max_length=260, blank=True, db_default="")  # host:port; the rest is as in url
     version = models.PositiveIntegerField(default=1)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -216,7 +217,8 @@ class TenantDatabase(models.Model):
     def register(self) -> None:
         """Make the alias usable in this process with the current credentials."""
         if not databases.is_registered(self.alias, self.version):
-            databases.register(self.alias, self.url.reveal(), self.version)
+            url = self.url.reveal()
+            databases.register(self.alias, url, self.version, replica_address=self.replica_address)
 
 
 class Placement(models.Model):

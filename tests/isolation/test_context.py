@@ -17,9 +17,10 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django_tenants.utils import schema_context, tenant_context
 
 from apps.projects.models import Document, Project
+from apps.tenancy import replicas
 from apps.tenancy.context import TenantContext, control, current, use
 from apps.tenancy.errors import ContextChangedInTransaction, ContextError, CrossTenantUse, NoTenantContext
-from apps.tenancy.replicas import REPLICA_ALIAS, stale_reads
+from apps.tenancy.positions import replica_of
 from apps.tenancy.transactions import atomic
 from apps.tenants.middleware import TenantMiddleware
 from tests import servers
@@ -295,37 +296,25 @@ def test_on_commit__after_a_tenants_transaction__runs_in_that_tenant(home):
 # -- replicas ----------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def replica(platform, database):
-    """A second alias with its own connection; the server behind it is the primary itself."""
-    connections.databases[REPLICA_ALIAS] = copy.deepcopy(connections.databases["default"])
-    yield connections[REPLICA_ALIAS]
-    connections[REPLICA_ALIAS].close()
-    del connections[REPLICA_ALIAS]
-    del connections.databases[REPLICA_ALIAS]
-
-
-@pytest.mark.parametrize("kind", ["pool", "schema"])
-def test_stale_reads__in_a_tenant__go_to_the_replica_behind_the_same_walls(platform, replica, kind):
-    one, other = platform[kind]
-    words = [stock(organization).word for organization in (one, other)]
-
-    with one.inside(), stale_reads():
-        found = Project.objects.get()
-        assert (found.name, found._state.db) == (words[0], REPLICA_ALIAS)
-        with replica.cursor() as cursor:
-            cursor.execute(RAW)
-            assert cursor.fetchall() == [(words[0],)]
-        found.name = "renamed"
-        found.save()
-        with atomic():
+def test_alias__that_follows_no_primary__is_not_read_as_a_replica(platform, database):
+    alias, organization = replica_of("default"), platform["schema"][0]
+    connections.databases[alias] = copy.deepcopy(connections.databases["default"])
+    stock(organization)
+    try:
+        with organization.inside(), replicas.reading({}):
             assert Project.objects.get()._state.db == "default"
-    with use(None), replica.cursor() as cursor, pytest.raises(ProgrammingError):
-        cursor.execute(f'SELECT 1 FROM "{one.context.schema}".projects_project')
+        with organization.inside(), replicas.reading({}), connections[alias].cursor() as cursor:
+            cursor.execute(RAW)
+            assert len(cursor.fetchall()) == 1
+        with use(None), connections[alias].cursor() as cursor, pytest.raises(ProgrammingError):
+            cursor.execute(f'SELECT 1 FROM "{organization.context.schema}".projects_project')
+    finally:
+        connections[alias].close()
+        del connections[alias], connections.databases[alias]
 
 
-def test_stale_reads__without_a_replica__read_at_home(home, own):
-    with home.inside(), stale_reads():
+def test_safe_request__without_a_replica__reads_at_home(home, own):
+    with home.inside(), replicas.reading({}):
         assert Project.objects.get()._state.db == home.context.alias
 
 

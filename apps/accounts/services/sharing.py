@@ -8,6 +8,7 @@ from uuid import UUID
 
 from apps.audit import services as audit
 from apps.audit.actors import SYSTEM, Actor
+from apps.tenancy.positions import show_everybody
 from apps.tenancy.transactions import atomic
 
 from ..decisions import authorize
@@ -85,4 +86,5 @@ def _check_reach(actor: Subject, resource: Any, *relations: str | None) -> None:
 
 
 def _record(action: str, actor: Actor, resource: Any, user_id: UUID, change: list[str | None]) -> None:
+    show_everybody()
     audit.record(action, actor=actor, resource=resource, changes={"relation": change}, user_id=str(user_id))

@@ -13,6 +13,7 @@ from apps.audit import services as audit
 from apps.audit.services import difference, state
 from apps.core.preconditions import check_unchanged
 from apps.core.text import words
+from apps.tenancy.positions import show_everybody
 from apps.tenancy.transactions import atomic
 
 from ..errors import InvalidCustomField, ProjectNameTaken, ProjectNotFound
@@ -85,6 +86,8 @@ def update_project(*, actor: Subject, project: Project, expected: str = "", **ch
             if changed:
                 locked.save(update_fields=[*changed, "updated_at"])
                 _index(locked)
+                if "is_private" in changed:
+                    show_everybody()
                 audit.record("project.updated", actor=actor, resource=locked, changes=changed)
             return locked
     except IntegrityError as error:

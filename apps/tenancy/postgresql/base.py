@@ -7,17 +7,19 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import Any
 
-from django.db import NotSupportedError
+from django.db import NotSupportedError, OperationalError
 from django.db.backends.postgresql import base as postgresql
 from django.db.backends.postgresql.introspection import DatabaseIntrospection
 from django_tenants.postgresql_backend import base as django_tenants
 from psycopg.pq import TransactionStatus
 
-from .. import bridge
+from .. import bridge, replicas
 from ..context import Context, TenantContext, current
 from ..errors import ContextChangedInTransaction
+from ..positions import SUFFIX
 from ..prefix import Prefix, comment_for, prefix_for
 from ..roles import NIL_TENANT
+from .replica import ReplicaCursor, instead_of
 from .schema import DatabaseSchemaEditor
 
 IDLE, INTRANS = TransactionStatus.IDLE, TransactionStatus.INTRANS
@@ -44,6 +46,7 @@ class ContextCursor(_PostgresCursor):
                 self.nextset()
         if wrapper:
             wrapper.sent(prefix, undone=any(_undoes_settings(result) for result in self._results))
+            replicas.note(wrapper.alias, self._results)
         return self
 
     def executemany(self, query: Any, params_seq: Iterable[Any], *, returning: bool = False) -> None:
@@ -101,6 +104,7 @@ class DatabaseWrapper(django_tenants.DatabaseWrapper):
         self.migration_plane: str | None = None
         super().__init__(*args, **kwargs)
         self.introspection = DatabaseIntrospection(self)
+        self.is_replica = self.alias.endswith(SUFFIX)
         self.as_owner = bool(self.settings_dict["OPTIONS"].get("as_owner"))
 
     # -- the context of the next statement ------------------------------------------------------------------
@@ -178,7 +182,15 @@ class DatabaseWrapper(django_tenants.DatabaseWrapper):
         return cursor
 
     def _cursor(self, name: str | None = None) -> Any:
-        return super(django_tenants.DatabaseWrapper, self)._cursor(name)  # without its SET search_path
+        try:
+            return super(django_tenants.DatabaseWrapper, self)._cursor(name)  # without its SET search_path
+        except OperationalError as error:
+            if not self.is_replica:
+                raise
+            return instead_of(self.alias, error)
+
+    def make_cursor(self, cursor: Any) -> Any:
+        return ReplicaCursor(cursor, self) if self.is_replica else super().make_cursor(cursor)
 
     def enter_schema(self, plane: str, *schemas: str) -> None:
         """Send the owner's DDL of a plane ('control' or 'tenant') to the first of the schemas."""

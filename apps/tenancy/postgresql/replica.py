@@ -1,0 +1,29 @@
+"""Cursors of a replica: what it does not answer, the primary does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import OperationalError, connections
+from django.db.backends.utils import CursorWrapper
+
+from .. import standings
+from ..positions import primary_of
+
+
+class ReplicaCursor(CursorWrapper):
+    """Asks the primary instead when the replica is gone, or had to cancel a query to go on replaying."""
+
+    def execute(self, sql: Any, params: Any = None) -> Any:
+        try:
+            return super().execute(sql, params)
+        except OperationalError as error:
+            self.db.close()
+            self.cursor = instead_of(self.db.alias, error)
+            return self.cursor.execute(sql, params)
+
+
+def instead_of(alias: str, error: Exception) -> Any:
+    """A cursor of the primary, while the replica rests."""
+    standings.of(alias).rest(error)
+    return connections[primary_of(alias)].cursor()

@@ -1,0 +1,44 @@
+"""Where the replica of a tenant's own database is."""
+
+from __future__ import annotations
+
+import re
+
+import structlog
+
+from apps.audit import services as audit
+from apps.audit.actors import Actor
+from apps.tenancy.context import control
+from apps.tenancy.transactions import atomic
+
+from .. import directory
+from ..errors import InvalidReplicaAddress, NoOwnDatabase
+from ..models import TenantDatabase
+
+log = structlog.get_logger(__name__)
+
+ADDRESS = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
+
+
+def set_replica(*, slug: str, address: str, actor: Actor) -> TenantDatabase:
+    """Let safe requests read from the streaming replica at ``host:port``; from none if that is empty.
+
+    Name, user and password are those of the database itself, as in every streaming replica. Raises NoOwnDatabase,
+    InvalidReplicaAddress.
+    """
+    if address and not ADDRESS.fullmatch(address):
+        raise InvalidReplicaAddress(field="address")
+    with control("set replica"), atomic():
+        found = TenantDatabase.objects.select_for_update(of=("self",)).select_related("tenant")
+        database = found.filter(tenant__slug=slug).first()
+        if database is None:
+            raise NoOwnDatabase
+        before = database.replica_address
+        if before != address:
+            database.replica_address, database.version = address, database.version + 1
+            database.save(update_fields=["replica_address", "version"])
+            directory.changed()
+            tenant, changes = database.tenant, {"replica_address": [before, address]}
+            audit.record("tenant.replica_set", actor=actor, resource=tenant, tenant_id=tenant.id, changes=changes)
+            log.info("tenant_replica_set", tenant=tenant.slug, tenant_id=str(tenant.id), address=address)
+    return database
