@@ -37,10 +37,13 @@ WAIT_SECONDS = 20
 
 
 class Replica:
-    """The replica of the test servers, which can be held up, killed and mended."""
+    """The replica of the test servers, which can be held up, killed and made anew."""
 
     def __init__(self) -> None:
         self._server = EmbeddedReplica(configured.DATA_DIR)
+        self.start()
+
+    def start(self) -> None:
         self.port = self._server.follow()
         self.administrator = self._server.administrate(self.port)
 
@@ -74,18 +77,40 @@ class Replica:
         self._server.remove()
 
 
+@pytest.fixture(scope="module")
+def follower(platform) -> Iterator[Replica]:
+    made = Replica()
+    yield made
+    made.remove()
+
+
 @pytest.fixture
-def replica(platform, database) -> Iterator[Replica]:
-    follower = Replica()
+def replica(database, follower) -> Iterator[Replica]:
+    """The replica of the control database's server, known to this process."""
+    if follower.administrator.closed:
+        follower.start()
     standings.of.cache_clear()
     connections.databases[ALIAS] = copy.deepcopy(connections.databases["default"])
     connections.databases[ALIAS]["PORT"] = str(follower.port)
+    yield follower
+    connections[ALIAS].close()
+    del connections[ALIAS], connections.databases[ALIAS]
+
+
+@contextmanager
+def memory_away(settings: Any) -> Iterator[None]:
+    def start_anew(url: str) -> None:
+        settings.REDIS_URL = url
+        for kept in (memory.client, memory._script):
+            kept.cache_clear()
+        memory.breaker.reset()
+
+    url = settings.REDIS_URL
+    start_anew("redis://127.0.0.1:1/0")
     try:
-        yield follower
+        yield
     finally:
-        connections[ALIAS].close()
-        del connections[ALIAS], connections.databases[ALIAS]
-        follower.remove()
+        start_anew(url)
 
 
 @contextmanager
@@ -118,10 +143,10 @@ def by_session(organization: Organization, sign_in: Any) -> Any:
 
 
 def by_key(organization: Organization, sign_in: Any) -> Any:
-    scopes = ["projects:list", "projects:read", "projects:write"]
+    scopes = ["projects:read", "projects:write"]
     with organization.inside():
-        made = api_keys.create_api_key(actor=organization.subject, name="ci", scopes=scopes, expires_at=None)
-    return Program(organization.host, made[1])
+        _, secret = api_keys.create_api_key(actor=organization.subject, name="ci", scopes=scopes)
+    return Program(organization.host, secret)
 
 
 READERS = pytest.mark.parametrize("reader", [by_session, by_token, by_key])
@@ -201,23 +226,14 @@ def test_memory_away__with_the_replica_held_up__reads_from_the_primary(acme, rep
     with replica.held_up():
         add_project(acme, "New")
         assert names(reader) == []
-        url, settings.REDIS_URL = settings.REDIS_URL, "redis://127.0.0.1:1/0"
-        memory.client.cache_clear()
-        try:
+        with memory_away(settings):
             assert names(reader) == ["New"]
-        finally:
-            settings.REDIS_URL = url
-            memory.client.cache_clear()
 
 
 def test_write__that_memory_is_not_told_of__keeps_the_process_on_the_primary(acme, replica, settings, monkeypatch):
     monkeypatch.setattr(positions, "_uncertain_until", 0.0)
-    url, settings.REDIS_URL = settings.REDIS_URL, "redis://127.0.0.1:1/0"
-    memory.client.cache_clear()
-    positions.remember("somebody", ["default"])
-    settings.REDIS_URL = url
-    memory.client.cache_clear()
-    memory.breaker.reset()
+    with memory_away(settings):
+        positions.remember("somebody", ["default"])
     replica.catch_up()
 
     with acme.inside(), replicas.reading({}):
