@@ -88,6 +88,9 @@ WRONG = [
     (["replenish_schemas", "--schemas", "-3"], 2),
     (["setup_roles", "--login-url", "nonsense"], 1),
     (["release_tenant", "nobody"], 1),
+    (["set_replica", "nobody", "--address", "replica.example:5432"], 1),
+    (["set_replica", "database-home", "--address", "replica.example"], 1),
+    (["set_replica", "database-home"], 2),
     (["migrate_schemas", "--schema", "nothing"], 1),
     (["migrate_schemas", "--shared", "--tenant"], 2),
 ]

@@ -211,7 +211,7 @@ def test_window__of_the_store__is_exact(database, quota, seconds, visits):
         now += gap * EIGHTH
         args = [quota, seconds, secrets.token_hex(8), "", now // 1_000_000, now % 1_000_000]
         keys = [f"tenantry:limit:test:{run}:{who}", VERSION_KEY]
-        admitted, remaining, reset, _ = memory.run(TIMED, keys, args)
+        admitted, remaining, reset, *_ = memory.run(TIMED, keys, args)
         assert (bool(admitted), remaining, reset) == model.knock(now, who)
 
 
