@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 
 from apps.tenancy.planes import tenant_models
-from apps.tenancy.roles import APP_TENANT, ASSUMED_ROLES
+from apps.tenancy.roles import ASSUMED_ROLES
 
 from .checks import Register, Wall, Watch
 from .shapes import PUBLIC, Grant, Names, Policy, schema_grants, shape_of
@@ -18,51 +18,53 @@ from .versions import KNOWN_UP_TO, OLDEST_SUPPORTED, flaws_of
 
 check = Register("catalogue")
 
-OURS = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
-NOT_OF_AN_EXTENSION = "NOT EXISTS (SELECT 1 FROM pg_depend e WHERE e.objid = {oid} AND e.deptype = 'e')"
+OURS = "SELECT oid FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'"
 SECURITY_DEFINERS: frozenset[str] = frozenset()  # the functions that may be one, as schema.name; we have none
 
-TABLES = f"""SELECT n.nspname, c.relname, c.relrowsecurity, c.relforcerowsecurity, a.attnotnull,
+TABLES = """SELECT n.nspname, c.relname, c.relrowsecurity, c.relforcerowsecurity, a.attnotnull,
         coalesce(pg_get_expr(d.adbin, d.adrelid), ''), a.attnum IS NOT NULL
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped
     LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
-    WHERE c.relkind IN ('r', 'p') AND {OURS} ORDER BY 1, 2"""
-POLICIES = f"""SELECT n.nspname, c.relname, p.polname, p.polpermissive, p.polcmd::text,
+    WHERE c.relkind IN ('r', 'p') AND n.oid = ANY(%(ours)s) ORDER BY 1, 2"""
+POLICIES = """SELECT n.nspname, c.relname, p.polname, p.polpermissive, p.polcmd::text,
         ARRAY(SELECT coalesce(r.rolname, 'PUBLIC') FROM unnest(p.polroles) AS given(oid)
               LEFT JOIN pg_roles r ON r.oid = given.oid)::text[],
         coalesce(pg_get_expr(p.polqual, p.polrelid), ''), coalesce(pg_get_expr(p.polwithcheck, p.polrelid), '')
     FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE {OURS}"""
-GRANTS = f"""SELECT n.nspname, c.relname, coalesce(r.rolname, 'PUBLIC'), g.privilege_type, coalesce(a.attname, '')
+    WHERE n.oid = ANY(%(ours)s)"""
+GRANTS = """SELECT n.nspname, c.relname, coalesce(r.rolname, 'PUBLIC'), g.privilege_type, coalesce(a.attname, '')
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     JOIN LATERAL (SELECT c.relacl AS acl, NULL::name AS attname
         UNION ALL SELECT attacl, attname FROM pg_attribute WHERE attrelid = c.oid AND attacl IS NOT NULL) a ON true
     CROSS JOIN LATERAL aclexplode(a.acl) g LEFT JOIN pg_roles r ON r.oid = g.grantee
-    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND {OURS} AND g.grantee <> c.relowner"""
-SCHEMAS = f"""SELECT n.nspname, coalesce(r.rolname, 'PUBLIC'), g.privilege_type FROM pg_namespace n
+    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND n.oid = ANY(%(ours)s) AND g.grantee <> c.relowner"""
+SCHEMAS = """SELECT n.nspname, coalesce(r.rolname, 'PUBLIC'), g.privilege_type FROM pg_namespace n
     CROSS JOIN LATERAL aclexplode(n.nspacl) g LEFT JOIN pg_roles r ON r.oid = g.grantee
-    WHERE {OURS} AND g.grantee <> n.nspowner AND g.grantee <> %(owner)s::regrole"""
+    WHERE n.oid = ANY(%(ours)s) AND g.grantee <> n.nspowner AND g.grantee <> %(owner)s::regrole"""
 DATABASE = """SELECT coalesce(r.rolname, 'PUBLIC'), g.privilege_type FROM pg_database d
     CROSS JOIN LATERAL aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) g
     LEFT JOIN pg_roles r ON r.oid = g.grantee WHERE d.datname = current_database() AND g.grantee <> d.datdba"""
-UNIQUES = f"""SELECT n.nspname, c.relname, i.relname FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid
+UNIQUES = """SELECT n.nspname, c.relname, i.relname FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid
     JOIN pg_class c ON c.oid = x.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE x.indisunique AND NOT x.indisprimary AND pg_get_indexdef(x.indexrelid, 1, true) <> 'tenant_id' AND {OURS}"""
-REFERENCES = f"""SELECT n.nspname, c.relname, k.conname, f.nspname, b.relname,
+    WHERE x.indisunique AND NOT x.indisprimary AND pg_get_indexdef(x.indexrelid, 1, true) <> 'tenant_id'
+        AND n.oid = ANY(%(ours)s)"""
+REFERENCES = """SELECT n.nspname, c.relname, k.conname, f.nspname, b.relname,
         (SELECT attname FROM pg_attribute WHERE attrelid = k.conrelid AND attnum = k.conkey[1]),
         (SELECT attname FROM pg_attribute WHERE attrelid = k.confrelid AND attnum = k.confkey[1])
     FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_class b ON b.oid = k.confrelid JOIN pg_namespace f ON f.oid = b.relnamespace
-    WHERE k.contype = 'f' AND {OURS}"""
-DEFINERS = f"""SELECT n.nspname || '.' || p.proname, coalesce(array_to_string(p.proconfig, ' '), '')
+    WHERE k.contype = 'f' AND n.oid = ANY(%(ours)s)"""
+DEFINERS = """SELECT n.nspname || '.' || p.proname, coalesce(array_to_string(p.proconfig, ' '), '')
     FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-    WHERE p.prosecdef AND {OURS} AND {NOT_OF_AN_EXTENSION.format(oid="p.oid")}"""
-VIEWS = f"""SELECT n.nspname, c.relname, c.relkind::text, coalesce(array_to_string(c.reloptions, ' '), '')
+    WHERE p.prosecdef AND n.oid = ANY(%(ours)s) AND NOT EXISTS
+        (SELECT 1 FROM pg_depend e WHERE e.objid = p.oid AND e.deptype = 'e')"""
+VIEWS = """SELECT n.nspname, c.relname, c.relkind::text, coalesce(array_to_string(c.reloptions, ' '), '')
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relkind IN ('v', 'm', 'f') AND {OURS} AND {NOT_OF_AN_EXTENSION.format(oid="c.oid")}"""
-RULES = f"""SELECT n.nspname, c.relname, w.rulename FROM pg_rewrite w JOIN pg_class c ON c.oid = w.ev_class
-    JOIN pg_namespace n ON n.oid = c.relnamespace WHERE w.rulename <> '_RETURN' AND {OURS}"""
+    WHERE c.relkind IN ('v', 'm', 'f') AND n.oid = ANY(%(ours)s) AND NOT EXISTS
+        (SELECT 1 FROM pg_depend e WHERE e.objid = c.oid AND e.deptype = 'e')"""
+RULES = """SELECT n.nspname, c.relname, w.rulename FROM pg_rewrite w JOIN pg_class c ON c.oid = w.ev_class
+    JOIN pg_namespace n ON n.oid = c.relnamespace WHERE w.rulename <> '_RETURN' AND n.oid = ANY(%(ours)s)"""
 ROLES = """SELECT rolname, rolsuper, rolbypassrls, rolreplication, rolcreaterole, rolcreatedb, rolinherit, rolcanlogin
     FROM pg_roles WHERE rolname = ANY(%(roles)s)"""
 MEMBERS = """SELECT r.rolname, u.rolname, u.rolsuper, m.admin_option, coalesce(to_jsonb(m)->>'inherit_option', 'false')
@@ -106,7 +108,12 @@ class Database:
     connection: psycopg.Connection[Any]
 
     def rows(self, query: str, **values: Any) -> list[tuple[Any, ...]]:
-        return self.connection.execute(query, values or None).fetchall()  # type: ignore[arg-type]
+        return self.connection.execute(query, {"ours": self.schemas, **values}).fetchall()  # type: ignore[arg-type]
+
+    @cached_property
+    def schemas(self) -> list[int]:
+        """The schemas that are not the server's own."""
+        return [oid for (oid,) in self.connection.execute(OURS)]
 
     @cached_property
     def tables(self) -> list[Table]:
@@ -253,9 +260,7 @@ def role_members(database: Database, watch: Watch) -> None:
     for role, member, is_superuser, is_admin, inherits in database.rows(MEMBERS, roles=[*database.roles, owner]):
         if is_superuser or member == owner:
             continue  # stronger than any role here, or the one that made them
-        watch.expect(
-            role in ASSUMED_ROLES and member in database.logins, database.at(f"{member} may become {role}")
-        )
+        watch.expect(role in ASSUMED_ROLES and member in database.logins, database.at(f"{member} may become {role}"))
         watch.expect(not is_admin, database.at(f"{member} may make others a member of {role}"))
         watch.expect(inherits != "true", database.at(f"{member} has the rights of {role} without becoming it"))
 

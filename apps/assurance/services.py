@@ -126,9 +126,8 @@ def _with_damage(check: Check) -> Check:
     def run(pair: Pair, watch: Watch) -> None:
         before = targets.fingerprint(pair.victim)
         check.run(pair, watch)
-        after = targets.fingerprint(pair.victim)
-        for name, digest in before.items():
-            watch.expect(after[name] == digest, f"the victim's {name} changed")
+        watch.attempts += 1
+        watch.breaches += targets.damage(before, targets.fingerprint(pair.victim))
 
     return Check(check.id, check.wall, check.title, check.tries, check.why, run)
 

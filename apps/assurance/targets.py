@@ -42,7 +42,8 @@ REASON = "verify the walls"
 NAME = "Isolation probe"
 DOMAIN = "probe.invalid"  # can never exist (RFC 2606), and gets no mail
 LOCK = "assurance.verify_isolation"
-MADE_BY_REQUESTS = {"accounts.Session"}  # whoever opens the target's address leaves a row
+# Of these the platform itself adds rows meanwhile: whoever opens an address gets a session, and logs are sealed.
+GROWING = {"accounts.Session", "audit.Seal", "audit.ControlSeal", "audit.Anchor"}
 
 
 @dataclass(frozen=True)
@@ -126,19 +127,34 @@ def alone() -> Iterator[None]:
         yield
 
 
-def fingerprint(target: Target) -> dict[str, str]:
-    """A digest of the target's rows of each table, and of its files, read past all walls."""
-    digests = {}
-    own = [model for model in tenant_models() if model._meta.label not in MADE_BY_REQUESTS]
-    shared = [model for model in walled_control_models() if model._meta.label not in MADE_BY_REQUESTS]
+Fingerprint = dict[str, frozenset[str]]
+
+
+def fingerprint(target: Target) -> Fingerprint:
+    """A digest of each of the target's rows and files by table, read past all walls."""
+    digests: Fingerprint = {}
     database = None if target.context.alias == CONTROL_ALIAS else target.context.alias
-    for models, schema, name in ((own, target.context.schema, database), (shared, "public", None)):
+    for models, schema, name in (
+        (tenant_models(), target.context.schema, database),
+        (walled_control_models(), "public", None),
+    ):
         with operator(name) as connection:
             for model in models:
-                digests[model._meta.label] = _rows_digest(connection, schema, model, target.tenant.id)
-    files = sorted(path for path in target.folder.rglob("*") if path.is_file())
-    digests["files"] = hashlib.sha256(b"".join(str(p).encode() + p.read_bytes() for p in files)).hexdigest()
+                digests[model._meta.label] = _row_digests(connection, schema, model, target.tenant.id)
+    files = (path for path in target.folder.rglob("*") if path.is_file())
+    digests["files"] = frozenset(f"{path} {hashlib.sha256(path.read_bytes()).hexdigest()}" for path in files)
     return digests
+
+
+def damage(before: Fingerprint, after: Fingerprint) -> list[str]:
+    """What was changed, removed or planted between two fingerprints."""
+    found = []
+    for name, rows in before.items():
+        if rows - after[name]:
+            found.append(f"the victim's {name} changed")
+        elif after[name] - rows and name not in GROWING:
+            found.append(f"something was added to the victim's {name}")
+    return found
 
 
 @contextmanager
@@ -194,9 +210,7 @@ def _equipped(tenant_id: UUID, owner: User, membership: Membership, marker: str)
     return Target(tenant, context, owner, marker, pair, secret, rows)
 
 
-def _rows_digest(connection: psycopg.Connection[Any], schema: str, model: Any, tenant_id: UUID) -> str:
-    query = sql.SQL(
-        "SELECT md5(coalesce(string_agg(t::text, '|' ORDER BY t::text), '')) FROM {} t WHERE tenant_id = %s"
-    ).format(sql.Identifier(schema, model._meta.db_table))
-    row = connection.execute(query, [tenant_id]).fetchone()
-    return str(row[0]) if row else ""
+def _row_digests(connection: psycopg.Connection[Any], schema: str, model: Any, tenant_id: UUID) -> frozenset[str]:
+    table = sql.Identifier(schema, model._meta.db_table)
+    query = sql.SQL("SELECT md5(t::text) FROM {} t WHERE tenant_id = %s").format(table)
+    return frozenset(digest for (digest,) in connection.execute(query, [tenant_id]).fetchall())

@@ -57,7 +57,9 @@ def sign_ups(days: int) -> dict[datetime.date, int]:
 
 def members_per_tenant() -> float:
     """The average over the tenants that have members."""
-    found = Membership.objects.filter(tenant__is_probe=False).aggregate(members=Count("id"), organizations=Count("tenant_id", distinct=True))
+    found = Membership.objects.filter(tenant__is_probe=False).aggregate(
+        members=Count("id"), organizations=Count("tenant_id", distinct=True)
+    )
     return float(found["members"] / found["organizations"]) if found["organizations"] else 0.0
 
 

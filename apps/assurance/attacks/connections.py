@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from django.db import DatabaseError, connections, transaction
+from django.db import DatabaseError, connections
 from psycopg import sql
 
 from apps.tenancy.context import use
@@ -19,6 +19,7 @@ from ..targets import Pair, Target
 from .register import attack
 
 ROUNDS, THREADS = 25, 4
+WHO = "SELECT current_user = session_user, coalesce(current_setting('app.tenant_id', true), '')"
 
 
 @attack(
@@ -54,7 +55,7 @@ def one_context(pair: Pair, watch: Watch) -> None:
                 watch.expect(_refuses_to_go_on(pair.victim), f"{whose} went on in the victim's transaction")
     with use(pair.victim.context), atomic():
         try:
-            with transaction.atomic(using=pair.victim.context.alias):
+            with atomic():
                 _tenants_seen(pair.victim)
                 raise ZeroDivisionError
         except ZeroDivisionError:
@@ -102,12 +103,12 @@ def _serve(target: Target, number: int) -> None:
             _fails(alias)
         elif number % 4 == 2:
             with atomic():
-                _fails(alias, savepoint=True)
+                _fails(alias)
 
 
-def _fails(alias: str, *, savepoint: bool = False) -> None:
+def _fails(alias: str) -> None:
     try:
-        with transaction.atomic(using=alias, savepoint=savepoint), connections[alias].cursor() as cursor:
+        with atomic(), connections[alias].cursor() as cursor:
             cursor.execute("SELECT 1/0")
     except DatabaseError:
         return
@@ -130,7 +131,9 @@ def _queries(target: Target) -> Iterator[Any]:
 def _is_nobody(target: Target) -> bool:
     """The driver's own connection, asked behind the application's back, after its transaction ended."""
     raw = connections[target.context.alias].connection
-    row = raw.execute("SELECT current_user = session_user, coalesce(current_setting('app.tenant_id', true), '')").fetchone()
+    row = raw.execute(
+        "SELECT current_user = session_user, coalesce(current_setting('app.tenant_id', true), '')"
+    ).fetchone()
     if raw.info.transaction_status.name == "INTRANS":
         raw.rollback()
     return bool(row == (True, ""))

@@ -18,8 +18,8 @@ from .visitor import Visitor, tenant_routes
     "tokens",
     Wall.ROUTES,
     "A token cannot be turned into another organization's",
-    tries="Sends the attacker's access token with the victim's tenant, user and rights written into it: with the old "
-    "signature, with none (alg none), signed with the public key; spends its refresh token and key at the victim's host.",
+    tries="Sends the attacker's access token with the victim's tenant and user written into it: with the old "
+    "signature, with none (alg none), by another method; spends its refresh token at the victim's host.",
     why="The tenant in a token is only worth what its signature is.",
 )
 def altered_tokens(pair: Pair, watch: Watch) -> None:

@@ -11,7 +11,7 @@ from ..checks import Wall, Watch
 from ..errors import CannotRun
 from ..targets import Pair, Target
 from .register import attack
-from .visitor import METHODS, Answer, Route, Visitor, apex_routes, tenant_routes
+from .visitor import METHODS, Answer, Route, Visitor, apex_routes, nameless_routes, tenant_routes
 
 NO_WAY_IN = 500
 INVALID = {400, 422}  # of one's own thing a wrong body may be said before a wrong id is
@@ -46,13 +46,15 @@ def bait(pair: Pair, watch: Watch) -> None:
     "foreign-ids",
     Wall.ROUTES,
     "Foreign ids lead nowhere",
-    tries="Sends every method to every route that takes an id, with the victim's ids, as the attacker's signed-in owner "
-    "and with the attacker's token; where a route takes two ids, also with the attacker's own in front.",
+    tries="Sends every method to every route that takes an id, with the victim's ids, as the attacker's signed-in "
+    "owner and with the attacker's token; where a route takes two ids, also with the attacker's own in front.",
     why="Guessing or having seen an id must never be enough: whoever asks for another's thing is told it is not there.",
 )
 def foreign_ids(pair: Pair, watch: Watch) -> None:
     attacker, victim = pair.attacker, pair.victim
     browser, program = _browser(attacker, attacker.host), _program(attacker, attacker.host)
+    for pattern in nameless_routes():
+        watch.expect(False, f"the route {pattern} has no name, so nobody can try it")
     for route in tenant_routes():
         if not route.arguments:
             continue
@@ -81,7 +83,13 @@ def lists(pair: Pair, watch: Watch) -> None:
             visitor = program if route.is_api else browser
             _silent(watch, route, "GET", visitor.send("GET", route.path({})), victim)
             path = f"{route.path({})}?{_forged_parameters(victim)}"
-            _silent(watch, route, "GET with forged headers", visitor.send("GET", path, **_forged_headers(victim)), victim)
+            _silent(
+                watch,
+                route,
+                "GET with forged headers",
+                visitor.send("GET", path, headers=_forged_headers(victim)),
+                victim,
+            )
 
 
 @attack(
@@ -125,7 +133,7 @@ def apex(pair: Pair, watch: Watch) -> None:
                 for method in METHODS:
                     _refused(watch, route, method, program.send(method, path, as_json=True), victim)
             else:
-                answer = program.send("GET", path, **_forged_headers(victim))
+                answer = program.send("GET", path, headers=_forged_headers(victim))
                 _silent(watch, route, "GET with forged headers", answer, victim)
 
 
@@ -140,7 +148,7 @@ def unknown_host(pair: Pair, watch: Watch) -> None:
     session = pair.attacker.new_session()
     victim = pair.victim.host
     for host in (f"x.{victim}", f"{victim}.example", f"x{victim}", "nobody.example", f"{victim}.", f"{victim}@x"):
-        answer = Visitor(host, session=session).send("GET", "/", HTTP_X_FORWARDED_HOST=victim)
+        answer = Visitor(host, session=session).send("GET", "/", headers={"HTTP_X_FORWARDED_HOST": victim})
         held = answer.status in {400, 404} or answer.is_refusal
         watch.expect(held, f"Host: {host} answered {answer.status}")
         watch.expect(not answer.shows(pair.victim.marker), f"Host: {host} showed the victim's marker")
@@ -164,7 +172,9 @@ def bodies(pair: Pair, watch: Watch) -> None:
         for method in UNSAFE_METHODS if route.is_api else ("POST",):
             if route.changes_the_organization_only(method):
                 for body in _bodies(victim):
-                    _silent(watch, route, method, visitor.send(method, route.path({}), body, as_json=route.is_api), victim)
+                    _silent(
+                        watch, route, method, visitor.send(method, route.path({}), body, as_json=route.is_api), victim
+                    )
 
 
 def _bodies(victim: Target) -> Iterator[dict[str, Any]]:
@@ -172,6 +182,7 @@ def _bodies(victim: Target) -> Iterator[dict[str, Any]]:
     ids = {name: str(found) for name, found in victim.ids.items()}
     words = {part for route in tenant_routes() for part in route.arguments if part.endswith("_id")}
     named = {word: found for word in words for name, found in ids.items() if word.removesuffix("_id") in name}
+    named |= {f"{name}_id": found for name, found in ids.items()}
     claim = {"tenant": str(victim.tenant.id), "tenant_id": str(victim.tenant.id), "organization": victim.tenant.slug}
     yield {"name": "overwritten", **claim, **ids, **named}
     every = sorted(set(ids.values()))
@@ -215,10 +226,10 @@ def _program(target: Target, host: str) -> Visitor:
 def _refused(watch: Watch, route: Route, method: str, answer: Answer, victim: Target) -> None:
     """A public route may answer, but not with what is the victim's."""
     held = answer.is_refusal or (route.is_public and answer.status < NO_WAY_IN)
-    watch.expect(held, f"{method} {route.name} answered {answer.status} instead of refusing")
+    watch.expect(held, f"{method} {route.name} answered {answer.said} instead of refusing")
     watch.expect(not answer.shows(victim.marker), f"{method} {route.name} showed the victim's marker")
 
 
 def _silent(watch: Watch, route: Route, method: str, answer: Answer, victim: Target) -> None:
-    watch.expect(answer.status < NO_WAY_IN, f"{method} {route.name} answered {answer.status}")
+    watch.expect(answer.status < NO_WAY_IN, f"{method} {route.name} answered {answer.said}")
     watch.expect(not answer.shows(victim.marker), f"{method} {route.name} showed the victim's marker")

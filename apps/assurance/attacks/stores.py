@@ -32,8 +32,8 @@ ESCAPES = (
     "cache",
     Wall.STORES,
     "A cache key is one tenant's",
-    tries="Writes the same key in both organizations and in the control plane; reads, overwrites and deletes it from the "
-    "other side; uses the cache without a context; tries to clear it.",
+    tries="Writes the same key in both organizations and in the control plane; reads, overwrites and deletes it from "
+    "the other side; uses the cache without a context; tries to clear it.",
     why="One shared key is enough to show one tenant's page to another.",
 )
 def cache_keys(pair: Pair, watch: Watch) -> None:
@@ -42,7 +42,9 @@ def cache_keys(pair: Pair, watch: Watch) -> None:
         theirs = cache.make_key(KEY)
     with use(pair.attacker.context):
         watch.expect(cache.get(KEY) is None, "the attacker read the victim's cache key")
-        watch.expect(cache.get_many([KEY, theirs]) == {}, "the attacker read the victim's cache keys by their stored name")
+        watch.expect(
+            cache.get_many([KEY, theirs]) == {}, "the attacker read the victim's cache keys by their stored name"
+        )
         cache.set(KEY, pair.attacker.marker, timeout=60)
         cache.delete(theirs)
         cache.delete(KEY)
@@ -64,8 +66,8 @@ def cache_keys(pair: Pair, watch: Watch) -> None:
     "files",
     Wall.STORES,
     "A file name does not lead out of its tenant's folder",
-    tries="Opens, measures, overwrites and deletes the victim's file by its name, by paths with '..', by absolute paths, "
-    "and without a context.",
+    tries="Opens, measures, overwrites and deletes the victim's file by its name, by paths with '..', by absolute "
+    "paths, and without a context.",
     why="Files have no row-level security: the folder is the wall.",
 )
 def files(pair: Pair, watch: Watch) -> None:

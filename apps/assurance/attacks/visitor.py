@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlencode
 
@@ -22,6 +23,8 @@ from ..targets import Target
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 METHODS = (*SAFE_METHODS, "POST", "PUT", "PATCH", "DELETE")
+Headers = Mapping[str, str]
+NO_HEADERS: Headers = MappingProxyType({})
 REFUSED = {401, 403, 404, 405}
 SIGN_IN = ("/sign-in/", "/admin/login/")
 
@@ -31,6 +34,11 @@ class Answer:
     status: int
     body: bytes
     headers: Mapping[str, str]
+    error: str = ""
+
+    @property
+    def said(self) -> str:
+        return f"{self.status} ({self.error})" if self.error else str(self.status)
 
     def shows(self, word: str) -> bool:
         return word.encode() in self.body or any(word in value for value in self.headers.values())
@@ -53,7 +61,9 @@ class Visitor:
             self._client.cookies[settings.SESSION_COOKIE_NAME] = session
         self._headers = {"HTTP_AUTHORIZATION": f"Bearer {bearer}"} if bearer else {}
 
-    def send(self, method: str, path: str, data: Any = None, *, as_json: bool = False, **headers: str) -> Answer:
+    def send(
+        self, method: str, path: str, data: Any = None, *, as_json: bool = False, headers: Headers = NO_HEADERS
+    ) -> Answer:
         content_type = "application/json" if as_json else "application/x-www-form-urlencoded"
         body = b"" if method in SAFE_METHODS else _encoded(data or {"name": "overwritten"}, as_json=as_json)
         response: Any = self._client.generic(
@@ -66,7 +76,8 @@ class Visitor:
         )
         content = b"".join(response.streaming_content) if response.streaming else response.content
         response.close()
-        return Answer(response.status_code, content, dict(response.items()))
+        error = repr(response.exc_info[1])[:200] if response.exc_info else ""
+        return Answer(response.status_code, content, dict(response.items()), error)
 
 
 @dataclass(frozen=True)
@@ -129,12 +140,16 @@ class Route:
 
 @lru_cache(maxsize=4)
 def routes_of(urlconf: str) -> tuple[Route, ...]:
-    """The routes that have a name; one without cannot be linked to, and the tests allow none."""
     return tuple(Route(name, pattern, urlconf) for name, pattern in named_routes(urlconf) if pattern.name)
 
 
 def tenant_routes() -> tuple[Route, ...]:
     return routes_of(settings.ROOT_URLCONF)
+
+
+def nameless_routes() -> list[str]:
+    """Routes of a tenant's host that cannot be found by a name."""
+    return [str(pattern.pattern) for _, pattern in named_routes(settings.ROOT_URLCONF) if not pattern.name]
 
 
 def apex_routes() -> tuple[Route, ...]:
