@@ -49,7 +49,7 @@ from apps.tenancy.context import control
 from apps.tenancy.planes import control_models
 from apps.tenancy.transactions import atomic
 from apps.tenants.models import Placement, Tenant
-from apps.tenants.services import lifecycle, profiles, provisioning, schema_store
+from apps.tenants.services import lifecycle, profiles, provisioning, removal, schema_store
 from tests import servers
 from tests.factories import PASSWORD, Organization, add_document, add_person, add_project
 
@@ -334,6 +334,12 @@ def request_finish(acme: Organization) -> Act:
     return acting
 
 
+def remove_probe(acme: Organization) -> Act:
+    with control("prepare"), atomic():
+        probe = provisioning.open_tenant(name="Probe", kind=Placement.Kind.POOL, is_probe=True)
+    return lambda: removal.remove_probe(tenant_id=probe.id, actor=SYSTEM)
+
+
 def retry_event(acme: Organization) -> Act:
     with control("prepare"), atomic():
         event_id = outbox.emit("tests.stuck", {})
@@ -485,6 +491,7 @@ WRITES: dict[str, Write] = {
     "tenants.provisioning.request_finish": Write(
         request_finish, "tenant.provisioning_requested", "tenant", actor="system"
     ),
+    "tenants.removal.remove_probe": Write(remove_probe, "probe.removed", "tenant", actor="system", about="new"),
     "fleet.retry_event": Write(retry_event, "outbox.retried", "event", actor="system", about="nobody"),
     "staff.appoint": Write(lambda acme: appointed, "staff.appointed", "user", actor="system", about="nobody"),
     "staff.dismiss": Write(dismiss, "staff.dismissed", "user", actor="system", about="nobody"),
@@ -547,7 +554,10 @@ OTHERS: dict[str, str] = {
     "tenants.provisioning.open_tenant": IN_CALLERS,
     "tenants.provisioning.finish": "carries out what was recorded when the organization was founded",
     "tenants.provisioning.unfinished": READS,
+    "tenants.removal.probes": READS,
     "tenants.schema_store.stock": READS,
+    "assurance.all_checks": READS,
+    "assurance.verify": "records its verdict as a command's act: test_verify_isolation",
     "tenants.schema_store.replenish": PLACES,
 }
 

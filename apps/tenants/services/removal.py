@@ -41,6 +41,8 @@ def remove_probe(*, tenant_id: UUID, actor: Actor) -> None:
             raise TenantNotFound
         if not tenant.is_probe:
             raise IllegalTransition(f"{tenant.slug} is no probe.")
+        with atomic():  # first, as not all that follows is one transaction: none is removed without a record
+            audit.record("probe.removed", actor=actor, resource=tenant, tenant_id=tenant.id)
         _remove_rows(tenant)
         shutil.rmtree(Path(settings.MEDIA_ROOT) / "tenants" / tenant.id.hex, ignore_errors=True)
         with atomic():
@@ -51,7 +53,6 @@ def remove_probe(*, tenant_id: UUID, actor: Actor) -> None:
             Placement.objects.filter(tenant=tenant).delete()
             Tenant.objects.filter(id=tenant.id).delete()
             directory.changed()
-            audit.record("probe.removed", actor=actor, resource=tenant, tenant_id=tenant.id)
 
 
 def _remove_rows(tenant: Tenant) -> None:
