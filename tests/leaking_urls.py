@@ -63,6 +63,11 @@ def whoever(request: HttpRequest) -> HttpResponse:
     return HttpResponse("open")
 
 
+@requires(MEMBER)
+def broken(request: HttpRequest, project_id: UUID) -> HttpResponse:
+    raise ZeroDivisionError
+
+
 def unguarded(request: HttpRequest) -> HttpResponse:
     return HttpResponse("welcome")
 
@@ -73,6 +78,7 @@ LEAKS = {
     "everything": path("leak/", everything, name="leak"),
     "trusting": path("leak/", trusting, name="leak"),
     "by-body": path("leak/", by_body, name="leak"),
+    "broken": path("leak/<uuid:project_id>/", broken, name="leak"),
     "unguarded": path("leak/", unguarded, name="leak"),
     "nameless": path("leak/", whoever),
 }

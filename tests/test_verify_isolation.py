@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -576,6 +579,15 @@ def test_verify_isolation__with_a_task_of_no_context__names_it(verified):
     assert "tests.stray is bound to no context" in breaches(document)["attack.task-senders"]
 
 
+def test_verify_isolation__with_a_route_that_breaks_down__proves_nothing(verified, leaking):
+    leaking("broken")
+
+    code, document = verified("--check", "attack.foreign-ids", "--placement", "pool")
+
+    assert (code, document["result"]) == (NOT_POSSIBLE, "could not run")
+    assert "GET leak answered 500 (ZeroDivisionError" in document["checks"][0]["evidence"][0]
+
+
 def test_verify_isolation__without_anything_to_find__says_that_it_proved_nothing(verified, monkeypatch):
     monkeypatch.setattr("apps.assurance.attacks.visitor.Answer.shows", lambda *_: False)
 
@@ -596,6 +608,31 @@ def test_probes__that_a_killed_run_left__are_removed_by_the_next(verified, kind)
     verified("--check", "catalogue.keys")
 
     assert traces() == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("delay", [0.05, 0.2, 0.4, 0.7, 1.1, 1.6])
+def test_verify_isolation__killed_at_some_moment__is_cleared_up_by_the_next(verified, delay):
+    before = traces()
+    with control("look at the log"):
+        known = ControlEvent.objects.count()
+    command = [sys.executable, "manage.py", "verify_isolation", "--check", "attack.cache"]
+    with subprocess.Popen(command, env={**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings_test"}) as process:
+        while process.poll() is None and not _recorded_since(known):
+            time.sleep(0.01)
+        time.sleep(delay)
+        process.kill()
+    time.sleep(1)  # for the server to end what the killed process had it do
+
+    code, _ = verified("--check", "catalogue")
+
+    assert code == HELD
+    assert traces() == before
+
+
+def _recorded_since(known: int) -> bool:
+    with control("look at the log"):
+        return ControlEvent.objects.count() > known
 
 
 def test_verify_isolation__stopped_in_the_middle__removes_its_probes(platform, database, monkeypatch):
@@ -672,7 +709,7 @@ def test_verify_isolation__while_the_server_is_away__cannot_run(platform, databa
     assert "\n" not in str(caught.value)
 
 
-def test_verify_isolation__during_another_run__waits_for_nobody(platform, database):
+def test_verify_isolation__during_another_run__does_not_disturb_it(platform, database):
     with targets.alone(), pytest.raises(CommandError, match="Another run") as caught:
         call_command("verify_isolation")
 

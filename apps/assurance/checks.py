@@ -37,6 +37,7 @@ class Watch:
     def __init__(self) -> None:
         self.attempts = 0
         self.breaches: list[str] = []
+        self.faults: list[str] = []
         self.limits: list[str] = []
         self.remarks: list[str] = []
 
@@ -52,15 +53,19 @@ class Watch:
 
     @property
     def result(self) -> Result:
+        """What broke down before it could answer proves nothing, but is no breach."""
         if self.breaches:
             return Result.BREACH
+        if self.faults:
+            return Result.FAILED
         return Result.LIMIT if self.limits else Result.HELD
 
     @property
     def observed(self) -> list[str]:
-        found = self.breaches[:SHOWN]
-        if len(self.breaches) > SHOWN:
-            found.append(f"… and {len(self.breaches) - SHOWN} more")
+        wrong = self.breaches + self.faults
+        found = wrong[:SHOWN]
+        if len(wrong) > SHOWN:
+            found.append(f"… and {len(wrong) - SHOWN} more")
         return [*found, *self.limits, *self.remarks]
 
 
@@ -104,12 +109,10 @@ class Register:
 def carry_out(check: Check, subjects: list[Any], *, place: str) -> Outcome:
     """Run a check on one or more subjects; an error of its own is a result too, as nothing was proven then."""
     watch, started = Watch(), time.monotonic()
-    result = None
     try:
         for subject in subjects:
             check.run(subject, watch)
     except Exception as error:  # noqa: BLE001  whatever it is, the other checks go on
-        watch.remarks.append(f"{type(error).__name__}: {str(error).strip()[:300]}")
-        result = None if watch.breaches else Result.FAILED
+        watch.faults.append(f"{type(error).__name__}: {str(error).strip()[:300]}")
     seconds = time.monotonic() - started
-    return Outcome(check, place, result or watch.result, watch.attempts, watch.observed, seconds)
+    return Outcome(check, place, watch.result, watch.attempts, watch.observed, seconds)

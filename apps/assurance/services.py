@@ -70,6 +70,8 @@ def verify(scope: Scope = EVERYTHING, progress: Progress = lambda *_: None) -> R
                 return _verified(scope, progress)
             finally:
                 targets.clear()
+    except CannotRun:
+        raise
     except (psycopg.Error, DatabaseError, redis.RedisError, ContextError, DomainError, OSError) as error:
         raise CannotRun(_in_one_line(error)) from error
 

@@ -41,7 +41,7 @@ ACTOR = command("verify_isolation")
 REASON = "verify the walls"
 NAME = "Isolation probe"
 DOMAIN = "probe.invalid"  # can never exist (RFC 2606), and gets no mail
-LOCK = "assurance.verify_isolation"
+LOCK, LOCK_TIMEOUT = "assurance.verify_isolation", "3s"  # the server takes a moment to notice that a run was killed
 # Of these the platform itself adds rows meanwhile: whoever opens an address gets a session, and logs are sealed.
 GROWING = {"accounts.Session", "audit.Seal", "audit.ControlSeal", "audit.Anchor"}
 
@@ -121,9 +121,11 @@ def clear(progress: Callable[[str], None] = lambda _: None) -> int:
 def alone() -> Iterator[None]:
     """One run at a time, or each would remove the other's organizations. Raises CannotRun."""
     with psycopg.connect(databases.owner_url(), autocommit=True) as connection:
-        row = connection.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [LOCK]).fetchone()
-        if not row or not row[0]:
-            raise CannotRun("Another run is verifying this installation.")
+        connection.execute("SELECT set_config('lock_timeout', %s, false)", [LOCK_TIMEOUT])
+        try:
+            connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [LOCK])
+        except psycopg.errors.LockNotAvailable as error:
+            raise CannotRun("Another run is verifying this installation.") from error
         yield
 
 

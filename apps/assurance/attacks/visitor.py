@@ -36,10 +36,6 @@ class Answer:
     headers: Mapping[str, str]
     error: str = ""
 
-    @property
-    def said(self) -> str:
-        return f"{self.status} ({self.error})" if self.error else str(self.status)
-
     def shows(self, word: str) -> bool:
         return word.encode() in self.body or any(word in value for value in self.headers.values())
 
