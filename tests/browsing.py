@@ -132,6 +132,7 @@ class Scene:
     role: Any
     invitation: Any
     colleague: Any
+    document: Any
 
 
 def furnish(organization: Organization) -> Scene:
@@ -140,7 +141,7 @@ def furnish(organization: Organization) -> Scene:
         colleague = _call(organization, user, name)
     for name in reversed(PROJECTS):
         project = add_project(organization, name)
-        add_document(organization, project, b"a page of text\n" * 400)
+        document = add_document(organization, project, b"a page of text\n" * 400)
     with organization.inside():
         actor = organization.subject
         role = roles.create_role(actor=actor, name="Bookkeeper", permissions=["projects:read", "billing:view"])
@@ -149,7 +150,7 @@ def furnish(organization: Organization) -> Scene:
         api_keys.create_api_key(actor=actor, name="Continuous integration", scopes=["projects:read"])
     with control("rename"):
         Tenant.objects.filter(id=organization.tenant.id).update(name="Acme GmbH")
-    return Scene(organization, project, role, invitation, colleague)
+    return Scene(organization, project, role, invitation, colleague, document)
 
 
 def _call(organization: Organization, user: Any, name: str) -> Any:
@@ -177,6 +178,8 @@ TENANT_PAGES: dict[str, Address] = {
     "project-delete": lambda scene: f"/projects/{scene.project.id}/delete/",
     "project-sharing": lambda scene: f"/projects/{scene.project.id}/shares/",
     "project-share": lambda scene: f"/projects/{scene.project.id}/share/",
+    "document-sharing": lambda scene: f"/projects/{scene.project.id}/documents/{scene.document.id}/shares/",
+    "document-share": lambda scene: f"/projects/{scene.project.id}/documents/{scene.document.id}/share/",
     "search": _at("/search/?q=re"),
     "members": _at("/members/"),
     "member-role": lambda scene: f"/members/{scene.colleague.id}/role/",

@@ -86,6 +86,16 @@ def search_members(tenant_id: UUID, text: str) -> QuerySet[Membership]:
     return members_of(tenant_id).filter(matching).order_by(called, "id")
 
 
+def members_meant(tenant_id: UUID, text: str, *, limit: int) -> list[Membership]:
+    """The members with this name, address or id, or else those with the text in their name or address."""
+    meant = Q(name__iexact=text) | Q(email__iexact=text)
+    if _is_uuid(text):
+        meant |= Q(user_id=text)
+    return list(members_of(tenant_id).filter(meant).order_by("email")[:limit]) or list(
+        search_members(tenant_id, text)[:limit]
+    )
+
+
 def get_member(subject: Subject, member_id: UUID) -> Membership:
     """Raises MemberNotFound."""
     membership = members_of(subject.tenant_id).filter(id=member_id).first()

@@ -72,6 +72,11 @@ BY_STATUS: Mapping[int, Explanation] = {
         _("It may have been deleted or moved, or it was never shared with you. Check the address."),
         "search-x",
     ),
+    405: Explanation(
+        _("This cannot be done here"),
+        _("What leads here is a button or a form, not the address itself. Go back to the page that has it."),
+        "traffic-cone",
+    ),
     409: Explanation(
         _("That does not go together"),
         _("Something has changed in the meantime. Go back, reload the page and look at what is there now."),
@@ -103,14 +108,17 @@ RELOADED, RELOAD_SECONDS = 503, 5
 # The codes whose own words say no more than the explanation does.
 UNSPECIFIC = frozenset(
     "bad_request not_found server_error temporarily_unavailable csrf_failed unknown_host tenant_deactivated "
-    "tenant_provisioning content_too_large too_many_attempts".split()
+    "tenant_provisioning content_too_large too_many_attempts method_not_allowed".split()
 )
 
 
 def error_page(
     request: HttpRequest, status: int, code: str, detail: str, headers: Mapping[str, str], page: Mapping[str, Any]
 ) -> HttpResponse:
-    """The page of an error. It asks no database, and nobody who they are: either may be what is broken."""
+    """The page of an error, for htmx a message with the same words.
+
+    It asks no database, and nobody who they are: either may be what is broken.
+    """
     default = BY_STATUS[500 if status >= 500 else 400]
     context = {
         "status": status,
@@ -124,6 +132,8 @@ def error_page(
         "theme": theme_of(request),
         **page,
     }
+    if request.headers.get("HX-Request"):  # its middleware may not have been reached
+        return HttpResponse(render_to_string("errors/toast.html", context), status=status)
     response = HttpResponse(render_to_string("errors/error.html", context), status=status)
     if status == RELOADED and context["again"]:
         response["Refresh"] = str(RELOAD_SECONDS)

@@ -34,4 +34,4 @@ class NotFoundError(DomainError):
 class PreconditionFailed(DomainError):
     status = 412
     code = "precondition_failed"
-    message = "It has changed since you read it. Read it again, then change it."
+    message = "Somebody has changed it since you opened it. Open it again, then make your change."

@@ -100,6 +100,11 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
     return error_response(request, 404, "not_found", "There is nothing at this address.")
 
 
+def method_not_allowed(request: HttpRequest, allowed: str) -> HttpResponse:
+    detail = f"{request.method} is not possible here, only {allowed}."
+    return error_response(request, 405, "method_not_allowed", detail, headers={"Allow": allowed})
+
+
 def server_error(request: HttpRequest) -> HttpResponse:
     if isinstance(sys.exc_info()[1], AWAY):
         return away(request)

@@ -24,12 +24,15 @@ from apps.tenancy import outbox
 from apps.tenancy.context import current_tenant
 from apps.tenants.branding import brand_of
 from apps.tenants.links import link
+from apps.tenants.models import Profile
 from apps.tenants.selectors import primary_domain, profile_of
+from apps.tenants.services.profiles import logo_token
 from apps.tenants.services.provisioning import READY
 
 from . import services
 from .services import send_email_once
 
+SHOWN_IN_MAILS = frozenset({"image/png", "image/jpeg"})
 PERSISTENT: dict[str, Any] = {  # mail servers come and go
     "autoretry_for": (OSError,),
     "retry_backoff": True,
@@ -106,7 +109,15 @@ def _send(template: str, *, to: str, key: str, path: str, **context: Any) -> Non
     tenant_id = current_tenant().tenant_id
     profile, domain = profile_of(tenant_id), primary_domain(tenant_id)
     context |= {"organization": profile.name, "address": link(domain.domain, path)}
-    send_email_once(to=to, template=template, context=context, key=key, brand=brand_of(profile))
+    brand = brand_of(profile, _logo_address(profile, domain.domain))
+    send_email_once(to=to, template=template, context=context, key=key, brand=brand)
+
+
+def _logo_address(profile: Profile, host: str) -> str:
+    """Where mail programs get the logo; nowhere if it is of a kind they do not show, or would not come by https."""
+    if settings.PUBLIC_SCHEME != "https" or profile.logo_type not in SHOWN_IN_MAILS:
+        return ""
+    return link(host, _path("mailed-logo", token=logo_token(profile)))
 
 
 def _path(name: str, **kwargs: Any) -> str:

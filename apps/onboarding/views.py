@@ -16,6 +16,7 @@ from apps.accounts.access import public
 from apps.accounts.limits import SIGN_UP, count_attempt
 from apps.accounts.services.handoff import issue_handoff_code
 from apps.core.errors import DomainError
+from apps.core.forms import blaming, form_page, posted
 from apps.core.middleware import content_security_policy
 from apps.fleet.health import recent_standing
 from apps.tenants.links import authority, link
@@ -52,15 +53,12 @@ def landing(request: HttpRequest) -> HttpResponse:
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign_up(request: HttpRequest) -> HttpResponse:
-    form = SignUpForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        try:
+    form = SignUpForm(posted(request))
+    if form.is_valid():
+        with blaming(form):
             count_attempt(request, SIGN_UP, form.cleaned_data["email"])
             return _welcome(services.sign_up(**form.cleaned_data))
-        except DomainError as error:
-            form.add_error(error.field or None, error.message)
-    context = {"form": form, **_address(request.POST.get("organization", ""))}
-    response = render(request, "onboarding/sign_up.html", context, status=422 if form.errors else 200)
+    response = form_page(request, "onboarding/sign_up.html", form, **_address(request.POST.get("organization", "")))
     hosts = link(f"*.{settings.BASE_DOMAIN}", path="")
     response["Content-Security-Policy"] = content_security_policy(form_targets=hosts)
     return response

@@ -8,6 +8,7 @@ from django.core.validators import RegexValidator
 
 from apps.accounts.models import Membership
 from apps.accounts.permissions import Relation
+from apps.core.forms import choose
 
 from .models import CustomField, Project
 
@@ -59,8 +60,7 @@ class ShareForm(forms.Form):
 
     def __init__(self, *args: Any, members: Iterable[Membership], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        person: Any = self.fields["person"]
-        person.choices = [(str(member.user_id), f"{member.display_name} ({member.email})") for member in members]
+        choose(self, "person", [(str(m.user_id), f"{m.display_name} ({m.email})") for m in members])
 
 
 class PersonForm(forms.Form):

@@ -35,6 +35,12 @@ class LogoRefused(DomainError):
     message = "A logo is a PNG, JPEG or WebP picture."
 
 
+class LogoLinkRefused(DomainError):
+    status = 403
+    code = "logo_link_refused"
+    message = "This is not the address of the organization's logo."
+
+
 class LogoNotFound(NotFoundError):
     code = "logo_not_found"
     message = "The organization has no logo."
