@@ -316,6 +316,6 @@ MUTATIONS = [
         "apps/tenants/services/removal.py",
         "if not tenant.is_probe:",
         "if False:",
-        ("tests/test_verify_isolation.py",),
+        ("tests/test_verify_isolation.py::test_organization__that_is_no_probe__is_never_removed",),
     ),
 ]
