@@ -84,6 +84,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "apps.accounts.middleware.OriginMiddleware",
     "apps.tenants.middleware.TenantMiddleware",
+    "apps.accounts.reader.ReaderMiddleware",
     "apps.core.middleware.DomainErrorMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -104,13 +105,14 @@ TEMPLATES = [
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
+            "builtins": ["django.templatetags.i18n", "apps.core.templatetags.moments"],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "apps.accounts.context_processors.member",
                 "apps.workspace.context_processors.surroundings",
-            ]
+            ],
         },
     }
 ]
@@ -356,8 +358,11 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIN
 
 # -- Language, time, observability -------------------------------------------------------------------------------
 
-LANGUAGE_CODE = "en-us"
-TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+LOCALE_PATHS = [DATA_DIR / "locale"]  # what `manage.py build_messages` makes of locale/
+FORMAT_MODULE_PATH = ["config.formats"]
+TIME_ZONE = "UTC"  # of whoever has chosen none
 
 LOGGING = logging_config(level=env.str("LOG_LEVEL", "INFO"))
 DJANGO_STRUCTLOG_USER_ID_FIELD = None

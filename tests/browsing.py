@@ -21,6 +21,7 @@ from apps.accounts.services import api_keys, invitations, members, people, roles
 from apps.projects.services import custom_fields
 from apps.tenancy.context import control
 from apps.tenants.models import Tenant
+from apps.tenants.services.profiles import update_profile
 from tests.factories import PASSWORD, Organization, add_document, add_person, add_project
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -36,7 +37,7 @@ def serving() -> Iterator[int]:
     """The application on the test servers' data, at the yielded port, with its files as in production."""
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings_test", "LOG_LEVEL": "ERROR"}
     environment["TEST_STATIC_FILES"] = "collected"
-    for task in (["build_css"], ["collectstatic", "--noinput", "-v", "0"]):
+    for task in (["build_messages"], ["build_css"], ["collectstatic", "--noinput", "-v", "0"]):
         subprocess.run([sys.executable, "manage.py", *task], cwd=ROOT, env=environment, check=True)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -151,6 +152,11 @@ def furnish(organization: Organization) -> Scene:
     with control("rename"):
         Tenant.objects.filter(id=organization.tenant.id).update(name="Acme GmbH")
     return Scene(organization, project, role, invitation, colleague, document)
+
+
+def speak(organization: Organization, locale: str) -> None:
+    """Have the organization's pages in this language, for all who have not chosen another."""
+    update_profile(actor=organization.subject, tenant_id=organization.tenant.id, locale=locale)
 
 
 def _call(organization: Organization, user: Any, name: str) -> Any:

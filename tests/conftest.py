@@ -35,6 +35,7 @@ def platform(django_db_blocker) -> Iterator[dict[str, list[Organization]]]:
     servers.recreate_databases()
     with django_db_blocker.unblock():
         call_command("setup_roles", verbosity=0)
+        call_command("build_messages", verbosity=0)
         migrate_control()
         schema_store.replenish()
         yield {kind: [found(f"{kind} {name}", kind) for name in ("home", "foreign")] for kind in PLACEMENTS}

@@ -9,9 +9,11 @@ from typing import Any
 import structlog
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
+from django.utils import translation
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from .locales import language_of_browser
 from .theme import theme_of
 
 Text = str | Promise
@@ -132,9 +134,10 @@ def error_page(
         "theme": theme_of(request),
         **page,
     }
-    if request.headers.get("HX-Request"):  # its middleware may not have been reached
-        return HttpResponse(render_to_string("errors/toast.html", context), status=status)
-    response = HttpResponse(render_to_string("errors/error.html", context), status=status)
-    if status == RELOADED and context["again"]:
+    is_htmx = bool(request.headers.get("HX-Request"))  # its middleware may not have been reached
+    with translation.override(getattr(request, "LANGUAGE_CODE", "") or language_of_browser(request)):
+        text = render_to_string("errors/toast.html" if is_htmx else "errors/error.html", context)
+    response = HttpResponse(text, status=status)
+    if status == RELOADED and context["again"] and not is_htmx:
         response["Refresh"] = str(RELOAD_SECONDS)
     return response

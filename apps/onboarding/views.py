@@ -8,6 +8,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
@@ -57,7 +58,7 @@ def sign_up(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         with blaming(form):
             count_attempt(request, SIGN_UP, form.cleaned_data["email"])
-            return _welcome(services.sign_up(**form.cleaned_data))
+            return _welcome(services.sign_up(**form.cleaned_data, locale=get_language() or ""))
     response = form_page(request, "onboarding/sign_up.html", form, **_address(request.POST.get("organization", "")))
     hosts = link(f"*.{settings.BASE_DOMAIN}", path="")
     response["Content-Security-Policy"] = content_security_policy(form_targets=hosts)

@@ -13,7 +13,7 @@ from apps.accounts.models import Invitation
 from apps.accounts.services import invitations
 from apps.tenancy.context import control
 from apps.tenants.services import schema_store
-from tests.browsing import TENANT_PAGES, Scene, Visitor, browsing, furnish, pages, serving, visit
+from tests.browsing import TENANT_PAGES, Scene, Visitor, browsing, furnish, pages, serving, speak, visit
 from tests.factories import PASSWORD
 
 pytestmark = pytest.mark.slow
@@ -68,6 +68,23 @@ def test_pages__in_each_theme_and_width__are_accessible_and_in_shape(scene, brow
         visitor = owner if is_signed_in else stranger
         visitor.go(host, path)
         wrong += check(visitor, name)
+
+    assert wrong == []
+
+
+def test_pages__in_german_on_a_phone__are_accessible_and_in_shape(scene, browser, server):
+    options = {"viewport": {"width": 390, "height": 900}, "reduced_motion": "reduce", "locale": "de-DE"}
+    wrong: list[str] = []
+    stranger, owner = visit(browser, server, **options), visit(browser, server, **options)
+    speak(scene.organization, "de")
+    owner.sign_in(scene.organization)
+
+    for name, host, path, is_signed_in in pages(scene):
+        visitor = owner if is_signed_in else stranger
+        visitor.go(host, path)
+        wrong += check(visitor, name)
+        if not path.startswith("/dev/") and visitor.page.get_attribute("html", "lang") != "de":
+            wrong.append(f"{name}: is not in German")
 
     assert wrong == []
 

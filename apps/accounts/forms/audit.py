@@ -9,6 +9,7 @@ from uuid import UUID
 from django import forms
 from django.urls import reverse_lazy
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from apps.audit.selectors import Filters
 
@@ -23,17 +24,19 @@ class AuditFilterForm(forms.Form):
     action = forms.CharField(
         max_length=100,
         required=False,
-        label="Action begins with",
-        widget=forms.TextInput(attrs={"type": "search", "placeholder": "project, member.added …", "list": "actions"}),
+        label=_("Action begins with"),
+        widget=forms.TextInput(
+            attrs={"type": "search", "placeholder": _("project, member.added …"), "list": "actions"}
+        ),
     )
     person = forms.CharField(
         max_length=254,
         required=False,
-        label="Who",
+        label=_("Who"),
         widget=forms.TextInput(
             attrs={
                 "type": "search",
-                "placeholder": "Name or e-mail address",
+                "placeholder": _("Name or e-mail address"),
                 "autocomplete": "off",
                 "list": "people",
                 "hx-get": reverse_lazy("audit-people"),
@@ -45,8 +48,12 @@ class AuditFilterForm(forms.Form):
             }
         ),
     )
-    since = forms.DateField(required=False, label="From", widget=forms.DateInput(attrs={"type": "date"}))
-    until = forms.DateField(required=False, label="To", widget=forms.DateInput(attrs={"type": "date"}))
+    since = forms.DateField(
+        required=False, label=_("From"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    )
+    until = forms.DateField(
+        required=False, label=_("To"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    )
 
     def __init__(self, *args: Any, tenant_id: UUID, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -59,11 +66,12 @@ class AuditFilterForm(forms.Form):
             return ""
         found = members_meant(self.tenant_id, text, limit=NAMED + 1)
         if not found:
-            raise forms.ValidationError("No member has this in their name or address.")
+            raise forms.ValidationError(_("No member has this in their name or address."))
         if len(found) > 1:
             named = ", ".join(member.email for member in found[:NAMED])
-            more = " and others" if len(found) > NAMED else ""
-            raise forms.ValidationError(f"Several members are meant: {named}{more}. Write one address.")
+            few = _("Several members are meant: %(named)s. Write one address.")
+            many = _("Several members are meant: %(named)s and others. Write one address.")
+            raise forms.ValidationError((many if len(found) > NAMED else few) % {"named": named})
         return str(found[0].user_id)
 
     @property

@@ -8,6 +8,7 @@ from typing import Any
 from allauth.account.forms import LoginForm
 from django import forms
 from django.conf import settings
+from django.utils.translation import gettext_lazy as _
 
 HOST_NAME = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
 
@@ -16,15 +17,15 @@ class SetPasswordForm(forms.Form):
     password = forms.CharField(
         max_length=1000,
         strip=False,
-        label="New password",
-        help_text="At least 15 characters; a sentence is fine.",
+        label=_("New password"),
+        help_text=_("At least 15 characters; a sentence is fine."),
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
 
 
 class AddressForm(forms.Form):
     email = forms.EmailField(
-        max_length=254, label="E-mail address", widget=forms.EmailInput(attrs={"autocomplete": "email"})
+        max_length=254, label=_("E-mail address"), widget=forms.EmailInput(attrs={"autocomplete": "email"})
     )
 
 
@@ -33,7 +34,7 @@ class OrganizationAddressForm(forms.Form):
 
     organization = forms.CharField(
         max_length=253,
-        label="Address of your organization",
+        label=_("Address of your organization"),
         widget=forms.TextInput(
             attrs={"autocapitalize": "none", "autocomplete": "organization", "spellcheck": "false", "autofocus": True}
         ),
@@ -41,7 +42,9 @@ class OrganizationAddressForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["organization"].help_text = f"For example acme, or acme.{settings.BASE_DOMAIN}."
+        self.fields["organization"].help_text = _("For example acme, or acme.%(domain)s.") % {
+            "domain": settings.BASE_DOMAIN
+        }
 
     def clean_organization(self) -> str:
         """The host name that is meant."""
@@ -49,7 +52,7 @@ class OrganizationAddressForm(forms.Form):
         host = str(typed).split("://")[-1].split("/")[0].rsplit(":", 1)[0].strip(".")
         host = host if "." in host else f"{host}.{settings.BASE_DOMAIN}"
         if not HOST_NAME.fullmatch(host):
-            raise forms.ValidationError("An address has letters, digits and hyphens only.")
+            raise forms.ValidationError(_("An address has letters, digits and hyphens only."))
         return host
 
 
@@ -57,7 +60,7 @@ class AcceptForm(SetPasswordForm):
     """A new password, or for ``known`` people the one they have."""
 
     name = forms.CharField(
-        max_length=150, required=False, label="Your name", widget=forms.TextInput(attrs={"autocomplete": "name"})
+        max_length=150, required=False, label=_("Your name"), widget=forms.TextInput(attrs={"autocomplete": "name"})
     )
     field_order = ("name", "password")
 
@@ -65,7 +68,7 @@ class AcceptForm(SetPasswordForm):
         super().__init__(*args, **kwargs)
         if known:
             field = self.fields["password"]
-            field.label, field.help_text = "Your password", "The one you sign in with elsewhere on this platform."
+            field.label, field.help_text = _("Your password"), _("The one you sign in with elsewhere on this platform.")
             field.widget.attrs["autocomplete"] = "current-password"
 
 
@@ -74,6 +77,6 @@ class SignInForm(LoginForm):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["login"].label = "E-mail address"
+        self.fields["login"].label = _("E-mail address")
         for field in self.fields.values():
             field.widget.attrs.pop("placeholder", None)

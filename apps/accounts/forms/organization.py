@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 from django.core.validators import RegexValidator
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from apps.core.forms import choose
 
@@ -15,30 +16,30 @@ from ..choices import languages, time_zones
 from ..permissions import DESCRIPTIONS
 from ..validators import no_control_characters
 
-is_color = RegexValidator(r"^#[0-9A-Fa-f]{6}\Z", "A color has six hexadecimal digits, such as #4f39f6.")
+is_color = RegexValidator(r"^#[0-9A-Fa-f]{6}\Z", _("A color has six hexadecimal digits, such as #4f39f6."))
 NEVER = "never"
-EXPIRIES = {"30": "In 30 days", "90": "In 90 days", "365": "In a year", NEVER: "Never"}
+EXPIRIES = {"30": _("In 30 days"), "90": _("In 90 days"), "365": _("In a year"), NEVER: _("Never")}
 
 
 class OrganizationForm(forms.Form):
     """How the organization shows itself."""
 
-    name = forms.CharField(max_length=200, validators=[no_control_characters], label="Name of the organization")
-    locale = forms.ChoiceField(label="Language")
-    time_zone = forms.ChoiceField()
+    name = forms.CharField(max_length=200, validators=[no_control_characters], label=_("Name of the organization"))
+    locale = forms.ChoiceField(label=_("Language"))
+    time_zone = forms.ChoiceField(label=_("Time zone"))
     brand_name = forms.CharField(
         max_length=60,
         required=False,
         validators=[no_control_characters],
-        label="Name to show",
-        help_text="In the navigation, in place of the organization's name.",
+        label=_("Name to show"),
+        help_text=_("In the navigation, in place of the organization's name."),
     )
     brand_color = forms.CharField(
         max_length=7,
         required=False,
         validators=[is_color],
-        label="Color",
-        help_text="Darkened or lightened where text would be hard to read.",
+        label=_("Color"),
+        help_text=_("Darkened or lightened where text would be hard to read."),
         widget=forms.TextInput(attrs={"placeholder": "#4f39f6", "spellcheck": "false"}),
     )
 
@@ -52,8 +53,8 @@ class LogoForm(forms.Form):
     file = forms.FileField(
         max_length=255,
         allow_empty_file=False,
-        label="Picture",
-        help_text="PNG, JPEG or WebP, up to 512 KB; square pictures look best.",
+        label=_("Picture"),
+        help_text=_("PNG, JPEG or WebP, up to 512 KB; square pictures look best."),
         widget=forms.FileInput(attrs={"accept": "image/png,image/jpeg,image/webp"}),
     )
 
@@ -64,10 +65,11 @@ class ApiKeyForm(forms.Form):
     name = forms.CharField(
         max_length=100,
         validators=[no_control_characters],
-        help_text="What uses it, so that you know it when you see it here.",
+        label=_("Name"),
+        help_text=_("What uses it, so that you know it when you see it here."),
     )
-    scopes = forms.MultipleChoiceField(widget=forms.CheckboxSelectMultiple, label="What it may do")
-    expiry = forms.ChoiceField(choices=list(EXPIRIES.items()), initial="90", label="Expires")
+    scopes = forms.MultipleChoiceField(widget=forms.CheckboxSelectMultiple, label=_("What it may do"))
+    expiry = forms.ChoiceField(choices=list(EXPIRIES.items()), initial="90", label=_("Expires"))
 
     def __init__(self, *args: Any, may: frozenset[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
 from apps.core.forms import choose
 
@@ -15,7 +16,7 @@ from ..validators import no_control_characters
 class RoleChoiceForm(forms.Form):
     """One of the ``roles`` that whoever asks may give."""
 
-    role = forms.ChoiceField(label="Role")
+    role = forms.ChoiceField(label=_("Role"))
 
     def __init__(self, *args: Any, roles: list[tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -25,8 +26,8 @@ class RoleChoiceForm(forms.Form):
 class InviteForm(RoleChoiceForm):
     email = forms.EmailField(
         max_length=254,
-        label="E-mail address",
-        help_text="We mail a link to it that works once.",
+        label=_("E-mail address"),
+        help_text=_("We mail a link to it that works once."),
         widget=forms.EmailInput(attrs={"autocomplete": "off"}),
     )
     field_order = ("email", "role")
@@ -35,7 +36,7 @@ class InviteForm(RoleChoiceForm):
 class RoleForm(forms.Form):
     """A name and permissions; those that are not ``grantable`` are shown, but cannot be chosen."""
 
-    name = forms.CharField(max_length=60, validators=[no_control_characters])
+    name = forms.CharField(max_length=60, label=_("Name"), validators=[no_control_characters])
     permissions = forms.MultipleChoiceField(
         required=False, choices=list(DESCRIPTIONS.items()), widget=forms.CheckboxSelectMultiple
     )

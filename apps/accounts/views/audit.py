@@ -9,6 +9,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.http import urlencode
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from apps.audit.chain import Chain, control_chain, tenant_chain
@@ -90,7 +91,7 @@ def _logs(subject: Subject, reports: list[Report] | None = None) -> list[Log]:
         return Log(title, *chain.sealed(), report)
 
     inside, about = tenant_chain(), control_chain(subject.tenant_id)
-    return [log("Inside the organization", inside), log("About it and its people", about)]
+    return [log(_("Inside the organization"), inside), log(_("About it and its people"), about)]
 
 
 def _page(subject: Subject, request: HttpRequest, filters: Filters) -> Page:

@@ -12,6 +12,8 @@ from django.contrib.auth import login
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -32,7 +34,7 @@ from ..services import handoff as handoffs
 from ..services import invitations, lookup, people, sessions
 
 BACKEND = "apps.accounts.backends.MemberBackend"
-MAILED = "If the address is known here, a mail is on its way to it."
+MAILED = gettext_lazy("If the address is known here, a mail is on its way to it.")
 
 
 @public("people sign in here")
@@ -76,7 +78,7 @@ def set_password(request: HttpRequest, user_id: UUID, token: str) -> HttpRespons
     if form.is_valid():
         with blaming(form):
             people.set_password(user_id=user_id, token=token, **form.cleaned_data)
-            return done(request, "Your password is set. Sign in with it.", "account_login")
+            return done(request, _("Your password is set. Sign in with it."), "account_login")
     return form_page(request, "account/set_password.html", form)
 
 
@@ -89,7 +91,7 @@ def reset_password(request: HttpRequest) -> HttpResponse:
         with blaming(form):
             count_attempt(request, RESET, form.cleaned_data["email"])
             people.request_password_reset(email=form.cleaned_data["email"])
-            return done(request, MAILED, "account_login")
+            return done(request, str(MAILED), "account_login")
     return form_page(request, "account/reset_password.html", form)
 
 
@@ -118,7 +120,7 @@ def verify_email(request: HttpRequest, token: str) -> HttpResponse:
     """Note that the signed-in person's address is theirs."""
     user: Any = request.user
     people.verify_email(user=user, token=token, actor=caller(request))
-    return done(request, f"{user.email} is verified.", "overview")
+    return done(request, _("%(email)s is verified.") % {"email": user.email}, "overview")
 
 
 @public("whoever forgot their organization's address cannot sign in")
@@ -143,7 +145,7 @@ def choose_organization(request: HttpRequest) -> HttpResponse:
         host = form.cleaned_data["organization"]
         if tenant_for_host(host) is not None:
             return HttpResponseRedirect(link(host, "/sign-in/"))
-        form.add_error("organization", f"No organization answers at {host}.")
+        form.add_error("organization", _("No organization answers at %(host)s.") % {"host": host})
     response = form_page(request, "account/choose_organization.html", form)
     hosts = link(f"*.{settings.BASE_DOMAIN}", path="")
     response["Content-Security-Policy"] = content_security_policy(form_targets=hosts)

@@ -7,6 +7,7 @@ from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps.core.forms import blaming, done, form_page, posted
@@ -50,7 +51,9 @@ def invite(request: HttpRequest) -> HttpResponse:
             count_attempt(request, INVITATION, str(subject.tenant_id))
             role = named(form.cleaned_data["role"], subject.tenant_id)
             invitation = invitations.invite(actor=subject, email=form.cleaned_data["email"], role=role)
-            return done(request, f"An invitation is on its way to {invitation.email}.", "invitations")
+            return done(
+                request, _("An invitation is on its way to %(email)s.") % {"email": invitation.email}, "invitations"
+            )
     return form_page(request, "invitations/new.html", form)
 
 
@@ -61,7 +64,11 @@ def resend(request: HttpRequest, invitation: Invitation) -> HttpResponse:
     subject = caller(request)
     count_attempt(request, INVITATION, str(subject.tenant_id))
     invitations.resend(actor=subject, invitation_id=invitation.id)
-    return done(request, f"A new link is on its way to {invitation.email}. The one before is void.", "invitations")
+    return done(
+        request,
+        _("A new link is on its way to %(email)s. The one before is void.") % {"email": invitation.email},
+        "invitations",
+    )
 
 
 @requires(USERS_MANAGE, on=get_invitation)
@@ -71,5 +78,7 @@ def revoke(request: HttpRequest, invitation: Invitation) -> HttpResponse:
     if form.is_valid():
         with blaming(form):
             invitations.revoke(actor=caller(request), invitation_id=invitation.id)
-            return done(request, f"The invitation of {invitation.email} is withdrawn.", "invitations")
+            return done(
+                request, _("The invitation of %(email)s is withdrawn.") % {"email": invitation.email}, "invitations"
+            )
     return form_page(request, "invitations/revoke.html", form, invitation=invitation)

@@ -7,6 +7,7 @@ from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_safe
@@ -56,5 +57,5 @@ def key_revoke(request: HttpRequest, key: ApiKey) -> HttpResponse:
     if form.is_valid():
         with blaming(form):
             api_keys.revoke_api_key(actor=caller(request), key_id=key.id)
-            return done(request, f"The key “{key.name}” is revoked.", "api-keys-page")
+            return done(request, _("The key “%(name)s” is revoked.") % {"name": key.name}, "api-keys-page")
     return form_page(request, "keys/revoke.html", form, key=key)

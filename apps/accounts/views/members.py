@@ -6,6 +6,7 @@ from django.core.paginator import Paginator
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.core.forms import blaming, done, form_page, posted
@@ -42,7 +43,12 @@ def change_role(request: HttpRequest, person: Membership) -> HttpResponse:
         with blaming(form):
             role = named(form.cleaned_data["role"], subject.tenant_id)
             changed = members.change_role(actor=subject, member_id=person.id, role=role)
-            return done(request, f"The role of {changed.display_name} is {changed.role_label} now.", "members")
+            return done(
+                request,
+                _("The role of %(person)s is %(role)s now.")
+                % {"person": changed.display_name, "role": changed.role_label},
+                "members",
+            )
     return form_page(request, "members/role.html", form, person=person)
 
 
@@ -53,7 +59,11 @@ def transfer_ownership(request: HttpRequest, person: Membership) -> HttpResponse
     if form.is_valid():
         with blaming(form):
             members.transfer_ownership(actor=caller(request), member_id=person.id)
-            return done(request, f"{person.display_name} is the owner now, and you are an admin.", "members")
+            return done(
+                request,
+                _("%(person)s is the owner now, and you are an admin.") % {"person": person.display_name},
+                "members",
+            )
     return form_page(request, "members/transfer_ownership.html", form, person=person)
 
 
@@ -64,7 +74,7 @@ def remove(request: HttpRequest, person: Membership) -> HttpResponse:
     if form.is_valid():
         with blaming(form):
             members.remove_member(actor=caller(request), member_id=person.id)
-            return done(request, f"{person.display_name} is no longer a member.", "members")
+            return done(request, _("%(person)s is no longer a member.") % {"person": person.display_name}, "members")
     return form_page(request, "members/remove.html", form, person=person)
 
 
@@ -76,5 +86,5 @@ def leave(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         with blaming(form):
             members.leave(actor=caller(request))
-            return done(request, "You are no longer a member.", "account_login")
+            return done(request, _("You are no longer a member."), "account_login")
     return form_page(request, "members/leave.html", form)

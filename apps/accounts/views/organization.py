@@ -6,6 +6,7 @@ from typing import Any
 
 from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps.core.forms import blaming, done, posted, status_of
@@ -17,6 +18,7 @@ from apps.tenants.services import profiles
 from ..access import caller, public, requires
 from ..forms.organization import LogoForm, OrganizationForm
 from ..permissions import MEMBER, SETTINGS_MANAGE
+from ..reader import turn_to
 
 SHOWN = ("name", *profiles.FIELDS)
 KEPT = "private, max-age=31536000, immutable"  # the address has the version
@@ -27,12 +29,14 @@ KEPT_BY_ALL = "public, max-age=31536000, immutable"
 @require_http_methods(["GET", "HEAD", "POST"])
 def organization_settings(request: HttpRequest) -> HttpResponse:
     subject = caller(request)
+    user: Any = request.user
     profile = profile_of(subject.tenant_id)
     form = OrganizationForm(posted(request), initial=_values(profile))
     if form.is_valid():
         with blaming(form):
-            profiles.update_profile(actor=subject, tenant_id=subject.tenant_id, **form.cleaned_data)
-            return done(request, "The settings are saved.", "settings")
+            chosen = profiles.update_profile(actor=subject, tenant_id=subject.tenant_id, **form.cleaned_data)
+            turn_to(request, user.membership, chosen)
+            return done(request, _("The settings are saved."), "settings")
     return _settings(request, profile, form, LogoForm())
 
 
@@ -44,7 +48,7 @@ def upload_logo(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         with blaming(form):
             profiles.set_logo(actor=subject, tenant_id=subject.tenant_id, upload=form.cleaned_data["file"])
-            return done(request, "This is your logo now.", "settings")
+            return done(request, _("This is your logo now."), "settings")
     profile = profile_of(subject.tenant_id)
     return _settings(request, profile, OrganizationForm(initial=_values(profile)), form)
 
@@ -54,7 +58,7 @@ def upload_logo(request: HttpRequest) -> HttpResponse:
 def remove_logo(request: HttpRequest) -> HttpResponse:
     subject = caller(request)
     profiles.remove_logo(actor=subject, tenant_id=subject.tenant_id)
-    return done(request, "The logo is removed.", "settings")
+    return done(request, _("The logo is removed."), "settings")
 
 
 @requires(SETTINGS_MANAGE)

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -18,6 +19,7 @@ from ..access import caller, requires
 from ..forms.own import PasswordForm, ProfileForm
 from ..limits import SIGN_IN, count_attempt
 from ..permissions import MEMBER
+from ..reader import turn_to
 from ..services import members, people, sessions
 
 
@@ -33,8 +35,9 @@ def profile(request: HttpRequest) -> HttpResponse:
     )
     if form.is_valid():
         with blaming(form):
-            members.update_profile(actor=caller(request), member_id=user.membership.id, **form.cleaned_data)
-            return done(request, "Your profile is saved.", "profile")
+            chosen = members.update_profile(actor=caller(request), member_id=user.membership.id, **form.cleaned_data)
+            turn_to(request, chosen, theirs)
+            return done(request, _("Your profile is saved."), "profile")
     with control("show a profile"):
         verified = people.is_verified(user)
     return form_page(request, "own/profile.html", form, verified=verified)
@@ -46,7 +49,7 @@ def send_verification(request: HttpRequest) -> HttpResponse:
     """Mail the member a link that proves their address."""
     user: Any = request.user
     people.request_verification(user=user, actor=caller(request))
-    return done(request, f"A link is on its way to {user.email}.", "profile")
+    return done(request, _("A link is on its way to %(email)s.") % {"email": user.email}, "profile")
 
 
 @requires(MEMBER)
@@ -58,7 +61,7 @@ def security(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         with blaming(form):
             _change_password(request, form.cleaned_data)
-            return _out(request, "Your password is changed. Sign in with it.")
+            return _out(request, _("Your password is changed. Sign in with it."))
     signed_in = selectors.sessions_of(caller(request), request.session.session_key or "")
     return form_page(request, "own/security.html", form, sessions=signed_in)
 
@@ -71,15 +74,15 @@ def end_session(request: HttpRequest, session_id: UUID) -> HttpResponse:
     is_current = any(session.is_current for session in signed_in if session.id == session_id)
     sessions.revoke_session(actor=caller(request), session_id=session_id)
     if is_current:
-        return _out(request, "You are signed out.")
-    return done(request, "That session is signed out.", "security")
+        return _out(request, _("You are signed out."))
+    return done(request, _("That session is signed out."), "security")
 
 
 @requires(MEMBER)
 @require_POST
 def sign_out_everywhere(request: HttpRequest) -> HttpResponse:
     sessions.sign_out_everywhere(actor=caller(request))
-    return _out(request, "You are signed out everywhere.")
+    return _out(request, _("You are signed out everywhere."))
 
 
 def _change_password(request: HttpRequest, passwords: dict[str, str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.core.forms import blaming, done, form_page, posted
@@ -34,7 +35,7 @@ def create(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         with blaming(form):
             role = roles.create_role(actor=subject, **form.cleaned_data)
-            return done(request, f"The role {role.name} is ready to be given to members.", "roles")
+            return done(request, _("The role %(name)s is ready to be given to members.") % {"name": role.name}, "roles")
     return form_page(request, "roles/form.html", form)
 
 
@@ -47,7 +48,7 @@ def edit(request: HttpRequest, role: CustomRole) -> HttpResponse:
     if form.is_valid():
         with blaming(form):
             roles.update_role(actor=subject, role_id=role.id, **form.cleaned_data)
-            return done(request, "Saved. It holds from the next thing that its members do.", "roles")
+            return done(request, _("Saved. It holds from the next thing that its members do."), "roles")
     return form_page(request, "roles/form.html", form, role=role)
 
 
@@ -58,5 +59,5 @@ def delete(request: HttpRequest, role: CustomRole) -> HttpResponse:
     if form.is_valid():
         with blaming(form):
             roles.delete_role(actor=caller(request), role_id=role.id)
-            return done(request, f"The role {role.name} is deleted.", "roles")
+            return done(request, _("The role %(name)s is deleted.") % {"name": role.name}, "roles")
     return form_page(request, "roles/delete.html", form, role=role)

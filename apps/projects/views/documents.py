@@ -8,6 +8,7 @@ from django.http import FileResponse, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import urlencode
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from apps.accounts.access import caller, requires
@@ -28,7 +29,9 @@ def document_upload(request: Any, project: Project) -> HttpResponse:
     if form.is_valid():
         with blaming(form):
             document = documents.add_document(actor=caller(request), project=project, upload=form.cleaned_data["file"])
-            return done(request, f"{document.name} is uploaded.", "projects:detail", project_id=project.id)
+            return done(
+                request, _("%(name)s is uploaded.") % {"name": document.name}, "projects:detail", project_id=project.id
+            )
     return detail(request, project, form)
 
 
@@ -54,4 +57,6 @@ def document_download(request: Any, document: Document) -> FileResponse:
 @require_POST
 def document_delete(request: Any, document: Document) -> HttpResponse:
     documents.delete_document(actor=caller(request), document=document)
-    return done(request, f"{document.name} is removed.", "projects:detail", project_id=document.project_id)
+    return done(
+        request, _("%(name)s is removed.") % {"name": document.name}, "projects:detail", project_id=document.project_id
+    )

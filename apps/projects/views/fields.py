@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.accounts.access import caller, requires
@@ -31,7 +32,9 @@ def field_create(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         with blaming(form):
             field = custom_fields.define_custom_field(actor=caller(request), **form.cleaned_data)
-            return done(request, f"Projects have the field “{field.label}” now.", "projects:fields")
+            return done(
+                request, _("Projects have the field “%(label)s” now.") % {"label": field.label}, "projects:fields"
+            )
     return form_page(request, "settings/field.html", form)
 
 
@@ -42,7 +45,9 @@ def field_edit(request: HttpRequest, field: CustomField) -> HttpResponse:
     if form.is_valid():
         with blaming(form):
             custom_fields.update_custom_field(actor=caller(request), field=field, **form.cleaned_data)
-            return done(request, f"The field “{form.cleaned_data['label']}” is saved.", "projects:fields")
+            return done(
+                request, _("The field “%(label)s” is saved.") % {"label": form.cleaned_data["label"]}, "projects:fields"
+            )
     return form_page(request, "settings/field.html", form, field=field)
 
 
@@ -53,5 +58,5 @@ def field_delete(request: HttpRequest, field: CustomField) -> HttpResponse:
     if form.is_valid():
         with blaming(form):
             custom_fields.delete_custom_field(actor=caller(request), field=field)
-            return done(request, f"The field “{field.label}” is removed.", "projects:fields")
+            return done(request, _("The field “%(label)s” is removed.") % {"label": field.label}, "projects:fields")
     return form_page(request, "settings/field_delete.html", form, field=field)

@@ -8,6 +8,7 @@ from django.core.paginator import Paginator
 from django.forms import Form
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.accounts.access import caller, requires
@@ -57,7 +58,7 @@ def project_edit(request: Any, project: Project) -> HttpResponse:
     if form.is_valid():
         with blaming(form):
             projects.update_project(actor=caller(request), project=project, **form.wanted)
-            return done(request, "The project is changed.", "projects:detail", project_id=project.id)
+            return done(request, _("The project is changed."), "projects:detail", project_id=project.id)
     return form_page(request, "projects/form.html", form, project=project)
 
 
@@ -68,7 +69,7 @@ def project_delete(request: Any, project: Project) -> HttpResponse:
     if form.is_valid():
         with blaming(form):
             projects.delete_project(actor=caller(request), project=project)
-            return done(request, f"{project.name} is deleted.", "projects:list")
+            return done(request, _("%(name)s is deleted.") % {"name": project.name}, "projects:list")
     return form_page(request, "projects/delete.html", form, project=project)
 
 

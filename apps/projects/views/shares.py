@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -10,6 +9,7 @@ from uuid import UUID
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps.accounts import subjects
@@ -20,6 +20,7 @@ from apps.accounts.models import Membership
 from apps.accounts.permissions import PROJECTS_DELETE, PROJECTS_READ, PROJECTS_SHARE, PROJECTS_WRITE
 from apps.accounts.selectors import members_of
 from apps.accounts.services import sharing
+from apps.core.errors import Text
 from apps.core.forms import blaming, done, form_page, posted
 
 from .. import selectors
@@ -68,11 +69,13 @@ def document_unshare(request: Any, document: Document) -> HttpResponse:
 
 @dataclass(frozen=True)
 class Kind:
-    """What the pages call a thing, their routes, and what one may or may not do with it."""
+    """What the pages call a thing, their routes, what one may or may not do with it, and what they say was done."""
 
     word: str
     routes: str
-    actions: Mapping[str, str]
+    actions: tuple[tuple[Text, str], ...]
+    shared: Text
+    unshared: Text
 
     def address(self, page: str, thing: Thing) -> str:
         ids = [thing.id] if isinstance(thing, Project) else [thing.project_id, thing.id]
@@ -82,12 +85,21 @@ class Kind:
 PROJECT = Kind(
     "project",
     "",
-    {"See it": PROJECTS_READ, "Change it": PROJECTS_WRITE, "Share it": PROJECTS_SHARE, "Delete it": PROJECTS_DELETE},
+    (
+        (_("See it"), PROJECTS_READ),
+        (_("Change it"), PROJECTS_WRITE),
+        (_("Share it"), PROJECTS_SHARE),
+        (_("Delete it"), PROJECTS_DELETE),
+    ),
+    _("The project is shared."),
+    _("The project is no longer shared with them."),
 )
 DOCUMENT = Kind(
     "document",
     "document-",
-    {"See it": PROJECTS_READ, "Remove it": PROJECTS_WRITE, "Share it": PROJECTS_SHARE},
+    ((_("See it"), PROJECTS_READ), (_("Remove it"), PROJECTS_WRITE), (_("Share it"), PROJECTS_SHARE)),
+    _("The document is shared."),
+    _("The document is no longer shared with them."),
 )
 
 
@@ -95,7 +107,7 @@ DOCUMENT = Kind(
 class Answer:
     """Whether somebody may do one thing, with the reasons."""
 
-    action: str
+    action: Text
     decision: Decision
 
 
@@ -122,7 +134,7 @@ def _share(request: Any, thing: Thing, kind: Kind) -> HttpResponse:
         person, relation = UUID(form.cleaned_data["person"]), form.cleaned_data["relation"]
         with blaming(form):
             sharing.share(actor=caller(request), resource=thing, user_id=person, relation=relation)
-            return done(request, f"The {kind.word} is shared.", kind.address("shares", thing))
+            return done(request, str(kind.shared), kind.address("shares", thing))
     return form_page(request, "projects/share.html", form, **_surroundings(request, thing, kind))
 
 
@@ -131,7 +143,7 @@ def _unshare(request: Any, thing: Thing, kind: Kind) -> HttpResponse:
     if not form.is_valid():
         raise ShareNotFound
     sharing.unshare(actor=caller(request), resource=thing, user_id=form.cleaned_data["person"])
-    return done(request, f"The {kind.word} is no longer shared with them.", kind.address("shares", thing))
+    return done(request, str(kind.unshared), kind.address("shares", thing))
 
 
 def _surroundings(request: Any, thing: Thing, kind: Kind) -> dict[str, Any]:
@@ -148,4 +160,4 @@ def _asked(user_id: str, members: list[Membership]) -> Membership | None:
 
 def _answers(member: Membership, thing: Thing, kind: Kind) -> list[Answer]:
     subject = subjects.of_membership(member)
-    return [Answer(label, authorize(subject, action, thing)) for label, action in kind.actions.items()]
+    return [Answer(label, authorize(subject, action, thing)) for label, action in kind.actions]

@@ -10,6 +10,7 @@ from django.core.files import File
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
 from django.utils.crypto import constant_time_compare, salted_hmac
+from django.utils.translation import gettext as _
 
 from apps.audit import services as audit
 from apps.audit.actors import Actor
@@ -112,7 +113,7 @@ def _locked(tenant_id: UUID) -> Profile:
 def _checked(upload: UploadedFile) -> str:
     """What kind of picture it is, by its first bytes; markup such as SVG could carry a script."""
     if (upload.size or 0) > LOGO_MAX_BYTES:
-        raise LogoRefused(f"A logo may have up to {LOGO_MAX_BYTES // 1024} KB.", field="file")
+        raise LogoRefused(_("A logo may have up to %(limit)s KB.") % {"limit": LOGO_MAX_BYTES // 1024}, field="file")
     head = upload.read(16)
     upload.seek(0)
     for signature, content_type in SIGNATURES.items():
