@@ -37,6 +37,7 @@ lint: $(STAMP) ## Check style, types, layers, security, migrations
 	@$(BIN)/bandit --quiet --recursive --configfile pyproject.toml apps config deploy
 	@$(BIN)/djlint --quiet --lint templates
 	@DJANGO_SETTINGS_MODULE=config.settings_lint $(BIN)/python manage.py makemigrations --check --dry-run
+	@DJANGO_SETTINGS_MODULE=config.settings_lint $(BIN)/python manage.py lint_migrations
 	@echo "lint: all clean"
 
 schema: $(STAMP) ## Write the API's description to docs/openapi.yaml

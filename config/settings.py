@@ -185,6 +185,7 @@ CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {
     "apps.tenants.tasks.seal_audit_logs": {"queue": "default"},  # sign-ups do not wait for a sweep
     "apps.tenants.tasks.*": {"queue": "provisioning"},
+    "apps.fleet.tasks.*": {"queue": "provisioning"},
 }
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True

@@ -27,7 +27,9 @@ from apps.accounts.services import (
 from apps.accounts.subjects import Subject
 from apps.accounts.tokens import read_access
 from apps.audit.actors import SYSTEM
-from apps.fleet import services as fleet
+from apps.fleet.models import MigrationRun, Quarantine
+from apps.fleet.services import events as fleet_events
+from apps.fleet.services import rollout
 from apps.onboarding import services as onboarding
 from apps.projects.models import CustomField
 from apps.projects.services import custom_fields, documents, projects
@@ -329,7 +331,14 @@ def remove_probe(acme: Organization) -> Act:
 def retry_event(acme: Organization) -> Act:
     with control("prepare"), atomic():
         event_id = outbox.emit("tests.stuck", {})
-    return lambda: fleet.retry_event(event_id=event_id, database="default", actor=SYSTEM)
+    return lambda: fleet_events.retry_event(event_id=event_id, database="default", actor=SYSTEM)
+
+
+def request_retry(acme: Organization) -> Act:
+    with control("prepare"):
+        MigrationRun.objects.create(fingerprint="f", started_by="test")
+        Quarantine.objects.create(schema="t_stuck", fingerprint="f", error="locked")
+    return lambda: rollout.request_retry(actor=SYSTEM)
 
 
 def appointed() -> User:

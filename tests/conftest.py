@@ -12,7 +12,8 @@ from django_redis import get_redis_connection
 
 from apps.accounts.models import HandoffCode, Membership, Session, User
 from apps.core.memory import breaker
-from apps.fleet.services import migrate_control
+from apps.fleet.models import MigrationRun, Quarantine
+from apps.fleet.services.control_plane import migrate_control
 from apps.notifications.models import SentEmail
 from apps.tenancy.context import control, current
 from apps.tenants.directory import directory
@@ -92,6 +93,8 @@ def _remove_new_organizations(kept: set) -> None:
         Session.objects.all().delete()
         SentEmail.objects.all().delete()
         HandoffCode.objects.all().delete()
+        MigrationRun.objects.all().delete()
+        Quarantine.objects.all().delete()
         Placement.objects.filter(tenant__isnull=False).exclude(tenant_id__in=kept).delete()
         Tenant.objects.exclude(id__in=kept).delete()
         Membership.objects.exclude(tenant_id__in=kept).delete()

@@ -1,4 +1,4 @@
-"""Reads about the outboxes of all databases."""
+"""Reads about the outboxes of all databases, and about fleet migrations."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from apps.tenancy.context import CONTROL_ALIAS, control
 from apps.tenants.models import TenantDatabase
 
 from .errors import OutboxNotFound
+from .models import MigrationRun, Quarantine
 
 
 def outbox_names() -> list[str]:
@@ -25,3 +26,15 @@ def open_outbox(database: str) -> str:
         raise OutboxNotFound
     found.register()
     return found.alias
+
+
+def recent_runs(number: int) -> list[MigrationRun]:
+    """The last runs, newest first, with their waves."""
+    with control("list fleet migrations"):
+        return list(MigrationRun.objects.prefetch_related("waves")[:number])
+
+
+def quarantine(limit: int) -> tuple[int, list[Quarantine]]:
+    """How many schemas are in quarantine, and those that have been there longest."""
+    with control("list the quarantine"):
+        return Quarantine.objects.count(), list(Quarantine.objects.all()[:limit])

@@ -144,6 +144,8 @@ STAFF_ROUTES = {
     *(f"admin:{name}" for name in ("index", "login", "logout", "jsi18n", "search", "app_list", "None")),
     *(f"admin:{model}_{page}" for model in STAFF_MODELS for page in ("changelist", "change", "history")),
     *(f"admin:{model}_{act}" for model, acts in STAFF_MODELS.items() for act in acts),
+    "staff-fleet",
+    "staff-fleet-retry",
     "staff-outbox",
     "staff-outbox-retry",
 }
