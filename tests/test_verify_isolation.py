@@ -79,6 +79,8 @@ def traces() -> dict[str, Any]:
         places = sum(Pool.objects.values_list("tenant_count", flat=True))
     with servers.as_owner() as connection:
         databases = connection.execute("SELECT datname FROM pg_database WHERE datname LIKE 'tenant\\_%'").fetchall()
+        known = connection.execute("SELECT schema FROM platform.schema_ledger").fetchall()
+        schemas = servers.schemas()
         logins = connection.execute("SELECT rolname FROM pg_roles WHERE rolname LIKE 'tenant\\_%\\_login'").fetchall()
     with servers.as_operator() as connection:
         events = connection.execute("SELECT count(*) FROM platform.outbox").fetchone()
@@ -89,6 +91,7 @@ def traces() -> dict[str, Any]:
         "places": places,
         "databases": sorted(databases),
         "logins": sorted(logins),
+        "known without a schema": [name for (name,) in known if name not in schemas],
         "events": events,
         "folders": sorted(p.name for p in folders.iterdir()) if folders.exists() else [],
     }

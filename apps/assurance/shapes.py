@@ -101,7 +101,11 @@ def _platform(names: Names) -> dict[str, Shape]:
         ),
         walled=True,
     )
-    return {"outbox": outbox, "django_migrations": Shape(grants=_grants(APP_CONTROL, "SELECT"))}
+    return {
+        "outbox": outbox,
+        "django_migrations": Shape(grants=_grants(APP_CONTROL, "SELECT")),
+        "schema_ledger": Shape(grants=_grants(names.operator, "SELECT")),
+    }
 
 
 def _policies(names: Names) -> frozenset[Policy]:

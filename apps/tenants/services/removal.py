@@ -60,8 +60,9 @@ def _remove_rows(tenant: Tenant) -> None:
     for database in TenantDatabase.objects.filter(tenant=tenant):
         _drop_database(database)
     if placement is not None and placement.kind == Placement.Kind.SCHEMA:
-        with psycopg.connect(databases.owner_url(), autocommit=True) as connection:
+        with psycopg.connect(databases.owner_url()) as connection:
             connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(placement.schema)))
+            connection.execute("DELETE FROM platform.schema_ledger WHERE schema = %s", [placement.schema])
     with psycopg.connect(settings.DATABASE_OPERATOR_URL) as connection:
         if placement is not None and placement.kind == Placement.Kind.POOL:
             for model in reversed(tenant_models()):
