@@ -43,6 +43,7 @@ SHARED_APPS = [
     "apps.onboarding",
     "apps.workspace",
     "apps.staff",
+    "apps.assurance",
     "django_tenants",
     "unfold.apps.BasicAppConfig",
     "django.contrib.admin",

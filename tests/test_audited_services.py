@@ -52,6 +52,7 @@ from tests.audited_acts import (
     release,
     remove_logo,
     remove_member,
+    remove_probe,
     request_finish,
     request_retry,
     resend,
@@ -210,6 +211,7 @@ WRITES: dict[str, Write] = {
     "tenants.provisioning.request_finish": Write(
         request_finish, "tenant.provisioning_requested", "tenant", actor="system"
     ),
+    "tenants.removal.remove_probe": Write(remove_probe, "probe.removed", "tenant", actor="system", about="new"),
     "fleet.rollout.request_retry": Write(
         request_retry, "fleet.retry_requested", "migrationrun", actor="system", about="nobody"
     ),
@@ -278,7 +280,10 @@ OTHERS: dict[str, str] = {
     "tenants.provisioning.open_tenant": IN_CALLERS,
     "tenants.provisioning.finish": "carries out what was recorded when the organization was founded",
     "tenants.provisioning.unfinished": READS,
+    "tenants.removal.probes": READS,
     "tenants.schema_store.stock": READS,
+    "assurance.all_checks": READS,
+    "assurance.verify": "records its verdict as a command's act: test_verify_isolation",
     "tenants.schema_store.replenish": PLACES,
 }
 

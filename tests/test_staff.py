@@ -20,6 +20,7 @@ from django.urls import reverse
 from apps.accounts.models import Membership, Session, User
 from apps.audit.actors import SYSTEM
 from apps.audit.models import ControlEvent
+from apps.core.routes import named_routes
 from apps.staff import services
 from apps.staff.admin import ReadOnlyAdmin
 from apps.staff.site import site
@@ -30,7 +31,7 @@ from apps.tenants.models import Domain, Placement, Pool, Tenant
 from apps.tenants.services import lifecycle
 from tests.clients import APEX
 from tests.factories import PASSWORD, Organization
-from tests.isolation.test_routes import CONTROL_URLS, STAFF_ROUTES, routes
+from tests.isolation.test_routes import CONTROL_URLS, STAFF_ROUTES
 
 MODELS = ["tenants/tenant", "tenants/domain", "tenants/placement", "tenants/pool", "accounts/membership",
           "accounts/user", "audit/controlevent"]  # fmt: skip
@@ -544,7 +545,7 @@ def addresses(route: str, organization: Organization) -> Iterator[str]:
         "event_id": uuid4,
         "url": lambda: "nothing/here/",
     }
-    for name, pattern in routes(CONTROL_URLS):
+    for name, pattern in named_routes(CONTROL_URLS):
         if name != route:
             continue
         if pattern.name is None:  # redirects of old addresses, and whatever is not there

@@ -34,7 +34,7 @@ class Organizations:
 
 def organizations() -> Organizations:
     """Every organization but the erased ones."""
-    rows = Tenant.objects.exclude(status=Tenant.Status.ERASED).order_by()
+    rows = Tenant.objects.without_probes().exclude(status=Tenant.Status.ERASED).order_by()
     counts: dict[str, dict[str, int]] = {kind: {} for kind in Placement.Kind.values}
     grouped = rows.values("requested_placement", "status").annotate(
         all=Count("id"), held=Count("id", filter=Q(held_at__isnull=False))
@@ -50,14 +50,16 @@ def sign_ups(days: int) -> dict[datetime.date, int]:
     """Organizations founded on each of the last so many days, today included."""
     midnight = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
     found = {(midnight - timedelta(days=ago)).date(): 0 for ago in reversed(range(days))}
-    rows = Tenant.objects.filter(created_at__gte=midnight - timedelta(days=days - 1)).order_by()
+    rows = Tenant.objects.without_probes().filter(created_at__gte=midnight - timedelta(days=days - 1)).order_by()
     grouped = rows.annotate(day=TruncDate("created_at")).values("day").annotate(number=Count("id"))
     return {**found, **{row["day"]: row["number"] for row in grouped}}
 
 
 def members_per_tenant() -> float:
     """The average over the tenants that have members."""
-    found = Membership.objects.aggregate(members=Count("id"), organizations=Count("tenant_id", distinct=True))
+    found = Membership.objects.filter(tenant__is_probe=False).aggregate(
+        members=Count("id"), organizations=Count("tenant_id", distinct=True)
+    )
     return float(found["members"] / found["organizations"]) if found["organizations"] else 0.0
 
 

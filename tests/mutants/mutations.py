@@ -305,4 +305,17 @@ MUTATIONS = [
         "isinstance(user, User)",
         STAFF,
     ),
+    Mutation(
+        "a silent connection asked for life inside a transaction",
+        f"{TENANCY}/postgresql/base.py",
+        "if not self.in_atomic_block and monotonic()",
+        "if monotonic()",
+    ),
+    Mutation(
+        "any organization removed as if it were a probe",
+        "apps/tenants/services/removal.py",
+        "if not tenant.is_probe:",
+        "if False:",
+        ("tests/test_verify_isolation.py::test_organization__that_is_no_probe__is_never_removed",),
+    ),
 ]

@@ -155,8 +155,11 @@ class DatabaseWrapper(django_tenants.DatabaseWrapper):
             self.close()
 
     def close_if_health_check_failed(self) -> None:
-        """Ask a kept connection whether it is alive, which costs a round trip, unless it was in use just now."""
-        if monotonic() - self._answered_at > TRUSTED_SECONDS:
+        """Ask a kept connection whether it is alive, which costs a round trip, unless it was in use just now.
+
+        Never inside a transaction: the question would be its first statement, and have no context.
+        """
+        if not self.in_atomic_block and monotonic() - self._answered_at > TRUSTED_SECONDS:
             super().close_if_health_check_failed()
 
     def get_connection_params(self) -> dict[str, Any]:
