@@ -16,8 +16,9 @@ from django.db import connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
-from apps.accounts.models import Membership, Session, User
+from apps.accounts.models import Membership, Session, SupportVisit, User
 from apps.audit.actors import SYSTEM
 from apps.audit.models import ControlEvent
 from apps.staff import services
@@ -33,7 +34,7 @@ from tests.factories import PASSWORD, Organization
 from tests.isolation.test_routes import CONTROL_URLS, STAFF_ROUTES, routes
 
 MODELS = ["tenants/tenant", "tenants/domain", "tenants/placement", "tenants/pool", "accounts/membership",
-          "accounts/user", "audit/controlevent"]  # fmt: skip
+          "accounts/user", "accounts/supportvisit", "audit/controlevent"]  # fmt: skip
 SIGN_IN = "/admin/login/"
 TOPIC = "tests.stuck"
 
@@ -221,7 +222,7 @@ def test_models__asked_by_staff_without_superuser__are_not_shown(staff, acme, pa
         assert acme.tenant.name.encode() not in response.content
 
 
-@pytest.mark.parametrize("act", ["hold", "release", "resume"])
+@pytest.mark.parametrize("act", ["enter", "hold", "release", "resume"])
 def test_acts__of_staff_without_superuser__are_refused(staff, acme, act):
     response = staff.post(page_of(acme.tenant, act), {"reason": "because"})
 
@@ -350,7 +351,7 @@ def test_hold__without_a_reason__asks_for_one(superuser, acme, reason):
     assert not now(acme.tenant).is_held
 
 
-@pytest.mark.parametrize("act", ["hold", "release", "resume"])
+@pytest.mark.parametrize("act", ["enter", "hold", "release", "resume"])
 def test_acts__when_only_looked_at__change_nothing(superuser, acme, act):
     before = now(acme.tenant)
 
@@ -531,8 +532,15 @@ def rows(organization: Organization) -> dict[str, Any]:
             "tenants/pool": Pool.objects.first(),
             "accounts/membership": Membership.objects.get(**own),
             "accounts/user": organization.owner,
+            "accounts/supportvisit": visit_to(organization),
             "audit/controlevent": ControlEvent.objects.filter(**own).first(),
         }
+
+
+def visit_to(organization: Organization) -> SupportVisit:
+    later = timezone.now()
+    own: dict[str, Any] = {"tenant": organization.tenant, "user": organization.owner, "reason": "a ticket"}
+    return SupportVisit.objects.create(**own, code_hash=uuid4().hex, created_at=later, expires_at=later)
 
 
 def addresses(route: str, organization: Organization) -> Iterator[str]:

@@ -18,6 +18,7 @@ UNNAMED = {
     "system": "System",
     "anonymous": "Not signed in",
     "command": "Operator",
+    "staff": "Platform staff",
 }
 
 
@@ -37,6 +38,8 @@ def lines_of(tenant_id: UUID, entries: list[Entry]) -> list[Line]:
 
 
 def _line(entry: Entry, name: str) -> Line:
+    if not name and "staff" in entry.metadata:
+        name = f"{entry.metadata['staff']} (staff)"
     return Line(entry, name or UNNAMED.get(entry.actor_type, entry.actor_type), _changes(entry), _details(entry))
 
 

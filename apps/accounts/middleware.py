@@ -26,6 +26,7 @@ from .gate import Answer, Policy
 from .services.api_keys import MARK, identify_api_key
 from .subjects import Subject
 from .tokens import read_access
+from .visiting import VISIT_KEY
 
 View = Callable[[HttpRequest], HttpResponseBase]
 API = "/api/"
@@ -117,7 +118,7 @@ def _credentials(request: HttpRequest) -> tuple[Subject | None, gate.Token | Non
 def _limit_of(request: Any, subject: Subject | None) -> tuple[Policy, str]:
     if subject is not None:
         return Policy("user", settings.REQUESTS_PER_MINUTE_USER, 60), f"{subject.tenant_id}:{subject.id}"
-    user_id = request.session.get(SESSION_KEY)
+    user_id = request.session.get(SESSION_KEY) or request.session.get(VISIT_KEY)
     if user_id:
         structlog.contextvars.bind_contextvars(user_id=user_id)
         return Policy("user", settings.REQUESTS_PER_MINUTE_USER, 60), str(user_id)

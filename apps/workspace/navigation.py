@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.urls import reverse
 
-from apps.accounts.permissions import AUDIT_VIEW, KEYS_MANAGE, SETTINGS_MANAGE, USERS_MANAGE
+from apps.accounts.permissions import AUDIT_VIEW, KEYS_MANAGE, MEMBER, SETTINGS_MANAGE, USERS_MANAGE
 
 EVERYONE = ""
 
@@ -33,8 +33,8 @@ MAIN = (
     Place("Settings", "settings", "settings", SETTINGS_MANAGE),
 )
 ACCOUNT = (
-    Place("Profile", "user", "profile"),
-    Place("Security", "shield-check", "security"),
+    Place("Profile", "user", "profile", MEMBER),
+    Place("Security", "shield-check", "security", MEMBER),
 )
 
 

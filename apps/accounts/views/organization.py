@@ -18,7 +18,7 @@ from apps.tenants.services import profiles
 
 from ..access import caller, public, requires
 from ..forms import LogoForm, OrganizationForm
-from ..permissions import MEMBER, SETTINGS_MANAGE
+from ..permissions import ORGANIZATION_READ, SETTINGS_MANAGE
 
 SHOWN = ("name", *profiles.FIELDS)
 KEPT = "private, max-age=31536000, immutable"  # the address has the version
@@ -71,7 +71,7 @@ def danger_zone(request: HttpRequest) -> HttpResponse:
     return render(request, "settings/danger.html")
 
 
-@requires(MEMBER)
+@requires(ORGANIZATION_READ)
 @require_safe
 def logo(request: Any) -> FileResponse:
     """The picture in the navigation, kept by browsers until it changes."""
