@@ -77,6 +77,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 MIDDLEWARE = [
     "apps.fleet.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "apps.tenants.middleware.TrafficMiddleware",
     "django.middleware.gzip.GZipMiddleware",  # pads at random, so that lengths tell nothing about secrets
     "apps.core.middleware.RequestLogMiddleware",
     "apps.core.middleware.SecurityHeadersMiddleware",
@@ -169,6 +170,7 @@ CACHES = {
     }
 }
 REDIS_POOL_SIZE = env.int("REDIS_POOL_SIZE", 20)
+TRAFFIC_FLUSH_SECONDS = env.float("TRAFFIC_FLUSH_SECONDS", 1.0)  # 0: the figures stay where they are noted
 CSRF_FAILURE_VIEW = "apps.core.problems.csrf_failure"
 SESSION_ENGINE = "apps.accounts.sessions"
 SESSION_COOKIE_AGE = 14 * 24 * 3600

@@ -12,6 +12,7 @@ from django_redis import get_redis_connection
 
 from apps.accounts.models import HandoffCode, Membership, Session, User
 from apps.core.memory import breaker
+from apps.fleet.selectors import backlogs
 from apps.fleet.services import migrate_control
 from apps.notifications.models import SentEmail
 from apps.tenancy.context import control, current
@@ -99,4 +100,5 @@ def _remove_new_organizations(kept: set) -> None:
         connection.execute("DELETE FROM platform.outbox")
     get_redis_connection("default").flushdb()
     directory.forget()
+    backlogs.forget()
     breaker.reset()

@@ -21,14 +21,17 @@ from django.utils import timezone
 from apps.accounts.models import Membership, Session, SupportVisit, User
 from apps.audit.actors import SYSTEM
 from apps.audit.models import ControlEvent
+from apps.core.memory import MemoryAway
 from apps.staff import services
 from apps.staff.admin import ReadOnlyAdmin
 from apps.staff.site import site
 from apps.tenancy import outbox
 from apps.tenancy.context import control
 from apps.tenancy.transactions import atomic
+from apps.tenants import traffic
 from apps.tenants.models import Domain, Placement, Pool, Tenant
 from apps.tenants.services import lifecycle
+from apps.tenants.traffic import Figures
 from tests.clients import APEX
 from tests.factories import PASSWORD, Organization
 from tests.isolation.test_routes import CONTROL_URLS, STAFF_ROUTES, routes
@@ -252,8 +255,10 @@ def test_dashboard__of_a_superuser__has_the_figures_of_all_tenants(superuser, pl
     kpis = {kpi["title"]: kpi for kpi in context["kpis"]}
     assert kpis["Tenants"]["value"] == "6"
     assert kpis["Members per tenant"]["value"] == "1.0"
-    assert [chart["title"] for chart in context["charts"]] == ["Sign-ups per day", "Tenants by placement and status"]
-    assert context["charts"][1]["words"] == "pool: 2; schema: 2; database: 2"
+    hour = ["Requests per minute", "Errors per minute"]
+    titles = [*hour, "Sign-ups per day", "Tenants by placement and status"]
+    assert [chart["title"] for chart in context["charts"]] == titles
+    assert context["charts"][3]["words"] == "pool: 2; schema: 2; database: 2"
     assert context["events"]["rows"][0][0] == "staff.signed_in"
 
 
@@ -266,6 +271,31 @@ def test_dashboard__however_many_tenants__costs_the_same_few_queries(superuser, 
         staff.get("/admin/")
 
     assert (len(by_superuser), len(by_staff)) == (9, 5)  # session, person, and one for each figure
+
+
+def test_dashboard__of_a_busy_platform__names_the_busiest_tenants_to_superusers_only(superuser, staff, acme):
+    traffic.recorder.note(acme.tenant.id, Figures(requests=1234, errors=5, ms=20_000))
+    traffic.recorder.flush()
+
+    pages = {who: who.get("/admin/").content.decode() for who in (superuser, staff)}
+
+    assert "Busiest tenants" in pages[superuser]
+    assert acme.tenant.name in pages[superuser]
+    assert acme.tenant.name not in pages[staff]
+    for page in pages.values():
+        assert "Requests per minute" in page
+        assert "1,23" in page
+
+
+def test_dashboard__while_memory_is_away__says_so(superuser, monkeypatch):
+    def away(*args: Any) -> None:
+        raise MemoryAway
+
+    monkeypatch.setattr("apps.tenants.traffic.last_minutes", away)
+
+    kpis = {kpi["title"]: kpi for kpi in superuser.get("/admin/").context["kpis"]}
+
+    assert kpis["Requests in an hour"]["note"] == "memory is away"
 
 
 def test_dashboard__with_a_held_tenant__counts_it_as_held(superuser, acme):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import perf_counter
 
 import structlog
 from django.conf import settings
@@ -16,14 +17,38 @@ from django_tenants.utils import remove_www
 from apps.core.encryption import DecryptionError
 from apps.core.problems import error_response
 from apps.tenancy.context import Context, iterate_inside, use
+from apps.tenancy.databases import statements_sent
 
 from .directory import Entry, OutOfDate, directory
 from .links import apex_link
 from .models import Tenant
+from .traffic import Figures, recorder
 
 log = structlog.get_logger(__name__)
 
 RETRY_AFTER_SECONDS = 2
+
+
+class TrafficMiddleware:
+    """Notes what each request came to, for the figures of its organization; files and unknown hosts are left out."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        began, sent = perf_counter(), statements_sent()
+        response = self.get_response(request)
+        if hasattr(request, "tenant"):
+            figures = Figures(
+                requests=1,
+                errors=int(response.status_code >= 500),
+                refused=int(response.status_code == 429),
+                ms=round((perf_counter() - began) * 1000),
+                queries=max(0, statements_sent() - sent),
+                bytes=_length(response),
+            )
+            recorder.note(request.tenant.id if request.tenant else None, figures)
+        return response
 
 
 class TenantMiddleware(TenantMainMiddleware):  # type: ignore[misc]
@@ -76,6 +101,14 @@ class TenantMiddleware(TenantMainMiddleware):  # type: ignore[misc]
         if isinstance(response, StreamingHttpResponse):
             response.streaming_content = iterate_inside(context, response.streaming_content)  # type: ignore[arg-type]
         return response
+
+
+def _length(response: HttpResponseBase) -> int:
+    """Of the body, as far as it is known before it is sent."""
+    if isinstance(response, HttpResponse):
+        return len(response.content)
+    announced = response.headers.get("Content-Length", "")
+    return int(announced) if announced.isdigit() else 0
 
 
 def refusal_for(request: HttpRequest, tenant: Tenant | None) -> HttpResponse | None:
