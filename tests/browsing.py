@@ -265,7 +265,6 @@ STAFF_PAGES: dict[str, Address] = {
     "staff-event": lambda scene: _row("audit/controlevent", ControlEvent.objects.all()),
     "staff-outbox": _at("/admin/outbox/"),
     "staff-app": _at("/admin/tenants/"),
-    "staff-search": _at("/admin/search/?s=ten"),
 }
 
 

@@ -17,8 +17,9 @@ from apps.core.memory import MemoryAway
 from apps.core.network import client_ip, network_of
 from apps.core.problems import domain_error_response, error_response
 from apps.tenancy.context import iterate_inside, use
+from apps.tenants.bulkhead import Full, bulkhead
 from apps.tenants.directory import OutOfDate, directory
-from apps.tenants.middleware import refusal_for
+from apps.tenants.middleware import refusal_for, too_much_at_once
 
 from . import gate, revocation, subjects
 from .errors import ForeignToken, TokenRefused
@@ -90,8 +91,11 @@ class SubjectMiddleware:
             return refusal or domain_error_response(request, TokenRefused())
         request.tenant = tenant
         structlog.contextvars.bind_contextvars(tenant=tenant.slug, tenant_id=str(tenant.id))
-        with use(tenant.context()) as context:
-            response = self.get_response(request)
+        try:
+            with bulkhead.place_for(tenant.id), use(tenant.context()) as context:
+                response = self.get_response(request)
+        except Full:
+            return too_much_at_once(request, tenant)
         if isinstance(response, StreamingHttpResponse):
             response.streaming_content = iterate_inside(context, response.streaming_content)  # type: ignore[arg-type]
         return response

@@ -19,6 +19,7 @@ from apps.core.problems import error_response
 from apps.tenancy.context import Context, iterate_inside, use
 from apps.tenancy.databases import statements_sent
 
+from .bulkhead import Full, bulkhead
 from .directory import Entry, OutOfDate, directory
 from .links import apex_link
 from .models import Tenant
@@ -84,7 +85,11 @@ class TenantMiddleware(TenantMainMiddleware):  # type: ignore[misc]
             log.error("tenant_database_credentials_unreadable", tenant=tenant.slug, error=str(error))
             detail = f"{tenant.name} cannot be reached right now."
             return _try_again(request, tenant, "temporarily_unavailable", detail)
-        return self._run(request, tenant, context)
+        try:
+            with bulkhead.place_for(tenant.id):
+                return self._run(request, tenant, context)
+        except Full:
+            return too_much_at_once(request, tenant)
 
     @staticmethod
     def hostname_from_request(request: HttpRequest) -> str:
@@ -125,6 +130,12 @@ def refusal_for(request: HttpRequest, tenant: Tenant | None) -> HttpResponse | N
         detail = f"{tenant.name} has been deactivated."
         return error_response(request, 403, "tenant_deactivated", detail, page={"tenant": tenant})
     return None
+
+
+def too_much_at_once(request: HttpRequest, tenant: Tenant) -> HttpResponse:
+    headers = {"Retry-After": "1"}
+    detail = f"{tenant.name} has more requests in hand than it may have at once."
+    return error_response(request, 429, "too_many_at_once", detail, headers=headers, page={"tenant": tenant})
 
 
 def _try_again(request: HttpRequest, tenant: Tenant, code: str, detail: str) -> HttpResponse:
