@@ -14,7 +14,7 @@ from django.db import connections
 from django.test import Client
 
 from apps.tenants import bulkhead as bulkheads
-from apps.tenants.bulkhead import ALONE_SECONDS, Bulkhead, Full
+from apps.tenants.bulkhead import WINDOW_SECONDS, Bulkhead, Full
 from tests.clients import APEX, issue, program_of
 from tests.factories import Organization
 
@@ -86,10 +86,19 @@ def test_organization__after_a_second_without_others__may_have_everything_again(
         for _ in range(2):
             held.enter_context(bulkhead.place_for(NOISY))
         ask(bulkhead, OTHER)
-        clock.now += ALONE_SECONDS + 0.01
+        clock.now += 2 * WINDOW_SECONDS
 
         for _ in range(5):
             held.enter_context(bulkhead.place_for(NOISY))
+
+
+def test_organization__that_asks_for_little__is_never_refused(bulkhead):
+    for _ in range(100):
+        ask(bulkhead, NOISY)
+
+    with ExitStack() as held:
+        for _ in range(10):
+            held.enter_context(bulkhead.place_for(OTHER))
 
 
 def test_organization__without_a_limit__may_have_everything(bulkhead, settings):

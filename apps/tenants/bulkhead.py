@@ -1,8 +1,9 @@
 """No organization takes all threads of a process while others ask for something too.
 
-A thread is what requests compete for. While nobody else has asked for a second, an organization may have all of
-them; otherwise TENANT_CONCURRENCY at once, TENANT_WAITING more wait for a moment, and the rest is told to come
-again: a refusal holds a thread for less than a millisecond, waiting would hold it as work does.
+A thread is what requests compete for. Whoever asks for a large share of what a process is asked has
+TENANT_CONCURRENCY threads at once; TENANT_WAITING more requests wait for a moment, and the rest is told to come
+again: a refusal holds a thread for a millisecond, waiting would hold it as work does. Who asks for little is never
+refused, and who is alone may have all threads.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from uuid import UUID
 
 from django.conf import settings
 
-ALONE_SECONDS = 1.0
+WINDOW_SECONDS = 1.0  # what was asked in this and the one before decides who asks for much
+LARGE_SHARE = 0.25
 WAIT_SECONDS = 0.2
 
 
@@ -32,8 +34,9 @@ class Bulkhead:
         self._changed = threading.Condition()
         self._in_hand: Counter[UUID] = Counter()
         self._waiting: Counter[UUID] = Counter()
-        self._newest: UUID | None = None
-        self._newest_at = self._other_at = 0.0
+        self._asked: Counter[UUID] = Counter()
+        self._asked_before: Counter[UUID] = Counter()
+        self._window = 0
 
     @contextmanager
     def place_for(self, tenant_id: UUID) -> Iterator[None]:
@@ -52,17 +55,20 @@ class Bulkhead:
                     self._changed.notify_all()
 
     def _note(self, tenant_id: UUID) -> None:
-        """Remember when the newest organization asked, and when any other than that did."""
-        if self._newest != tenant_id:
-            self._newest, self._other_at = tenant_id, self._newest_at
-        self._newest_at = self._clock()
+        """Count the request in its window; what is older than the window before is forgotten."""
+        window = int(self._clock() / WINDOW_SECONDS)
+        if window != self._window:
+            self._asked_before = self._asked if window == self._window + 1 else Counter()
+            self._asked, self._window = Counter(), window
+        self._asked[tenant_id] += 1
 
     def _has_room(self, tenant_id: UUID) -> bool:
         limit = settings.TENANT_CONCURRENCY
         if not limit or self._in_hand[tenant_id] < limit:
             return True
-        others_at = self._other_at if self._newest == tenant_id else self._newest_at
-        return self._clock() - others_at > ALONE_SECONDS
+        own = self._asked[tenant_id] + self._asked_before[tenant_id]
+        everybody = self._asked.total() + self._asked_before.total()
+        return own == everybody or own <= LARGE_SHARE * everybody
 
     def _wait(self, tenant_id: UUID) -> None:
         if self._waiting[tenant_id] >= settings.TENANT_WAITING:
