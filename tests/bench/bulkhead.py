@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -87,13 +89,14 @@ def _headers(worker: Worker, name: str) -> dict[str, str]:
 
 @contextmanager
 def _flooding(program: str, port: int, headers: dict[str, str], flood: str) -> Iterator[None]:
+    """From another process, whose work does not hold up the clock that the neighbor is measured with."""
+    url, seconds = f"http://127.0.0.1:{port}{PATH}", int(SECONDS + SETTLE_SECONDS) + 1
     if flood.startswith("a person"):
-        with Stream(port, PATH, headers, FLOOD_RATE).going_on():
-            yield
-        return
-    named = [part for name, value in headers.items() for part in ("-H", f"{name}: {value}")]
-    seconds = int(SECONDS + SETTLE_SECONDS) + 1
-    command = [program, "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", *named, f"http://127.0.0.1:{port}{PATH}"]
+        command = [sys.executable, "-m", "tests.bench.load", str(port), PATH, str(FLOOD_RATE), str(seconds)]
+        command.append(json.dumps(headers))
+    else:
+        named = [part for name, value in headers.items() for part in ("-H", f"{name}: {value}")]
+        command = [program, "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", *named, url]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     try:
         yield

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import http.client
+import json
+import sys
 import threading
 import time
 from collections import Counter
@@ -77,3 +79,8 @@ class Stream:
                 self.waits.append((time.perf_counter() - due) * 1000)
                 self.statuses[status] += 1
         connection.close()
+
+
+if __name__ == "__main__":
+    port, path, rate, seconds, headers = sys.argv[1:]
+    Stream(int(port), path, json.loads(headers), float(rate)).run(float(seconds))

@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, expect
 
 from apps.accounts.models import Invitation
-from apps.accounts.services import invitations
+from apps.accounts.services import invitations, visits
 from apps.tenancy.context import control
 from apps.tenants.services import schema_store
 from tests.browsing import STAFF_PAGES, TENANT_PAGES, Scene, Visitor, browsing, employ, furnish, pages, serving, visit
@@ -72,10 +72,6 @@ def test_pages__in_each_theme_and_width__are_accessible_and_in_shape(scene, brow
     assert wrong == []
 
 
-# What the markup of Unfold's own templates breaks, by page; everything else must be as good as on other pages.
-UNFOLDS: dict[str, set[str]] = {}
-
-
 @pytest.mark.parametrize(("scheme", "width"), LOOKS)
 def test_staff_pages__in_each_theme_and_width__are_accessible_and_in_shape(scene, browser, server, scheme, width):
     options = {"color_scheme": scheme, "viewport": {"width": width, "height": 900}, "reduced_motion": "reduce"}
@@ -86,6 +82,22 @@ def test_staff_pages__in_each_theme_and_width__are_accessible_and_in_shape(scene
 
     for name, address in STAFF_PAGES.items():
         visitor.go("localhost", address(scene))
+        wrong += check(visitor, name)
+
+    assert wrong == []
+
+
+@pytest.mark.parametrize(("scheme", "width"), LOOKS)
+def test_pages__on_a_support_visit__are_accessible_and_in_shape(scene, browser, server, scheme, width):
+    options = {"color_scheme": scheme, "viewport": {"width": width, "height": 900}, "reduced_motion": "reduce"}
+    visitor, host = visit(browser, server, **options), scene.organization.host
+    code = visits.grant(tenant_id=scene.organization.tenant.id, user_id=employ(scene).pk, reason="Ticket 4711")
+    visitor.go(host, f"/staff-visit/?code={code}")
+    wrong = check(visitor, "visit-overview")
+
+    for name in ("projects", "project", "members", "roles", "audit-log", "not-found"):
+        visitor.go(host, TENANT_PAGES[name](scene))
+        assert visitor.page.get_by_text("visiting", exact=False).count(), name
         wrong += check(visitor, name)
 
     assert wrong == []
