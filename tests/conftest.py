@@ -19,6 +19,7 @@ from apps.tenancy.context import control, current
 from apps.tenants.directory import directory
 from apps.tenants.models import Placement, Tenant
 from apps.tenants.services import schema_store
+from apps.tenants.traffic import recorder
 from tests import servers
 from tests.factories import Organization, found, reset
 
@@ -101,4 +102,5 @@ def _remove_new_organizations(kept: set) -> None:
     get_redis_connection("default").flushdb()
     directory.forget()
     backlogs.forget()
+    recorder.forget()
     breaker.reset()

@@ -30,8 +30,7 @@ from tests.test_staff import empty_outbox_of
 
 @pytest.fixture(autouse=True)
 def _nothing_noted():
-    recorder._notes.clear()
-    recorder.dropped = 0
+    recorder.forget()
 
 
 def figures_of(organization: Organization) -> Figures:

@@ -106,6 +106,11 @@ class Recorder:
         with self._lock:
             self.dropped += dropped
 
+    def forget(self) -> None:
+        """Throw the notes away."""
+        with self._lock:
+            self._notes, self.dropped = {}, 0
+
     def _run(self) -> None:
         while True:
             time.sleep(settings.TRAFFIC_FLUSH_SECONDS)
