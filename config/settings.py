@@ -84,6 +84,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "apps.accounts.middleware.OriginMiddleware",
     "apps.tenants.middleware.TenantMiddleware",
+    "apps.accounts.reader.ReaderMiddleware",
     "apps.core.middleware.DomainErrorMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -96,6 +97,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "apps.core.middleware.HtmxRedirectMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "apps.core.middleware.MethodNotAllowedMiddleware",
 ]
 
 TEMPLATES = [
@@ -104,13 +106,14 @@ TEMPLATES = [
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
+            "builtins": ["django.templatetags.i18n", "apps.core.templatetags.moments"],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "apps.accounts.context_processors.member",
                 "apps.workspace.context_processors.surroundings",
-            ]
+            ],
         },
     }
 ]
@@ -184,6 +187,7 @@ CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {
     "apps.tenants.tasks.seal_audit_logs": {"queue": "default"},  # sign-ups do not wait for a sweep
     "apps.tenants.tasks.*": {"queue": "provisioning"},
+    "apps.fleet.tasks.*": {"queue": "provisioning"},
 }
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
@@ -216,7 +220,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
-ACCOUNT_FORMS = {"login": "apps.accounts.forms.SignInForm"}
+ACCOUNT_FORMS = {"login": "apps.accounts.forms.entry.SignInForm"}
 ACCOUNT_ADAPTER = "apps.accounts.adapter.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
@@ -359,8 +363,11 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIN
 
 # -- Language, time, observability -------------------------------------------------------------------------------
 
-LANGUAGE_CODE = "en-us"
-TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+LOCALE_PATHS = [DATA_DIR / "locale"]  # what `manage.py build_messages` makes of locale/
+FORMAT_MODULE_PATH = ["config.formats"]
+TIME_ZONE = "UTC"  # of whoever has chosen none
 
 LOGGING = logging_config(level=env.str("LOG_LEVEL", "INFO"))
 DJANGO_STRUCTLOG_USER_ID_FIELD = None

@@ -27,6 +27,7 @@ from apps.staff import services as staff
 from apps.tenancy.context import control
 from apps.tenants import traffic
 from apps.tenants.models import Domain, Placement, Pool, Tenant
+from apps.tenants.services.profiles import update_profile
 from apps.tenants.traffic import Figures
 from tests.factories import PASSWORD, Organization, add_document, add_person, add_project
 
@@ -43,7 +44,7 @@ def serving() -> Iterator[int]:
     """The application on the test servers' data, at the yielded port, with its files as in production."""
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings_test", "LOG_LEVEL": "ERROR"}
     environment["TEST_STATIC_FILES"] = "collected"
-    for task in (["build_css"], ["collectstatic", "--noinput", "-v", "0"]):
+    for task in (["build_messages"], ["build_css"], ["collectstatic", "--noinput", "-v", "0"]):
         subprocess.run([sys.executable, "manage.py", *task], cwd=ROOT, env=environment, check=True)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -146,6 +147,7 @@ class Scene:
     role: Any
     invitation: Any
     colleague: Any
+    document: Any
 
 
 def furnish(organization: Organization) -> Scene:
@@ -154,7 +156,7 @@ def furnish(organization: Organization) -> Scene:
         colleague = _call(organization, user, name)
     for name in reversed(PROJECTS):
         project = add_project(organization, name)
-        add_document(organization, project, b"a page of text\n" * 400)
+        document = add_document(organization, project, b"a page of text\n" * 400)
     with organization.inside():
         actor = organization.subject
         role = roles.create_role(actor=actor, name="Bookkeeper", permissions=["projects:read", "billing:view"])
@@ -163,7 +165,12 @@ def furnish(organization: Organization) -> Scene:
         api_keys.create_api_key(actor=actor, name="Continuous integration", scopes=["projects:read"])
     with control("rename"):
         Tenant.objects.filter(id=organization.tenant.id).update(name="Acme GmbH")
-    return Scene(organization, project, role, invitation, colleague)
+    return Scene(organization, project, role, invitation, colleague, document)
+
+
+def speak(organization: Organization, locale: str) -> None:
+    """Have the organization's pages in this language, for all who have not chosen another."""
+    update_profile(actor=organization.subject, tenant_id=organization.tenant.id, locale=locale)
 
 
 def _call(organization: Organization, user: Any, name: str) -> Any:
@@ -201,6 +208,8 @@ TENANT_PAGES: dict[str, Address] = {
     "project-delete": lambda scene: f"/projects/{scene.project.id}/delete/",
     "project-sharing": lambda scene: f"/projects/{scene.project.id}/shares/",
     "project-share": lambda scene: f"/projects/{scene.project.id}/share/",
+    "document-sharing": lambda scene: f"/projects/{scene.project.id}/documents/{scene.document.id}/shares/",
+    "document-share": lambda scene: f"/projects/{scene.project.id}/documents/{scene.document.id}/share/",
     "search": _at("/search/?q=re"),
     "members": _at("/members/"),
     "member-role": lambda scene: f"/members/{scene.colleague.id}/role/",

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase, StreamingHttpResponse
+from django.utils.translation import gettext as _
 
 from apps.audit.actors import Origin, acting_from
 from apps.core.errors import DomainError
@@ -142,7 +143,8 @@ def _stands(answer: Answer, token: gate.Token) -> bool:
 
 
 def _too_many(request: HttpRequest, answer: Answer) -> HttpResponse:
-    detail = f"More than {answer.policy.quota} requests in {answer.policy.seconds} seconds."
+    numbers = {"quota": answer.policy.quota, "seconds": answer.policy.seconds}
+    detail = _("More than %(quota)s requests in %(seconds)s seconds.") % numbers
     headers = {"Retry-After": str(max(answer.reset_seconds, 1))}
     return error_response(request, 429, "too_many_requests", detail, headers=headers)
 

@@ -32,6 +32,7 @@ urlpatterns = [
     path("security/sessions/<uuid:session_id>/end/", own.end_session, name="end-session"),
     path("security/sign-out-everywhere/", own.sign_out_everywhere, name="sign-out-everywhere"),
     path("audit/", audit.audit_log, name="audit-log"),
+    path("audit/people/", audit.suggest_people, name="audit-people"),
     path("audit/verification/", audit.verify_chain, name="verify-chain"),
     path("api-keys/", keys.key_list, name="api-keys-page"),
     path("api-keys/new/", keys.key_create, name="key-create"),
@@ -41,5 +42,6 @@ urlpatterns = [
     path("settings/logo/remove/", organization.remove_logo, name="logo-remove"),
     path("settings/danger/", organization.danger_zone, name="danger-zone"),
     path("brand/logo", organization.logo, name="brand-logo"),
+    path("brand/logo/<str:token>/", organization.mailed_logo, name="mailed-logo"),
     path("brand.css", organization.brand_stylesheet, name="brand-css"),
 ]

@@ -1,4 +1,4 @@
-"""Reads about the outboxes of all databases."""
+"""Reads about the outboxes of all databases, and about fleet migrations."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from apps.tenants.models import TenantDatabase
 from apps.tenants.selectors import tenant_databases
 
 from .errors import OutboxNotFound
+from .models import MigrationRun, Quarantine
 
 KEPT_SECONDS, UNREACHABLE_SECONDS = 5.0, 60.0
 DATABASES_KEPT = 10_000
@@ -95,6 +96,18 @@ def open_outbox(database: str) -> str:
     if found is None:
         raise OutboxNotFound
     return _opened(found)
+
+
+def recent_runs(number: int) -> list[MigrationRun]:
+    """The last runs, newest first, with their waves."""
+    with control("list fleet migrations"):
+        return list(MigrationRun.objects.prefetch_related("waves")[:number])
+
+
+def quarantine(limit: int) -> tuple[int, list[Quarantine]]:
+    """How many schemas are in quarantine, and those that have been there longest."""
+    with control("list the quarantine"):
+        return Quarantine.objects.count(), list(Quarantine.objects.all()[:limit])
 
 
 def _opened(database: TenantDatabase | None) -> str:

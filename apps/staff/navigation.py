@@ -25,7 +25,7 @@ PLACES = {
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """What the person may open; everything that is about tenants is for superusers."""
     everything = is_superuser(request)
-    events = {"Outbox": ("outbox", "staff-outbox")}
+    events = {"Outbox": ("outbox", "staff-outbox"), "Migrations": ("published_with_changes", "staff-fleet")}
     if everything:
         events["Audit log"] = ("history", "admin:audit_controlevent_changelist")
     groups = [_group("", {"Dashboard": ("dashboard", "admin:index")})]

@@ -14,8 +14,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from apps.core.errors import DomainError
-from apps.fleet import services as fleet
 from apps.fleet.selectors import all_outboxes, open_outbox, outbox_names
+from apps.fleet.services import events as fleet_events
 from apps.tenancy import outbox as events
 from apps.tenancy.context import CONTROL_ALIAS
 from apps.tenancy.outbox import Backlog
@@ -77,7 +77,7 @@ def retry(request: HttpRequest, database: str, event_id: UUID) -> HttpResponse:
     if database not in _visible(request):
         raise Http404
     try:
-        fleet.retry_event(event_id=event_id, database=database, actor=staff_actor(user))
+        fleet_events.retry_event(event_id=event_id, database=database, actor=staff_actor(user))
         messages.success(request, "The event is handed over again within a second.")
     except DomainError as error:
         messages.error(request, error.message)

@@ -11,6 +11,7 @@ from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase, StreamingHttpResponse
 from django.urls import set_urlconf
+from django.utils.translation import gettext as _
 from django_tenants.middleware.main import TenantMainMiddleware
 from django_tenants.utils import remove_www
 
@@ -134,7 +135,7 @@ def refusal_for(request: HttpRequest, tenant: Tenant | None) -> HttpResponse | N
 
 def too_much_at_once(request: HttpRequest, tenant: Tenant) -> HttpResponse:
     headers = {"Retry-After": "1"}
-    detail = f"{tenant.name} has more requests in hand than it may have at once."
+    detail = _("%(organization)s has more requests in hand than it may have at once.") % {"organization": tenant.name}
     return error_response(request, 429, "too_many_at_once", detail, headers=headers, page={"tenant": tenant})
 
 

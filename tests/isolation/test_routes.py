@@ -38,6 +38,9 @@ TENANT_ROUTES: dict[str, tuple[str, ...]] = {
     "projects:document-link": ("project_id", "document_id"),
     "projects:document-download": ("project_id", "document_id"),
     "projects:document-delete": ("project_id", "document_id"),
+    "projects:document-shares": ("project_id", "document_id"),
+    "projects:document-share": ("project_id", "document_id"),
+    "projects:document-unshare": ("project_id", "document_id"),
     "account_login": (),
     "set-password": ("user_id", "token"),
     "reset-password": (),
@@ -67,6 +70,7 @@ TENANT_ROUTES: dict[str, tuple[str, ...]] = {
     "end-session": ("session_id",),
     "sign-out-everywhere": (),
     "audit-log": (),
+    "audit-people": (),
     "verify-chain": (),
     "api-keys-page": (),
     "key-create": (),
@@ -76,6 +80,7 @@ TENANT_ROUTES: dict[str, tuple[str, ...]] = {
     "logo-remove": (),
     "danger-zone": (),
     "brand-logo": (),
+    "mailed-logo": ("token",),
     "brand-css": (),
     "projects:fields": (),
     "projects:field-create": (),
@@ -142,6 +147,8 @@ STAFF_ROUTES = {
     *(f"admin:{name}" for name in ("index", "login", "logout", "jsi18n", "search", "app_list", "None")),
     *(f"admin:{model}_{page}" for model in STAFF_MODELS for page in ("changelist", "change", "history")),
     *(f"admin:{model}_{act}" for model, acts in STAFF_MODELS.items() for act in acts),
+    "staff-fleet",
+    "staff-fleet-retry",
     "staff-outbox",
     "staff-outbox-retry",
 }
@@ -168,7 +175,7 @@ CONTROL_ROUTES = {
     *API_ROUTES,
     *STAFF_ROUTES,
 }
-PROVEN_BY_TOKEN = {"set-password", "accept-invitation", "verify-email"}
+PROVEN_BY_TOKEN = {"set-password", "accept-invitation", "verify-email", "mailed-logo"}
 WITH_IDS = [name for name, ids in TENANT_ROUTES.items() if ids and name not in PROVEN_BY_TOKEN]
 WITHOUT_IDS = [name for name in TENANT_ROUTES if name not in WITH_IDS]
 # What anybody may look at; everything else answers the anonymous with a refusal or the way to the sign-in page.

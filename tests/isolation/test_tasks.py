@@ -38,6 +38,7 @@ CONTROL_TASKS = {
     "apps.accounts.tasks.clear_expired",
     "apps.accounts.tasks.republish_rights",
     "apps.audit.tasks.forward_control_event",
+    "apps.fleet.tasks.retry_quarantined",
     "apps.notifications.tasks.clear_old_notes",
     "apps.notifications.tasks.send_organizations",
     "apps.tenants.tasks.finish_provisioning",

@@ -15,7 +15,7 @@ class Mutation:
 
 
 TENANCY, ACCOUNTS = "apps/tenancy", "apps/accounts"
-TOKENS, MEMBERS, AUDIT = ("tests/test_tokens.py",), ("tests/test_members.py",), ("tests/test_audit.py",)
+TOKENS, MEMBERS, AUDIT = ("tests/tokens",), ("tests/members",), ("tests/audit",)
 RIGHTS = ("tests/isolation/test_rights.py",)
 STAFF, VISITS = ("tests/test_staff.py",), ("tests/test_visits.py",)
 

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from apps.audit import services as audit
 from apps.tenancy.context import control, current_tenant
@@ -30,7 +31,7 @@ def grant(*, tenant_id: UUID, user_id: UUID, reason: str) -> str:
     Raises VisitRefused.
     """
     if not reason.strip():
-        raise VisitRefused("A visit needs a reason.", field="reason")
+        raise VisitRefused(_("A visit needs a reason."), field="reason")
     code, now = new_code(), timezone.now()
     with control("grant a support visit"), atomic():
         tenant = Tenant.objects.get(id=tenant_id)

@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_POST, require_safe
@@ -44,5 +45,5 @@ def end(request: Any) -> HttpResponse:
         visits.end(visit=request.visit)
         visits.tell_end(request.visit)
         request.session.flush()
-        messages.success(request, "Your visit has ended.")
+        messages.success(request, _("Your visit has ended."))
     return redirect("account_login")

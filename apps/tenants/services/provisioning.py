@@ -20,7 +20,7 @@ from apps.tenancy.transactions import atomic
 
 from .. import slugs
 from ..errors import IllegalTransition, SlugTaken, TenantNotFound
-from ..models import Domain, Placement, Pool, Tenant, TenantDatabase
+from ..models import Domain, Placement, Pool, Profile, Tenant, TenantDatabase
 from . import schema_store
 
 REQUESTED = "tenants.requested"
@@ -28,7 +28,7 @@ READY = "tenants.ready"
 Kind = Placement.Kind
 
 
-def open_tenant(*, name: str, kind: str) -> Tenant:
+def open_tenant(*, name: str, kind: str, locale: str = "") -> Tenant:
     """Insert a tenant with its address and claim a place for it, in the caller's control-plane transaction.
 
     Without a free place the tenant stays in provisioning and the provisioner is asked to build one. Raises
@@ -36,6 +36,8 @@ def open_tenant(*, name: str, kind: str) -> Tenant:
     """
     tenant = _insert_with_free_slug(name, kind)
     Domain.objects.create(tenant=tenant, domain=f"{tenant.slug}.{settings.BASE_DOMAIN}", is_primary=True)
+    if locale not in ("", settings.LANGUAGE_CODE):  # which needs no row
+        Profile.objects.create(tenant=tenant, locale=locale)
     if not _claim(tenant):
         outbox.emit(REQUESTED, {}, tenant_id=tenant.id)
     return tenant

@@ -1,0 +1,5 @@
+"""The stock project with further migrations."""
+
+from .settings import *  # noqa: F403
+
+MIGRATION_MODULES = {"projects": "tests.bench.next_release"}
