@@ -273,6 +273,7 @@ STAFF_PAGES: dict[str, Address] = {
     "staff-audit-log": _at("/admin/audit/controlevent/"),
     "staff-event": lambda scene: _row("audit/controlevent", ControlEvent.objects.all()),
     "staff-outbox": _at("/admin/outbox/"),
+    "staff-fleet": _at("/admin/fleet/"),
     "staff-app": _at("/admin/tenants/"),
 }
 

@@ -33,7 +33,7 @@ from tests.isolation.test_routes import TENANT_ROUTES, TENANT_URLS, call, ids, i
 REASON = "Ticket 4711: a document does not open"
 END = "/staff-visit/end/"
 UNSAFE = ("post", "put", "patch", "delete")
-SHOWN_TO_VISITORS = {"overview", "search", "projects:list", "projects:detail", "projects:shares", "members", "roles",
+SHOWN_TO_VISITORS = {"overview", "search", "projects:list", "projects:detail", "projects:shares", "projects:document-shares", "members", "roles",
                      "audit-log"}  # fmt: skip
 
 
@@ -217,7 +217,15 @@ def test_page__asked_for_on_a_visit__is_shown_or_refused_by_what_visitors_may(of
         assert response.status_code == 200
         assert b"End visit" in response.content
     elif response.status_code == 200:
-        assert route in {"account_login", "set-password", "reset-password", "accept-invitation", "brand-css", "jwks"}
+        assert route in {
+            "audit-people",
+            "account_login",
+            "set-password",
+            "reset-password",
+            "accept-invitation",
+            "brand-css",
+            "jwks",
+        }
 
 
 @pytest.mark.parametrize("route", [name for name in TENANT_ROUTES if is_api(name)])
