@@ -33,8 +33,11 @@ from tests.isolation.test_routes import TENANT_ROUTES, TENANT_URLS, call, ids, i
 REASON = "Ticket 4711: a document does not open"
 END = "/staff-visit/end/"
 UNSAFE = ("post", "put", "patch", "delete")
-SHOWN_TO_VISITORS = {"overview", "search", "projects:list", "projects:detail", "projects:shares", "projects:document-shares", "members", "roles",
-                     "audit-log"}  # fmt: skip
+SHOWN_TO_VISITORS = set(
+    "overview search projects:list projects:detail projects:shares projects:document-shares members roles "
+    "audit-log".split()
+)
+OPEN_TO_ALL = {"account_login", "set-password", "reset-password", "accept-invitation", "brand-css", "jwks"}
 
 
 @pytest.fixture
