@@ -6,6 +6,7 @@ import datetime
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Count, F, Q
 from django.db.models.functions import TruncDate
@@ -13,9 +14,15 @@ from django.utils import timezone
 
 from apps.accounts.models import Membership
 from apps.audit.models import ControlEvent
+from apps.tenants import traffic
 from apps.tenants.models import Placement, Tenant
+from apps.tenants.traffic import Figures
 
 HELD = "held"
+HOUR = 60  # minutes
+NOW = 5  # minutes: who is noisy
+NOISY_SHARE = 0.5
+NOISY_MS = 15_000  # of work in these minutes, below which nobody disturbs anybody
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,40 @@ def members_per_tenant() -> float:
         members=Count("id"), organizations=Count("tenant_id", distinct=True)
     )
     return float(found["members"] / found["organizations"]) if found["organizations"] else 0.0
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """What one organization asked for in the last minutes. ``share`` is its part of the time of all requests.
+
+    It is noisy if that is more than half, others asked for something too, and it is work worth the name.
+    """
+
+    tenant_id: UUID
+    name: str
+    figures: Figures
+    share: float
+    is_alone: bool
+
+    @property
+    def percent(self) -> int:
+        return round(100 * self.share)
+
+    @property
+    def is_noisy(self) -> bool:
+        return not self.is_alone and self.share > NOISY_SHARE and self.figures.ms >= NOISY_MS
+
+
+def busiest(limit: int) -> list[Traffic]:
+    """The organizations that took most of the time of the last minutes, the busiest first. Raises MemoryAway."""
+    found = traffic.by_tenant(NOW)
+    everybody = sum(figures.ms for figures in found.values()) or 1
+    ranked = sorted(found.items(), key=lambda item: (item[1].ms, item[1].requests), reverse=True)[:limit]
+    names = dict(Tenant.objects.filter(id__in=[tenant_id for tenant_id, _ in ranked]).values_list("id", "name"))
+    return [
+        Traffic(tenant_id, names.get(tenant_id, "–"), figures, figures.ms / everybody, len(found) == 1)
+        for tenant_id, figures in ranked
+    ]
 
 
 def recent_events(limit: int) -> list[dict[str, Any]]:

@@ -59,8 +59,8 @@ MEMBER, SEE, LIST = "member", "organization:read", "projects:list"
 
 # What each route needs, method by method; pages check it before they look at the method.
 NEEDS: dict[str, dict[str, str]] = {
-    "overview": {"GET": MEMBER},
-    "search": {"GET": MEMBER},
+    "overview": {"GET": SEE},
+    "search": {"GET": SEE},
     "projects:list": {"GET": LIST},
     "projects:create": {"GET": "projects:write"},
     "projects:detail": {"GET": "projects:read"},
@@ -105,7 +105,7 @@ NEEDS: dict[str, dict[str, str]] = {
     "logo-upload": {"GET": "settings:manage"},
     "logo-remove": {"GET": "settings:manage"},
     "danger-zone": {"GET": "settings:manage"},
-    "brand-logo": {"GET": MEMBER},
+    "brand-logo": {"GET": SEE},
     "projects:fields": {"GET": "settings:manage"},
     "projects:field-create": {"GET": "settings:manage"},
     "projects:field-edit": {"GET": "settings:manage"},
@@ -154,6 +154,8 @@ OPEN: dict[str, tuple[str, int]] = {
     "theme": ("GET", 405),
     "account_signup": ("GET", 302),
     "handoff": ("GET", 302),
+    "visit": ("GET", 302),
+    "visit-end": ("GET", 405),
     "set-password": ("GET", 200),
     "reset-password": ("GET", 200),
     "accept-invitation": ("GET", 200),

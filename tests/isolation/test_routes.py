@@ -49,6 +49,8 @@ TENANT_ROUTES: dict[str, tuple[str, ...]] = {
     "account_logout": (),
     "account_signup": (),
     "handoff": (),
+    "visit": (),
+    "visit-end": (),
     "members": (),
     "leave": (),
     "member-role": ("member_id",),
@@ -132,12 +134,13 @@ TENANT_ROUTES: dict[str, tuple[str, ...]] = {
 }
 # The models that staff sees on the apex, and what can be done there with one of them besides looking.
 STAFF_MODELS: dict[str, tuple[str, ...]] = {
-    "tenants_tenant": ("hold", "release", "resume"),
+    "tenants_tenant": ("enter", "hold", "release", "resume"),
     "tenants_domain": (),
     "tenants_placement": (),
     "tenants_pool": (),
     "accounts_membership": (),
     "accounts_user": (),
+    "accounts_supportvisit": (),
     "audit_controlevent": (),
 }
 STAFF_ROUTES = {

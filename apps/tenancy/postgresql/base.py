@@ -95,6 +95,7 @@ class DatabaseWrapper(django_tenants.DatabaseWrapper):
         self._in_context: tuple[Context] | None = None
         self._in_force = False
         self._answered_at = 0.0
+        self.statements = 0
         self._schemas_touched: set[str] = set()
         self.transaction_context: tuple[Context] | None = None
         self.recorded_ddl: list[str] | None = None
@@ -130,6 +131,7 @@ class DatabaseWrapper(django_tenants.DatabaseWrapper):
     def sent(self, prefix: Prefix | None, *, undone: bool) -> None:
         """Note whether the prefix is in force after a statement that succeeded; it ends with its transaction."""
         self._answered_at = monotonic()
+        self.statements += 1
         self._in_force = not undone and (prefix is not None or self._in_force)
         if self.connection.pgconn.transaction_status == IDLE:
             self._in_force = False
