@@ -43,6 +43,7 @@ SHARED_APPS = [
     "apps.onboarding",
     "apps.workspace",
     "apps.staff",
+    "apps.assurance",
     "django_tenants",
     "unfold.apps.BasicAppConfig",
     "django.contrib.admin",
@@ -77,6 +78,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 MIDDLEWARE = [
     "apps.fleet.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "apps.tenants.middleware.TrafficMiddleware",
     "django.middleware.gzip.GZipMiddleware",  # pads at random, so that lengths tell nothing about secrets
     "apps.core.middleware.RequestLogMiddleware",
     "apps.core.middleware.SecurityHeadersMiddleware",
@@ -90,6 +92,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "apps.accounts.middleware.SubjectMiddleware",
+    "apps.accounts.visiting.VisitMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -178,6 +181,7 @@ CACHES = {
     }
 }
 REDIS_POOL_SIZE = env.int("REDIS_POOL_SIZE", 20)
+TRAFFIC_FLUSH_SECONDS = env.float("TRAFFIC_FLUSH_SECONDS", 1.0)  # 0: the figures stay where they are noted
 CSRF_FAILURE_VIEW = "apps.core.problems.csrf_failure"
 SESSION_ENGINE = "apps.accounts.sessions"
 SESSION_COOKIE_AGE = 14 * 24 * 3600
@@ -276,6 +280,8 @@ ACCESS_TOKEN_SECONDS = 15 * 60
 REFRESH_TOKEN_SECONDS = 14 * 24 * 3600
 TOKEN_FAMILY_SECONDS = 90 * 24 * 3600
 SIGNING_KEY_NOTICE_SECONDS = 10 * 60  # longer than anybody may keep the key set
+TENANT_CONCURRENCY = env.int("TENANT_CONCURRENCY", 2)  # of the four threads of a process; 0: no limit
+TENANT_WAITING = env.int("TENANT_WAITING", 1)  # one thread is left for others even so
 REQUESTS_PER_MINUTE_ADDRESS = env.int("REQUESTS_PER_MINUTE_ADDRESS", 100)
 REQUESTS_PER_MINUTE_USER = env.int("REQUESTS_PER_MINUTE_USER", 1000)
 ATTEMPT_LIMITS = {  # action: per network, per account, in so many seconds

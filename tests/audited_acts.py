@@ -38,7 +38,7 @@ from apps.tenancy import outbox
 from apps.tenancy.context import control
 from apps.tenancy.transactions import atomic
 from apps.tenants.models import Placement, Tenant, TenantDatabase
-from apps.tenants.services import lifecycle, profiles, provisioning, replicas, schema_store
+from apps.tenants.services import lifecycle, profiles, provisioning, removal, replicas, schema_store
 from tests.factories import PASSWORD, Organization, add_document, add_person, add_project
 
 Act = Callable[[], Any]
@@ -327,6 +327,12 @@ def request_finish(acme: Organization) -> Act:
         provisioning.request_finish(tenant_id=acme.tenant.id, actor=SYSTEM)
 
     return acting
+
+
+def remove_probe(acme: Organization) -> Act:
+    with control("prepare"), atomic():
+        probe = provisioning.open_tenant(name="Probe", kind=Placement.Kind.POOL, is_probe=True)
+    return lambda: removal.remove_probe(tenant_id=probe.id, actor=SYSTEM)
 
 
 def retry_event(acme: Organization) -> Act:

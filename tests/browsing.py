@@ -13,15 +13,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
+from apps.accounts.models import SupportVisit, User
 from apps.accounts.roles import Assigned
-from apps.accounts.services import api_keys, invitations, members, people, roles
+from apps.accounts.services import api_keys, invitations, members, people, roles, visits
+from apps.audit.actors import SYSTEM
+from apps.audit.models import ControlEvent
 from apps.projects.services import custom_fields
+from apps.staff import services as staff
 from apps.tenancy.context import control
-from apps.tenants.models import Tenant
+from apps.tenants import traffic
+from apps.tenants.models import Domain, Placement, Pool, Tenant
 from apps.tenants.services.profiles import update_profile
+from apps.tenants.traffic import Figures
 from tests.factories import PASSWORD, Organization, add_document, add_person, add_project
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -98,6 +105,13 @@ class Visitor:
         self.page.click("main button[type=submit]")
         self.page.wait_for_url(f"http://{organization.host}:{self.port}/")
 
+    def sign_in_as_staff(self, email: str, password: str = PASSWORD) -> None:
+        self.go("localhost", "/admin/login/?next=/admin/")
+        self.page.fill("[name=username]", email)
+        self.page.fill("[name=password]", password)
+        self.page.click("button[type=submit]")
+        self.page.wait_for_url(f"http://localhost:{self.port}/admin/")
+
     @property
     def overflow(self) -> int:
         """By how many pixels the page is wider than the window."""
@@ -165,6 +179,16 @@ def _call(organization: Organization, user: Any, name: str) -> Any:
     return members.update_profile(actor=organization.subject, member_id=member.id, name=name)
 
 
+def employ(scene: Scene) -> User:
+    """A superuser, with a visit, figures and an event that is stuck for the pages of staff to show."""
+    person = staff.appoint(email="ada@staff.example", password=PASSWORD, is_superuser=True, actor=SYSTEM)
+    visits.grant(tenant_id=scene.organization.tenant.id, user_id=person.pk, reason="Ticket 4711")
+    traffic.recorder.note(scene.organization.tenant.id, Figures(requests=1200, errors=2, ms=40_000, bytes=10**6))
+    traffic.recorder.note(uuid4(), Figures(requests=100, ms=2_000))
+    traffic.recorder.flush()
+    return person
+
+
 # -- all pages ----------------------------------------------------------------------------------------------------
 
 Address = Callable[[Scene], str]
@@ -223,6 +247,40 @@ APEX_PAGES: dict[str, Address] = {
     "dev-mails": _at("/dev/mails/"),
     "components": _at("/dev/components/"),
 }
+
+
+# Where the platform is run, for a superuser.
+STAFF_PAGES: dict[str, Address] = {
+    "staff-dashboard": _at("/admin/"),
+    "staff-tenants": _at("/admin/tenants/tenant/"),
+    "staff-tenant": lambda scene: f"/admin/tenants/tenant/{scene.organization.tenant.id}/change/",
+    "staff-enter": lambda scene: f"/admin/tenants/tenant/{scene.organization.tenant.id}/enter/",
+    "staff-hold": lambda scene: f"/admin/tenants/tenant/{scene.organization.tenant.id}/hold/",
+    "staff-release": lambda scene: f"/admin/tenants/tenant/{scene.organization.tenant.id}/release/",
+    "staff-resume": lambda scene: f"/admin/tenants/tenant/{scene.organization.tenant.id}/resume/",
+    "staff-domains": _at("/admin/tenants/domain/"),
+    "staff-domain": lambda scene: _row("tenants/domain", Domain.objects.filter(tenant=scene.organization.tenant)),
+    "staff-memberships": _at("/admin/accounts/membership/"),
+    "staff-membership": lambda scene: f"/admin/accounts/membership/{scene.colleague.id}/change/",
+    "staff-users": _at("/admin/accounts/user/"),
+    "staff-user": lambda scene: f"/admin/accounts/user/{scene.organization.owner.id}/change/",
+    "staff-visits": _at("/admin/accounts/supportvisit/"),
+    "staff-visit": lambda scene: _row("accounts/supportvisit", SupportVisit.objects.all()),
+    "staff-placements": _at("/admin/tenants/placement/"),
+    "staff-placement": lambda scene: _row("tenants/placement", Placement.objects.filter(kind="schema")),
+    "staff-pools": _at("/admin/tenants/pool/"),
+    "staff-pool": lambda scene: _row("tenants/pool", Pool.objects.all()),
+    "staff-audit-log": _at("/admin/audit/controlevent/"),
+    "staff-event": lambda scene: _row("audit/controlevent", ControlEvent.objects.all()),
+    "staff-outbox": _at("/admin/outbox/"),
+    "staff-fleet": _at("/admin/fleet/"),
+    "staff-app": _at("/admin/tenants/"),
+}
+
+
+def _row(path: str, rows: Any) -> str:
+    with control("find a row"):
+        return f"/admin/{path}/{rows.order_by('pk').first().pk}/change/"
 
 
 def _token(scene: Scene) -> str:

@@ -13,12 +13,14 @@ from django_redis import get_redis_connection
 from apps.accounts.models import HandoffCode, Membership, Session, User
 from apps.core.memory import breaker
 from apps.fleet.models import MigrationRun, Quarantine
+from apps.fleet.selectors import backlogs
 from apps.fleet.services.control_plane import migrate_control
 from apps.notifications.models import SentEmail
 from apps.tenancy.context import control, current
 from apps.tenants.directory import directory
 from apps.tenants.models import Placement, Tenant
 from apps.tenants.services import schema_store
+from apps.tenants.traffic import recorder
 from tests import servers
 from tests.factories import Organization, found, reset
 
@@ -103,4 +105,6 @@ def _remove_new_organizations(kept: set) -> None:
         connection.execute("DELETE FROM platform.outbox")
     get_redis_connection("default").flushdb()
     directory.forget()
+    backlogs.forget()
+    recorder.forget()
     breaker.reset()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 from apps.accounts.errors import TokenRefused
 from apps.accounts.keyset import keyset
-from apps.accounts.models import TokenFamily
+from apps.accounts.models import SupportVisit, TokenFamily
 from apps.accounts.roles import Assigned
 from apps.accounts.services import (
     api_keys,
@@ -19,6 +20,7 @@ from apps.accounts.services import (
     sessions,
     signing_keys,
     tokens,
+    visits,
 )
 from apps.audit.actors import SYSTEM
 from apps.audit.models import ControlEvent
@@ -52,6 +54,7 @@ from tests.audited_acts import (
     release,
     remove_logo,
     remove_member,
+    remove_probe,
     request_finish,
     request_retry,
     resend,
@@ -82,6 +85,35 @@ from tests.audited_acts import (
 )
 from tests.factories import PASSWORD, Organization
 from tests.records import RecordRefused, check_event, events, everything, refuse, services
+
+
+def granted(acme: Organization) -> str:
+    return visits.grant(tenant_id=acme.tenant.id, user_id=appointed().pk, reason="a ticket")
+
+
+def begun(acme: Organization) -> SupportVisit:
+    code = granted(acme)
+    with acme.inside():
+        return visits.begin(code=code)
+
+
+def grant_visit(acme: Organization) -> Act:
+    person = appointed()
+    return lambda: visits.grant(tenant_id=acme.tenant.id, user_id=person.pk, reason="a ticket")
+
+
+def begin_visit(acme: Organization) -> Act:
+    code = granted(acme)
+    return lambda: visits.begin(code=code)
+
+
+def on_visit(act: Callable[[SupportVisit], Any]) -> Callable[[Organization], Act]:
+    def prepare(acme: Organization) -> Act:
+        visit = begun(acme)
+        return lambda: act(visit)
+
+    return prepare
+
 
 WRITES: dict[str, Write] = {
     "accounts.members.add_member": Write(add_member, "member.added", "membership"),
@@ -157,6 +189,30 @@ WRITES: dict[str, Write] = {
         actor="anonymous",
     ),
     "accounts.handoff.redeem_handoff_code": Write(redeem, "handoff.redeemed", "handoffcode", actor="anonymous"),
+    "accounts.visits.grant": Write(grant_visit, "visit.granted", "supportvisit", actor="staff"),
+    "accounts.visits.begin": Write(begin_visit, "visit.redeemed", "supportvisit", actor="staff"),
+    "accounts.visits.end": Write(
+        on_visit(lambda visit: visits.end(visit=visit)), "visit.ended", "supportvisit", actor="staff"
+    ),
+    "accounts.visits.end_all": Write(
+        on_visit(lambda visit: in_control(lambda: visits.end_all(visit.user))()),
+        "visit.ended",
+        "supportvisit",
+        actor="staff",
+    ),
+    "accounts.visits.tell_begin": Write(
+        on_visit(visits.tell_begin), "visit.started", "supportvisit", plane="tenant", actor="staff"
+    ),
+    "accounts.visits.tell_page": Write(
+        on_visit(lambda visit: visits.tell_page(visit, "/")),
+        "visit.page_shown",
+        "supportvisit",
+        plane="tenant",
+        actor="staff",
+    ),
+    "accounts.visits.tell_end": Write(
+        on_visit(visits.tell_end), "visit.finished", "supportvisit", plane="tenant", actor="staff"
+    ),
     "accounts.sharing.share": Write(share, "share.granted", "project", plane="tenant"),
     "accounts.sharing.unshare": Write(unshare, "share.withdrawn", "project", plane="tenant"),
     "accounts.sharing.withdraw_all": Write(withdraw_all, "share.withdrawn", "share", plane="tenant", actor="system"),
@@ -212,6 +268,7 @@ WRITES: dict[str, Write] = {
     "tenants.provisioning.request_finish": Write(
         request_finish, "tenant.provisioning_requested", "tenant", actor="system"
     ),
+    "tenants.removal.remove_probe": Write(remove_probe, "probe.removed", "tenant", actor="system", about="new"),
     "fleet.rollout.request_retry": Write(
         request_retry, "fleet.retry_requested", "migrationrun", actor="system", about="nobody"
     ),
@@ -280,7 +337,10 @@ OTHERS: dict[str, str] = {
     "tenants.provisioning.open_tenant": IN_CALLERS,
     "tenants.provisioning.finish": "carries out what was recorded when the organization was founded",
     "tenants.provisioning.unfinished": READS,
+    "tenants.removal.probes": READS,
     "tenants.schema_store.stock": READS,
+    "assurance.all_checks": READS,
+    "assurance.verify": "records its verdict as a command's act: test_verify_isolation",
     "tenants.schema_store.replenish": PLACES,
 }
 

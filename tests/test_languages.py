@@ -28,7 +28,7 @@ from tests.factories import PASSWORD, add_project
 
 GERMAN = "de-AT,de;q=0.9,en;q=0.5"
 TEMPLATES = Path(settings.BASE_DIR, "templates")
-IN_ENGLISH = ("staff/", "notifications/", "workspace/components.html")  # for staff and for development
+IN_ENGLISH = ("staff/", "assurance/", "notifications/", "workspace/components.html")  # for staff and development
 PAGES = [
     path for path in sorted(TEMPLATES.rglob("*.html")) if not str(path.relative_to(TEMPLATES)).startswith(IN_ENGLISH)
 ]

@@ -61,6 +61,18 @@ class ForeignToken(DomainError):
     message = "The token belongs to another organization."
 
 
+class VisitRefused(DomainError):
+    status = 403
+    code = "visit_refused"
+    message = _("Only superusers may look into an organization, and only into one that is open.")
+
+
+class VisitIsReadOnly(DomainError):
+    status = 403
+    code = "visit_read_only"
+    message = _("Staff visits are read-only. End the visit first.")
+
+
 class HandoffRefused(DomainError):
     status = 403
     code = "handoff_refused"

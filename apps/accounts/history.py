@@ -22,6 +22,7 @@ UNNAMED: dict[str, Text] = {
     "system": _("System"),
     "anonymous": _("Not signed in"),
     "command": _("Operator"),
+    "staff": _("Platform staff"),
 }
 
 
@@ -41,6 +42,8 @@ def lines_of(tenant_id: UUID, entries: list[Entry]) -> list[Line]:
 
 
 def _line(entry: Entry, name: str) -> Line:
+    if not name and "staff" in entry.metadata:
+        name = str(_("%(address)s (staff)") % {"address": entry.metadata["staff"]})
     return Line(entry, name or str(UNNAMED.get(entry.actor_type, entry.actor_type)), _changes(entry), _details(entry))
 
 

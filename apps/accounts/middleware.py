@@ -20,8 +20,9 @@ from apps.core.network import client_ip, network_of
 from apps.core.problems import domain_error_response, error_response
 from apps.tenancy import positions, replicas
 from apps.tenancy.context import iterate_inside, use
+from apps.tenants.bulkhead import Full, bulkhead
 from apps.tenants.directory import OutOfDate, directory
-from apps.tenants.middleware import refusal_for
+from apps.tenants.middleware import refusal_for, too_much_at_once
 
 from . import gate, revocation, subjects
 from .errors import ForeignToken, TokenRefused
@@ -29,6 +30,7 @@ from .gate import Answer, Policy
 from .services.api_keys import MARK, identify_api_key
 from .subjects import Subject
 from .tokens import read_access
+from .visiting import VISIT_KEY
 
 View = Callable[[HttpRequest], HttpResponseBase]
 API = "/api/"
@@ -100,8 +102,11 @@ class SubjectMiddleware:
             return refusal or domain_error_response(request, TokenRefused())
         request.tenant = tenant
         structlog.contextvars.bind_contextvars(tenant=tenant.slug, tenant_id=str(tenant.id))
-        with use(tenant.context()) as context:
-            response = self.get_response(request)
+        try:
+            with bulkhead.place_for(tenant.id), use(tenant.context()) as context:
+                response = self.get_response(request)
+        except Full:
+            return too_much_at_once(request, tenant)
         if isinstance(response, StreamingHttpResponse):
             response.streaming_content = iterate_inside(context, response.streaming_content)  # type: ignore[arg-type]
         return response
@@ -128,7 +133,7 @@ def _credentials(request: HttpRequest) -> tuple[Subject | None, gate.Token | Non
 def _limit_of(request: Any, subject: Subject | None) -> tuple[Policy, str]:
     if subject is not None:
         return Policy("user", settings.REQUESTS_PER_MINUTE_USER, 60), f"{subject.tenant_id}:{subject.id}"
-    user_id = request.session.get(SESSION_KEY)
+    user_id = request.session.get(SESSION_KEY) or request.session.get(VISIT_KEY)
     if user_id:
         structlog.contextvars.bind_contextvars(user_id=user_id)
         return Policy("user", settings.REQUESTS_PER_MINUTE_USER, 60), str(user_id)

@@ -72,6 +72,10 @@ IMPLIED: dict[str, str] = {
 }
 
 
+# What staff sees on a support visit: what a viewer sees, and what happened. It changes nothing, whatever is here.
+VISITING = frozenset({ORGANIZATION_READ, PROJECTS_LIST, PROJECTS_READ, AUDIT_VIEW})
+
+
 class Role(models.TextChoices):
     OWNER = "owner", _("Owner")
     ADMIN = "admin", _("Admin")

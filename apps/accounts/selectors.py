@@ -17,11 +17,12 @@ from apps.tenancy.context import control
 
 from .devices import device
 from .errors import ApiKeyNotFound, InvitationNotFound, MemberNotFound, RoleNotFound
-from .models import ApiKey, CustomRole, Invitation, Membership, Session, TokenFamily, User
+from .models import ApiKey, CustomRole, Invitation, Membership, Session, SupportVisit, TokenFamily, User
 from .permissions import GRANTS, ROLES_MANAGE, USERS_MANAGE, Role
 from .roles import BUILT_IN, Assigned, may_give
 from .subjects import API_KEY, USER, Subject
 
+MAY_VISIT = Q(user__is_active=True, user__is_staff=True, user__is_superuser=True)
 GIVING = frozenset({USERS_MANAGE, ROLES_MANAGE})
 
 
@@ -42,6 +43,13 @@ def find_member(user_id: Any, tenant_id: UUID) -> User | None:
 def find_person(user_id: Any) -> User | None:
     with control("authenticate"):
         return User.objects.filter(id=user_id, is_active=True).first()
+
+
+def find_visit(visit_id: Any, tenant_id: UUID) -> SupportVisit | None:
+    """A support visit that is going on, of somebody who still may; one query."""
+    with control("authenticate a visit"):
+        visits = SupportVisit.objects.select_related("user").filter(id=visit_id, tenant_id=tenant_id)
+        return visits.filter(MAY_VISIT, started_at__isnull=False, ended_at=None, expires_at__gt=timezone.now()).first()
 
 
 def owners_of(tenant_id: UUID) -> list[Membership]:

@@ -1,10 +1,12 @@
 from django.urls import path
 
-from .views import audit, entry, invitations, keys, members, organization, own, roles
+from .views import audit, entry, invitations, keys, members, organization, own, roles, visits
 
 urlpatterns = [
     path("sign-in/", entry.sign_in, name="account_login"),
     path("sign-in/handoff/", entry.handoff, name="handoff"),
+    path("staff-visit/", visits.begin, name="visit"),
+    path("staff-visit/end/", visits.end, name="visit-end"),
     path("sign-in/password/<uuid:user_id>/<str:token>/", entry.set_password, name="set-password"),
     path("sign-in/reset/", entry.reset_password, name="reset-password"),
     path("invitation/<str:token>/", entry.accept_invitation, name="accept-invitation"),

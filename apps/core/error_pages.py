@@ -53,6 +53,7 @@ BY_CODE: Mapping[str, Explanation] = {
         _("Check the spelling of the address, or let us mail you the addresses of your organizations."),
         "map-pin-off",
     ),
+    "visit_read_only": Explanation(_("Visits are for looking only"), _("Nothing was changed."), "eye"),
     "handoff_refused": EXPIRED_LINK,
     "password_link_refused": EXPIRED_LINK,
     "verification_refused": EXPIRED_LINK,
@@ -131,6 +132,7 @@ def error_page(
         "request_id": structlog.contextvars.get_contextvars().get("request_id", "") if status >= 500 else "",
         "again": request.get_full_path() if request.method in ("GET", "HEAD") else "",
         "tenant": getattr(request, "tenant", None),
+        "visit": getattr(request, "visit", None),
         "theme": theme_of(request),
         **page,
     }

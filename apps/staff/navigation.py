@@ -14,6 +14,7 @@ TENANTS = {
     "Domains": ("language", "admin:tenants_domain_changelist"),
     "Memberships": ("badge", "admin:accounts_membership_changelist"),
     "Users": ("group", "admin:accounts_user_changelist"),
+    "Support visits": ("visibility", "admin:accounts_supportvisit_changelist"),
 }
 PLACES = {
     "Placements": ("dns", "admin:tenants_placement_changelist"),

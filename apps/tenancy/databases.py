@@ -62,6 +62,11 @@ def at_address(url: str, address: str) -> str:
     return parts._replace(netloc=f"{parts.netloc.rpartition('@')[0]}@{address}").geturl()
 
 
+def statements_sent() -> int:
+    """How many statements this thread has had carried out so far, on all the connections that it has."""
+    return sum(getattr(connection, "statements", 0) for connection in connections.all(initialized_only=True))
+
+
 def forget(alias: str) -> None:
     with _lock:
         _remove(alias)

@@ -11,6 +11,7 @@ from django.db.migrations import Migration
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.state import ProjectState
 
+from .migration_planes import only_tenant_plane
 from .planes import tenant_models
 
 MigrationKey = tuple[str, str]
@@ -25,19 +26,19 @@ class Way:
 
 
 class Release:
-    """The migrations of all apps with tenant-plane models, and what they depend on.
+    """The migrations of all apps with tenant-plane models, in the order in which they apply.
 
-    Of other apps only the state is needed: their tables stand in the control plane.
+    Of an app that has models in both planes only what is done to those of the tenant plane counts: no reference crosses
+    planes, so the others need not even be rendered.
     """
 
-    def __init__(self, plan: Sequence[Migration], labels: frozenset[str]) -> None:
+    def __init__(self, plan: Sequence[Migration]) -> None:
         self._plan = tuple(plan)
-        self._labels = labels
+        self._labels = frozenset(migration.app_label for migration in plan)
 
     @cached_property
     def migrations(self) -> tuple[MigrationKey, ...]:
-        """The tenant-plane migrations in the order in which they apply."""
-        return tuple(key_of(migration) for migration in self._plan if self._is_ours(migration))
+        return tuple(map(key_of, self._plan))
 
     @cached_property
     def fingerprint(self) -> str:
@@ -47,7 +48,7 @@ class Release:
 
     def missing(self, applied: frozenset[MigrationKey]) -> tuple[Migration, ...]:
         """The migrations that a schema lacks, squashed ones that it has piece by piece excepted."""
-        return tuple(m for m in self._plan if self._is_ours(m) and not _has(applied, m))
+        return tuple(migration for migration in self._tenant_plan if not _has(applied, migration))
 
     def unknown(self, applied: frozenset[MigrationKey]) -> frozenset[MigrationKey]:
         """Migrations that a schema has and this release does not know: another release's, or half a squashed one."""
@@ -57,17 +58,19 @@ class Release:
     def way(self, missing: Sequence[Migration]) -> Way:
         """From a schema that lacks just these migrations to this release."""
         state, lacking = ProjectState(), set(map(key_of, missing))
-        first = next((n for n, m in enumerate(self._plan) if key_of(m) in lacking), len(self._plan))
-        for migration in self._plan[:first]:
+        plan = self._tenant_plan
+        first = next((n for n, m in enumerate(plan) if key_of(m) in lacking), len(plan))
+        for migration in plan[:first]:
             state = migration.mutate_state(state, preserve=False)
-        return Way(state, tuple((m, key_of(m) in lacking) for m in self._plan[first:]))
+        return Way(state, tuple((m, key_of(m) in lacking) for m in plan[first:]))
 
     def followed_by(self, *migrations: Migration) -> Release:
         """A later release, with further migrations."""
-        return Release([*self._plan, *migrations], self._labels)
+        return Release([*self._plan, *migrations])
 
-    def _is_ours(self, migration: Migration) -> bool:
-        return migration.app_label in self._labels
+    @cached_property
+    def _tenant_plan(self) -> tuple[Migration, ...]:
+        return only_tenant_plane(self._plan)
 
 
 def key_of(migration: Migration) -> MigrationKey:
@@ -81,7 +84,7 @@ def this_release() -> Release:
     labels = frozenset(model._meta.app_label for model in tenant_models())
     leaves = [node for node in loader.graph.leaf_nodes() if node[0] in labels]
     plan = loader.graph._generate_plan(leaves, True)  # type: ignore[attr-defined]
-    return Release([loader.get_migration(*key) for key in plan], labels)
+    return Release([loader.get_migration(*key) for key in plan if key[0] in labels])
 
 
 def _has(applied: frozenset[MigrationKey], migration: Migration) -> bool:

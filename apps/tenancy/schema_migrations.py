@@ -7,7 +7,6 @@ replayed: each schema takes those steps itself.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from django.db.migrations.state import ProjectState
 from . import ledger
 from .context import TenantContext, use
 from .errors import SchemaChangedMeanwhile, SchemaDiverged
+from .migration_planes import with_operations
 from .owner import reserved, transaction_in
 from .release import MigrationKey, Release, Way, key_of
 from .unlocked_steps import take_unlocked_steps
@@ -88,7 +88,7 @@ def step_through(owner_alias: str, found: SchemaState, release: Release, tenants
         state = way.state
         for migration, lacking in way.steps:
             if lacking:
-                state = _step(owner_alias, found.schema, changed(migration, _for(tenants)), state)
+                state = _step(owner_alias, found.schema, with_operations(migration, _for(tenants)), state)
             else:
                 state = migration.mutate_state(state, preserve=False)
         with transaction_in(owner_alias, found.schema) as connection:
@@ -100,7 +100,7 @@ def apply(connection: Any, way: Way) -> None:
     state = way.state
     for migration, lacking in way.steps:
         if lacking:
-            state = _run(connection, changed(migration, _locking), state)
+            state = _run(connection, with_operations(migration, _locking), state)
         else:
             state = migration.mutate_state(state, preserve=False)
 
@@ -139,21 +139,6 @@ def refuse_diverged(found: SchemaState, release: Release) -> None:
     if unknown and release.missing(found.applied):
         names = ", ".join(sorted(f"{app}.{name}" for app, name in unknown))
         raise SchemaDiverged(f"It has migrations of another release ({names}) and lacks some of this one.")
-
-
-def changed(migration: Migration, change: Callable[[Operation], Operation]) -> Migration:
-    """The same migration with other operations, those inside of operations too."""
-
-    def deeply(operation: Operation) -> Operation:
-        if isinstance(operation, SeparateDatabaseAndState):
-            return SeparateDatabaseAndState(
-                list(map(deeply, operation.database_operations)), operation.state_operations
-            )
-        return change(operation)
-
-    changed_one = copy.copy(migration)
-    changed_one.operations = list(map(deeply, migration.operations))  # type: ignore[misc]
-    return changed_one
 
 
 class RunPythonForTenants(RunPython):

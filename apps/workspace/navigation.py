@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from apps.accounts.permissions import AUDIT_VIEW, KEYS_MANAGE, SETTINGS_MANAGE, USERS_MANAGE
+from apps.accounts.permissions import AUDIT_VIEW, KEYS_MANAGE, MEMBER, SETTINGS_MANAGE, USERS_MANAGE
 from apps.core.errors import Text
 
 EVERYONE = ""
@@ -35,8 +35,8 @@ MAIN = (
     Place(_("Settings"), "settings", "settings", SETTINGS_MANAGE),
 )
 ACCOUNT = (
-    Place(_("Profile"), "user", "profile"),
-    Place(_("Security"), "shield-check", "security"),
+    Place(_("Profile"), "user", "profile", MEMBER),
+    Place(_("Security"), "shield-check", "security", MEMBER),
 )
 
 

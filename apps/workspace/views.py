@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from apps.accounts.access import public, requires, subject_of
-from apps.accounts.permissions import AUDIT_VIEW, MEMBER
+from apps.accounts.permissions import AUDIT_VIEW, ORGANIZATION_READ
 from apps.core.theme import THEME_COOKIE, THEME_SECONDS, THEMES
 from apps.projects.selectors import projects_for
 
@@ -23,7 +23,7 @@ from .selectors import Hit
 RECENT = 6
 
 
-@requires(MEMBER)
+@requires(ORGANIZATION_READ)
 @require_safe
 def overview(request: HttpRequest) -> HttpResponse:
     subject = _subject(request)
@@ -45,7 +45,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     return render(request, "workspace/overview.html", context)
 
 
-@requires(MEMBER)
+@requires(ORGANIZATION_READ)
 @require_safe
 def search(request: HttpRequest) -> HttpResponse:
     """Pages, projects, documents and members with the text; in the palette only the results are shown."""

@@ -6,8 +6,9 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 
 from .report import Aim, measured, say
 from .servers import DATA_DIR, ROOT, Servers
@@ -29,16 +30,23 @@ class Migration(migrations.Migration):
 """
 
 
+@dataclass(frozen=True)
+class Time:
+    """Seconds of a whole command, and those of its work: without the start of Python and Django."""
+
+    whole: float
+    work: float
+
+
 class Project:
     """One of the two projects: its command, and a folder for the migrations of its releases to come."""
 
-    def __init__(self, name: str, environment: dict[str, str], settings: str, command: list[str], last: str) -> None:
+    def __init__(self, name: str, environment: dict[str, str], command: list[str], last: str) -> None:
         self.name, self.command, self.last, self.releases = name, command, last, 0
         own = ROOT / ("apps/projects/migrations" if name == "ours" else "tests/bench/stock/projects/migrations")
-        self.folder: Path = DATA_DIR / "releases" / f"{name}-{environment['DATABASE_URL'].rpartition('/')[2]}"
+        self.folder: Path = DATA_DIR / "releases" / name
         self.folder.mkdir(parents=True, exist_ok=True)
-        paths = os.pathsep.join(map(str, (own, self.folder)))
-        self.environment = {**environment, "DJANGO_SETTINGS_MODULE": settings, "BENCH_MIGRATIONS": paths}
+        self.environment = {**environment, "BENCH_MIGRATIONS": os.pathsep.join(map(str, (own, self.folder)))}
 
     def release(self) -> None:
         """Add a migration: one more field of projects."""
@@ -47,72 +55,61 @@ class Project:
         (self.folder / f"{name}.py").write_text(MIGRATION.format(before=self.last, number=self.releases))
         self.last = name
 
-    def seconds(self) -> float:
-        """How long the command takes, start of the process included."""
+    def migrate(self) -> Time:
+        """Run the command in a process of its own."""
+        command = [sys.executable, "-m", "tests.bench.timed_command", *self.command]
         began = time.perf_counter()
-        log = DATA_DIR / "logs" / f"{NAME}-{self.name}.log"
-        with log.open("ab") as output:
-            subprocess.run(
-                self.command, cwd=ROOT, env=self.environment, stdout=output, stderr=subprocess.STDOUT, check=True
+        with (DATA_DIR / "logs" / f"{NAME}-{self.name}.log").open("ab") as log:
+            ended = subprocess.run(
+                command, cwd=ROOT, env=self.environment, stdout=subprocess.PIPE, stderr=log, check=True, text=True
             )
-        return time.perf_counter() - began
+        return Time(time.perf_counter() - began, float(ended.stdout.splitlines()[-1]))
 
-    def nothing(self) -> float:
-        return median(self.seconds() for _ in range(ROUNDS))
+    def nothing(self) -> Time:
+        return _middle([self.migrate() for _ in range(ROUNDS)])
 
-    def field(self) -> float:
+    def field(self) -> Time:
         times = []
         for _ in range(ROUNDS):
             self.release()
-            times.append(self.seconds())
-        return median(times)
+            times.append(self.migrate())
+        return _middle(times)
+
+
+CASES: dict[str, Callable[[Project], Time]] = {"nothing to do": Project.nothing, "a field more": Project.field}
 
 
 def run(servers: Servers) -> None:
     """Measure both projects with few schemas, and ours with many."""
     servers.create_databases(ours=["ours_fleet"], stock=["stock_fleet"])
-    ours = Project(
-        "ours",
-        servers.ours("ours_fleet"),
-        "tests.bench.ours.settings_next",
-        [sys.executable, "manage.py", "migrate_fleet"],
-        "0002_custom_fields_and_search",
-    )
-    stock = Project(
-        "stock",
-        servers.stock("stock_fleet"),
-        "tests.bench.stock.settings_next",
-        [sys.executable, "-m", "django", "migrate_schemas", "--verbosity", "0"],
-        "0001_initial",
-    )
-    with Worker("stock", servers.stock("stock_fleet"), name=f"{NAME}-stock") as worker:
+    ours = Project("ours", servers.ours("ours_fleet"), ["migrate_fleet"], "0002_custom_fields_and_search")
+    stock = Project("stock", servers.stock("stock_fleet"), ["migrate_schemas", "--verbosity", "0"], "0001_initial")
+    with Worker("stock", servers.stock("stock_fleet"), name=f"{NAME}-stock-filler") as worker:
         say(f"{NAME}: stock with {FEW} schemas")
         worker.call("prepare")
         worker.call("fill", tenants=FEW)
-    with Worker("ours", servers.ours("ours_fleet"), name=f"{NAME}-ours") as worker:
+    with Worker("ours", servers.ours("ours_fleet"), name=f"{NAME}-ours-filler") as worker:
         say(f"{NAME}: ours with {FEW} schemas")
         worker.call("prepare")
         worker.call("fill_store", schemas=FEW)
-        _compare(ours, stock)
+        for case, measure in CASES.items():
+            say(f"{NAME}: {case}, {FEW} schemas")
+            _compare(case, measure(ours), measure(stock))
         say(f"{NAME}: ours with {MANY} schemas")
         worker.call("fill_store", schemas=MANY)
-        ours.seconds()  # the new ones lack what the others got meanwhile
-    measured(NAME, f"nothing to do, {MANY} schemas", ours.nothing(), "s", aim=MANY_NOTHING)
-    measured(NAME, f"a field more, {MANY} schemas", ours.field(), "s", aim=MANY_FIELD)
+    ours.migrate()  # the new ones lack what the others got meanwhile
+    for case, aim in (("nothing to do", MANY_NOTHING), ("a field more", MANY_FIELD)):
+        taken = CASES[case](ours)
+        measured(NAME, f"{case}, {MANY} schemas, whole command", taken.whole, "s", aim=aim)
+        measured(NAME, f"{case}, {MANY} schemas, once started", taken.work, "s")
 
 
-def _compare(ours: Project, stock: Project) -> None:
-    for case, what in (("nothing to do", Project.nothing), ("a field more", Project.field)):
-        say(f"{NAME}: {case}, {FEW} schemas")
-        our_time, stock_time = what(ours), what(stock)
-        measured(NAME, f"{case}, {FEW} schemas", our_time, "s", baseline=stock_time)
-        measured(NAME, f"{case}, {FEW} schemas, times as fast as stock", stock_time / our_time, "x", aim=TIMES_STOCK)
-    measured(NAME, "start of a process that does nothing", _start(ours), "s", baseline=_start(stock))
+def _compare(case: str, ours: Time, stock: Time) -> None:
+    measured(NAME, f"{case}, {FEW} schemas, whole command", ours.whole, "s", baseline=stock.whole)
+    measured(NAME, f"{case}, {FEW} schemas, once started", ours.work, "s", baseline=stock.work)
+    times = stock.work / ours.work
+    measured(NAME, f"{case}, {FEW} schemas, once started, times as fast as stock", times, "x", aim=TIMES_STOCK)
 
 
-def _start(project: Project) -> float:
-    """What of the time is Django's start."""
-    began = time.perf_counter()
-    setup = [sys.executable, "-c", "import django; django.setup()"]
-    subprocess.run(setup, cwd=ROOT, env=project.environment, check=True)
-    return time.perf_counter() - began
+def _middle(times: list[Time]) -> Time:
+    return sorted(times, key=lambda time: time.whole)[len(times) // 2]

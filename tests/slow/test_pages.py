@@ -10,10 +10,22 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, expect
 
 from apps.accounts.models import Invitation
-from apps.accounts.services import invitations
+from apps.accounts.services import invitations, visits
 from apps.tenancy.context import control
 from apps.tenants.services import schema_store
-from tests.browsing import TENANT_PAGES, Scene, Visitor, browsing, furnish, pages, serving, speak, visit
+from tests.browsing import (
+    STAFF_PAGES,
+    TENANT_PAGES,
+    Scene,
+    Visitor,
+    browsing,
+    employ,
+    furnish,
+    pages,
+    serving,
+    speak,
+    visit,
+)
 from tests.factories import PASSWORD
 
 pytestmark = pytest.mark.slow
@@ -67,6 +79,37 @@ def test_pages__in_each_theme_and_width__are_accessible_and_in_shape(scene, brow
     for name, host, path, is_signed_in in pages(scene):
         visitor = owner if is_signed_in else stranger
         visitor.go(host, path)
+        wrong += check(visitor, name)
+
+    assert wrong == []
+
+
+@pytest.mark.parametrize(("scheme", "width"), LOOKS)
+def test_staff_pages__in_each_theme_and_width__are_accessible_and_in_shape(scene, browser, server, scheme, width):
+    options = {"color_scheme": scheme, "viewport": {"width": width, "height": 900}, "reduced_motion": "reduce"}
+    stranger, visitor = visit(browser, server, **options), visit(browser, server, **options)
+    stranger.go("localhost", "/admin/login/")
+    wrong = check(stranger, "staff-sign-in")
+    visitor.sign_in_as_staff(employ(scene).email)
+
+    for name, address in STAFF_PAGES.items():
+        visitor.go("localhost", address(scene))
+        wrong += check(visitor, name)
+
+    assert wrong == []
+
+
+@pytest.mark.parametrize(("scheme", "width"), LOOKS)
+def test_pages__on_a_support_visit__are_accessible_and_in_shape(scene, browser, server, scheme, width):
+    options = {"color_scheme": scheme, "viewport": {"width": width, "height": 900}, "reduced_motion": "reduce"}
+    visitor, host = visit(browser, server, **options), scene.organization.host
+    code = visits.grant(tenant_id=scene.organization.tenant.id, user_id=employ(scene).pk, reason="Ticket 4711")
+    visitor.go(host, f"/staff-visit/?code={code}")
+    wrong = check(visitor, "visit-overview")
+
+    for name in ("projects", "project", "members", "roles", "audit-log", "not-found"):
+        visitor.go(host, TENANT_PAGES[name](scene))
+        assert visitor.page.get_by_text("visiting", exact=False).count(), name
         wrong += check(visitor, name)
 
     assert wrong == []

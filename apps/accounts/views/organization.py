@@ -17,7 +17,7 @@ from apps.tenants.services import profiles
 
 from ..access import caller, public, requires
 from ..forms.organization import LogoForm, OrganizationForm
-from ..permissions import MEMBER, SETTINGS_MANAGE
+from ..permissions import ORGANIZATION_READ, SETTINGS_MANAGE
 from ..reader import turn_to
 
 SHOWN = ("name", *profiles.FIELDS)
@@ -67,7 +67,7 @@ def danger_zone(request: HttpRequest) -> HttpResponse:
     return render(request, "settings/danger.html")
 
 
-@requires(MEMBER)
+@requires(ORGANIZATION_READ)
 @require_safe
 def logo(request: Any) -> FileResponse:
     """The picture in the navigation, kept by browsers until it changes."""

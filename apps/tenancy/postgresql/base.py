@@ -98,6 +98,7 @@ class DatabaseWrapper(django_tenants.DatabaseWrapper):
         self._in_context: tuple[Context] | None = None
         self._in_force = False
         self._answered_at = 0.0
+        self.statements = 0
         self._schemas_touched: set[str] = set()
         self.transaction_context: tuple[Context] | None = None
         self.recorded_ddl: list[str] | None = None
@@ -134,6 +135,7 @@ class DatabaseWrapper(django_tenants.DatabaseWrapper):
     def sent(self, prefix: Prefix | None, *, undone: bool) -> None:
         """Note whether the prefix is in force after a statement that succeeded; it ends with its transaction."""
         self._answered_at = monotonic()
+        self.statements += 1
         self._in_force = not undone and (prefix is not None or self._in_force)
         if self.connection.pgconn.transaction_status == IDLE:
             self._in_force = False
@@ -159,8 +161,11 @@ class DatabaseWrapper(django_tenants.DatabaseWrapper):
             self.close()
 
     def close_if_health_check_failed(self) -> None:
-        """Ask a kept connection whether it is alive, which costs a round trip, unless it was in use just now."""
-        if monotonic() - self._answered_at > TRUSTED_SECONDS:
+        """Ask a kept connection whether it is alive, which costs a round trip, unless it was in use just now.
+
+        Never inside a transaction: the question would be its first statement, and have no context.
+        """
+        if not self.in_atomic_block and monotonic() - self._answered_at > TRUSTED_SECONDS:
             super().close_if_health_check_failed()
 
     def get_connection_params(self) -> dict[str, Any]:

@@ -23,6 +23,8 @@ class Command(BaseCommand):
         "Exit codes: 0 up to date, 1 not possible, 2 wrong usage, 3 some schemas are in quarantine."
     )
 
+    requires_system_checks: list[str] = []  # noqa: RUF012  see migrate_fleet
+
     def add_arguments(self, parser: ArgumentParser) -> None:
         which = parser.add_mutually_exclusive_group()
         which.add_argument("--shared", action="store_true", help="only the control plane")
