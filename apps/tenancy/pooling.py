@@ -123,9 +123,8 @@ def _shared_sessions(url: str) -> Iterator[str]:
 
 
 def _state(connection: psycopg.Connection[Any]) -> State:
-    row = connection.cursor(row_factory=class_row(State)).execute(STATE).fetchone()
-    assert row is not None  # noqa: S101  a SELECT without FROM has one row
-    return row
+    [state] = connection.cursor(row_factory=class_row(State)).execute(STATE)
+    return state
 
 
 def _connect(url: str) -> psycopg.Connection[Any]:
