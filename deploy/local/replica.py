@@ -1,4 +1,4 @@
-"""A streaming replica of the embedded PostgreSQL, for tests of what is read from one."""
+"""A streaming replica of the embedded PostgreSQL, for tests and measurements of what is read from one."""
 
 import shutil
 from functools import cached_property
@@ -26,12 +26,12 @@ class EmbeddedReplica(EmbeddedPostgres):
         """Beside the cluster that it follows."""
         return super().directory.with_name("replica")
 
-    def follow(self) -> int:
+    def follow(self, *, durable: bool) -> int:
         """Copy the running cluster and start the copy; its port."""
         self.stop()
         self._copy()
         port = next(port for port in range(FIRST_PORT, FIRST_PORT + PORTS_TRIED) if port_is_free(port))
-        self._configure(port, durable=False)
+        self._configure(port, durable=durable)
         self._launch()
         return port
 

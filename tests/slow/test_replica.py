@@ -44,7 +44,7 @@ class Replica:
         self.start()
 
     def start(self) -> None:
-        self.port = self._server.follow()
+        self.port = self._server.follow(durable=False)
         self.administrator = self._server.administrate(self.port)
 
     def catch_up(self) -> None:
