@@ -31,6 +31,7 @@ def run(servers: Servers) -> None:
     with Worker("ours", environment, name=f"{NAME}-ours") as worker:
         worker.call("prepare")
         worker.call("listing", rows=listing.ROWS)
+        _make_tables(environment["DATABASE_OWNER_URL"])
         follower = EmbeddedReplica(DATA_DIR)
         port = follower.follow(durable=True)
         try:
@@ -40,10 +41,13 @@ def run(servers: Servers) -> None:
             follower.remove()
 
 
-def _measure_lag(primary: str, port: int) -> None:
+def _make_tables(primary: str) -> None:
     with psycopg.connect(primary, autocommit=True) as connection:
-        connection.execute("CREATE TABLE IF NOT EXISTS seen (number bigint PRIMARY KEY)")
-        connection.execute("CREATE TABLE IF NOT EXISTS noise (text text)")
+        connection.execute("CREATE TABLE seen (number bigint PRIMARY KEY)")
+        connection.execute("CREATE TABLE noise (text text)")
+
+
+def _measure_lag(primary: str, port: int) -> None:
     _report_lag("nobody else writing", _lags(primary, port, start=0))
     with _noise(primary):
         _report_lag(f"{WRITERS} others writing", _lags(primary, port, start=COMMITS))
@@ -95,6 +99,7 @@ def _measure_requests(worker: Worker, environment: dict[str, str], replica_url: 
         return
     cases = {"without": environment, "with": environment | {VARIABLE: replica_url}}
     runs: dict[str, list[wrk.Run]] = {case: [] for case in cases}
+    on_replica = dict.fromkeys(cases, 0)
     for _ in range(ROUNDS):
         for case, variables in cases.items():
             with web.serving(web.OUR_APPLICATION, variables, name=f"{NAME}-{case}") as served:
@@ -102,12 +107,22 @@ def _measure_requests(worker: Worker, environment: dict[str, str], replica_url: 
                 headers, url = site.headers(), f"http://127.0.0.1:{served.port}{listing.PATH}"
                 site.check(headers)
                 wrk.run(program, url, headers, connections=listing.FEW, seconds=listing.WARM_UP_SECONDS)
+                before = _transactions(replica_url)
                 runs[case].append(wrk.run(program, url, headers, connections=listing.FEW, seconds=SECONDS))
+                on_replica[case] += _transactions(replica_url) - before
                 say(f"{NAME}: {case} a replica {runs[case][-1].rate:.0f}/s")
     best = {case: max(some, key=lambda one: one.rate) for case, some in runs.items()}
     title = f"GET {listing.PATH}, {listing.PAGE} rows, token, {listing.FEW} connections, read from a replica"
     plain, replicated = best["without"], best["with"]
-    failures = replicated.failures
-    measured(NAME, f"{title}, throughput", replicated.rate, "requests/s", baseline=plain.rate, failures=failures)
+    details = {"failures": replicated.failures, "transactions_on_replica": on_replica}
+    measured(NAME, f"{title}, throughput", replicated.rate, "requests/s", baseline=plain.rate, **details)
     for name in ("p50", "p95"):
         measured(NAME, f"{title}, {name}", getattr(replicated, name), "ms", baseline=getattr(plain, name))
+
+
+def _transactions(replica_url: str) -> int:
+    """How many the replica has carried out in the database; servers tell about once a second."""
+    with psycopg.connect(replica_url, autocommit=True) as connection:
+        query = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()"
+        [(number,)] = connection.execute(query).fetchall()
+    return int(number)
