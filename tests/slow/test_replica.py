@@ -322,7 +322,9 @@ def test_replica__in_a_tenants_context__shows_that_tenants_rows(platform, replic
 
 
 @READERS
-def test_replica__killed__is_done_without(acme, sign_in, replica, reader):
+@pytest.mark.parametrize("known", [standings.KEPT_SECONDS, 60.0], ids=["looked at", "met by a statement"])
+def test_replica__killed__is_done_without(acme, sign_in, replica, reader, known, monkeypatch):
+    monkeypatch.setattr(standings, "KEPT_SECONDS", known)
     add_project(acme, "Plan")
     program = reader(acme, sign_in)
     replica.catch_up()
