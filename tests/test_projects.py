@@ -268,6 +268,22 @@ def test_project__created_by_page_with_custom_fields__keeps_their_values(home, s
     assert "12.5" in made.content.decode()
 
 
+@pytest.mark.parametrize("value", ["not a day", 5])
+def test_project__with_a_value_of_a_removed_field_of_another_kind__is_shown(home, browser, value):
+    kinds = {str: "text", int: "number"}
+    with home.inside():
+        old = custom_fields.define_custom_field(actor=home.subject, key="x", label="X", kind=kinds[type(value)])
+        project = projects.create_project(actor=home.subject, name="Plan", values={"x": value})
+        custom_fields.delete_custom_field(actor=home.subject, field=old)
+        custom_fields.define_custom_field(actor=home.subject, key="x", label="Day", kind="date")
+
+    page = browser.get(f"/projects/{project.id}/")
+
+    assert page.status_code == 200
+    assert str(value) in page.content.decode()
+    assert browser.get(f"/projects/{project.id}/edit/").status_code == 200
+
+
 def test_project__shared_by_page__is_shown_with_the_reasons(home, sign_in):
     user = add_person(home, "viewer")
     with home.inside():
