@@ -40,7 +40,7 @@ def test_project__created_edited_and_deleted__by_pages(home, browser):
     assert names(home) == []
 
 
-@pytest.mark.parametrize("name", ["", " ", "x" * 121, "a\x00b"])
+@pytest.mark.parametrize("name", ["", " ", "x" * 121, "a\x00b", "a\x1bb"])
 def test_project__with_a_bad_name__names_the_field(home, browser, name):
     page = browser.post("/projects/new/", {"name": name})
     api = browser.post(API, {"name": name}, content_type="application/json")
