@@ -11,6 +11,7 @@ from django.test import Client
 
 from apps.accounts.permissions import ALL, GRANTS, Role
 from apps.accounts.roles import BUILT_IN
+from apps.accounts.services import sharing
 from apps.projects.models import Document, Project
 from apps.projects.services import custom_fields, projects
 from tests.factories import add_document, add_person, add_project
@@ -326,6 +327,20 @@ def test_document__shared_by_page__is_had_without_its_project(home, sign_in):
     assert "Secret plan" not in theirs.content.decode()
     assert "The document is no longer shared with them." in withdrawn.content.decode()
     assert viewer.get(f"{path}/shares/").status_code == 404
+
+
+def test_document__removed_by_somebody_who_has_it_without_its_project__leads_to_what_they_see(acme, sign_in):
+    user = add_person(acme, "viewer")
+    with acme.inside():
+        project = projects.create_project(actor=acme.subject, name="Secret plan", is_private=True)
+    document = add_document(acme, project)
+    with acme.inside():
+        sharing.share(actor=acme.subject, resource=document, user_id=user.id, relation="editor")
+
+    left = sign_in(acme, user).post(f"/projects/{project.id}/documents/{document.id}/delete/", follow=True)
+
+    assert left.redirect_chain == [("/projects/", 302)]
+    assert "is removed." in left.content.decode()
 
 
 @pytest.mark.parametrize(
