@@ -180,6 +180,10 @@ def test_session__of_staff__ends_with_the_working_day(superuser, settings):
     assert session.expire_date - session.created_at <= timedelta(seconds=settings.STAFF_SESSION_SECONDS + 60)
 
 
+def test_people__looked_for_by_the_hash_of_a_password__are_not_told(superuser):
+    assert superuser.get("/admin/accounts/user/?password__startswith=argon2").status_code == 400
+
+
 def test_sign_out__of_staff__ends_the_session(superuser):
     superuser.post("/admin/logout/")
 

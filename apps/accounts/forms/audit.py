@@ -83,7 +83,7 @@ class AuditFilterForm(forms.Form):
             found["actor_id"] = asked["person"]
         if asked["since"]:
             found["since"] = _midnight(asked["since"])
-        if asked["until"]:
+        if asked["until"] and asked["until"] < date.max:
             found["until"] = _midnight(asked["until"]) + timedelta(days=1)
         return found
 
