@@ -93,6 +93,16 @@ def test_statements__of_schemas_that_are_alike__are_made_once(places):
     assert (told.count("recorded"), told.count("replayed")) == (1, 3)
 
 
+def test_run__killed_when_all_was_done__is_noted_by_the_next_one(places):
+    with control("prepare"):
+        MigrationRun.objects.create(fingerprint="f" * 32, started_by="migrate_fleet")
+
+    assert migrate(this_release(), places).behind == 0
+
+    with control("read"):
+        assert MigrationRun.objects.get().status == MigrationRun.Status.INTERRUPTED
+
+
 def test_schema__that_the_ledger_does_not_know__is_noted_and_left_as_it_is(places):
     with servers.as_owner() as connection:
         connection.execute("DELETE FROM platform.schema_ledger WHERE schema = %s", [places[0].schema])

@@ -77,6 +77,7 @@ def migrate_fleet(
     """
     release = release or this_release()
     with databases.owner_lock(LOCK):
+        _note_killed_runs()
         chosen = all_places() if places is None else places
         prepare_ledgers({place.database for place in chosen})
         found = survey(release, chosen)
@@ -132,9 +133,7 @@ class _Run:
         self.release, self.actor, self.workers = release, actor, workers
         self.report, self.outcome, self.quarantined = report, outcome, quarantined
         self.migrator = Migrator(release)
-        with control("begin a fleet migration"), atomic():
-            killed = MigrationRun.objects.filter(status=Status.RUNNING)  # as it is this run that holds the lock
-            killed.update(status=Status.INTERRUPTED, finished_at=timezone.now())
+        with control("begin a fleet migration"):
             self.row = MigrationRun.objects.create(fingerprint=release.fingerprint, started_by=actor.id or actor.type)
 
     def carry_out(self, waves: Iterator[Wave]) -> None:
@@ -222,6 +221,13 @@ def _waves(waiting: list[Found], canaries: int, quarantined: set[tuple[str, str]
         ("quarantined", [f for f in waiting if f.place.key in quarantined]),
     ]
     return ((name, found) for name, found in waves if found)
+
+
+def _note_killed_runs() -> None:
+    """None but the caller is running, as it holds the lock."""
+    with control("note killed fleet migrations"):
+        killed = MigrationRun.objects.filter(status=Status.RUNNING)
+        killed.update(status=Status.INTERRUPTED, finished_at=timezone.now())
 
 
 def _quarantined_keys(**of: str) -> set[tuple[str, str]]:
