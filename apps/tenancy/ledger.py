@@ -13,6 +13,7 @@ from django.db import connections
 from psycopg import sql
 
 from .errors import SchemaChangedMeanwhile
+from .owner import lock_name
 from .release import MigrationKey
 
 BRANCHES = 200  # of one UNION: each takes a lock
@@ -46,12 +47,13 @@ def advance(cursor: Any, schema: str, fingerprint: str, *, seen: str) -> None:
     """Note the release that a schema is being brought to, and keep others off it until the transaction ends.
 
     ``seen`` is what the ledger said when the decision was made: "" of a schema that it did not know, or that is on
-    its way. Raises SchemaChangedMeanwhile.
+    its way. Whoever steps through the schema's migrations holds its lock. Raises SchemaChangedMeanwhile.
     """
     cursor.execute(
-        "INSERT INTO platform.schema_ledger AS ledger (schema, fingerprint) VALUES (%s, %s) ON CONFLICT (schema) "
+        "INSERT INTO platform.schema_ledger AS ledger (schema, fingerprint) SELECT %s, %s "
+        "WHERE pg_try_advisory_xact_lock(hashtextextended(%s, 0)) ON CONFLICT (schema) "
         "DO UPDATE SET fingerprint = excluded.fingerprint, changed_at = now() WHERE ledger.fingerprint = %s",
-        [schema, fingerprint, seen],
+        [schema, fingerprint, lock_name(schema), seen],
     )
     if cursor.rowcount != 1:
         raise SchemaChangedMeanwhile(f"Another process is migrating {schema}.")

@@ -46,7 +46,7 @@ def ailments(release: Release, places: Sequence[Place]) -> dict[Place, str]:
 
 def _unreadable(place: Place) -> str:
     """Read a row of each model as a request would, for the first tenant that lives there."""
-    for tenant_id, _ in place.tenants[:1]:
+    for tenant_id in place.tenants[:1]:
         try:
             with use(Tenant.context_for_id(tenant_id)):
                 for model in tenant_models():

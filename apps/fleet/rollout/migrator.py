@@ -17,7 +17,7 @@ from apps.tenancy.errors import SchemaChangedMeanwhile, SchemaDiverged
 from apps.tenancy.release import MigrationKey, Release
 from apps.tenancy.schema_migrations import Script, can_be_replayed, record, replay, step_through
 
-from .places import Place
+from .places import Place, dwellers
 from .survey import Found, Standing, survey
 
 log = structlog.get_logger(__name__)
@@ -61,6 +61,8 @@ class Migrator:
         except Exception as failure:  # a migration's own code may raise anything; the others go on
             log.exception("migration_failed", schema=str(found.place))
             how, error = "", f"{type(failure).__name__}: {_reason(failure)}"
+        finally:
+            databases.close_owner(found.place.database)
         return Result(found.place, how, time.monotonic() - began, error)
 
     def _patiently(self, found: Found) -> str:
@@ -68,13 +70,13 @@ class Migrator:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return self._migrate(found)
-            except (DatabaseError, SchemaChangedMeanwhile) as error:
+            except Exception as error:
                 connections[databases.owner_alias(found.place.database)].close()
                 if attempt == ATTEMPTS or not _may_pass(error):
                     raise
             time.sleep(FIRST_PAUSE_SECONDS * 2 ** (attempt - 1))
             (found,) = survey(self.release, [found.place])  # it may have been committed, or another one did it
-            if found.standing == Standing.CURRENT:
+            if found.standing in (Standing.CURRENT, Standing.AHEAD):
                 return REPLAYED
         raise AssertionError("the last attempt returns or raises")
 
@@ -83,7 +85,7 @@ class Migrator:
             raise DatabaseError(found.error or f"The schema is {found.standing}.")
         alias, has = databases.owner_alias(found.place.database), found.state.applied
         if not can_be_replayed(self.release.missing(has)):
-            step_through(alias, found.state, self.release, found.place.contexts(alias))
+            step_through(alias, found.state, self.release, dwellers(found.place, alias))
             return STEPPED
         with self._recording_of(has):
             if has not in self._scripts:

@@ -63,6 +63,8 @@ def _look_at(release: Release, database: str | None, places: list[Place]) -> lis
     except DatabaseError as error:
         reason = str(error).strip().splitlines()[0]
         return [Found(place, Standing.UNREACHABLE, error=reason) for place in places]
+    finally:
+        databases.close_owner(database)
     return [_found(release, place, known.get(place.schema, ""), applied) for place in places]
 
 

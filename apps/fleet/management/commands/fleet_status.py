@@ -5,11 +5,11 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError
+from django.core.management.base import BaseCommand
 
 from apps.fleet.services.status import FleetStatus, fleet_status
-from apps.tenancy.errors import DatabaseNotConfigured
+
+from .migrate_fleet import in_one_line
 
 NOT_CONVERGED = 3
 SHOWN_DIFFERENCES = 20  # of each place; --json has all
@@ -26,10 +26,8 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="one JSON document")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
+        with in_one_line():
             status = fleet_status(deep=options["deep"])
-        except (DatabaseNotConfigured, DatabaseError) as error:
-            raise CommandError(str(error).strip().splitlines()[0]) from error
         if options["json"]:
             self.stdout.write(json.dumps(status.as_json(), default=str))
         else:
