@@ -309,15 +309,16 @@ def test_schema__that_is_not_there__fails_alone(places):
     assert (list(outcome.failed), outcome.migrated) == ([gone], 4)
 
 
-def test_python__that_raises__is_quarantined_by_name(home):
+@pytest.mark.parametrize("error", [ValueError("no such color"), SystemExit("no such color")], ids=repr)
+def test_python__that_raises__is_quarantined_by_name(acme, error):
     def fail(apps, schema_editor):
-        raise ValueError("no such color")
+        raise error
 
-    place = place_of(home)
+    place = place_of(acme)
     with rolled_back(place):
         outcome = migrate(next_release(RunPython(fail, hints={"plane": TENANT})), [place])
 
-        assert outcome.failed[place] == "ValueError: no such color"
+        assert outcome.failed[place] == f"{type(error).__name__}: no such color"
 
 
 def test_retry__without_a_quarantine__is_refused(platform, database):

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django.db import connections
+from django.db import ProgrammingError, connections
 from psycopg import sql
+from psycopg.errors import UndefinedTable
 
 from .errors import SchemaChangedMeanwhile
 from .owner import lock_name
@@ -32,6 +33,15 @@ def fingerprints(owner_alias: str) -> dict[str, str]:
 
 def applied_migrations(owner_alias: str, schemas: Iterable[str]) -> dict[str, frozenset[MigrationKey]]:
     """The migrations that schemas have. Those that are not there, or are no tenants' schemas, are left out."""
+    try:
+        return _applied_migrations(owner_alias, schemas)
+    except ProgrammingError as error:
+        if not isinstance(error.__cause__, UndefinedTable):
+            raise
+        return _applied_migrations(owner_alias, schemas)  # one has been dropped between the two questions
+
+
+def _applied_migrations(owner_alias: str, schemas: Iterable[str]) -> dict[str, frozenset[MigrationKey]]:
     found: dict[str, frozenset[MigrationKey]] = {}
     if not (wanted := list(schemas)):
         return found

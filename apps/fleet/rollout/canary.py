@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from django.db import DatabaseError
 
-from apps.core.errors import DomainError
+from apps.core.errors import DomainError, first_line
 from apps.tenancy.context import use
 from apps.tenancy.planes import tenant_models
 from apps.tenancy.release import Release
@@ -52,5 +52,5 @@ def _unreadable(place: Place) -> str:
                 for model in tenant_models():
                     list(model.objects.all()[:1])
         except (DatabaseError, DomainError) as error:
-            return f"The running code cannot read it: {str(error).strip().splitlines()[0]}"
+            return f"The running code cannot read it: {first_line(error)}"
     return ""

@@ -12,6 +12,7 @@ import psycopg
 import structlog
 from django.db import DatabaseError, connections
 
+from apps.core.errors import first_line
 from apps.tenancy import databases
 from apps.tenancy.errors import SchemaChangedMeanwhile, SchemaDiverged
 from apps.tenancy.release import MigrationKey, Release
@@ -57,10 +58,10 @@ class Migrator:
         try:
             how, error = self._patiently(found), ""
         except (DatabaseError, psycopg.Error, SchemaDiverged, SchemaChangedMeanwhile) as failure:
-            how, error = "", _reason(failure)
-        except Exception as failure:  # a migration's own code may raise anything; the others go on
+            how, error = "", first_line(failure)
+        except (Exception, SystemExit) as failure:  # a migration's own code may raise anything; the others go on
             log.exception("migration_failed", schema=str(found.place))
-            how, error = "", f"{type(failure).__name__}: {_reason(failure)}"
+            how, error = "", f"{type(failure).__name__}: {first_line(failure)}"
         finally:
             databases.close_owner(found.place.database)
         return Result(found.place, how, time.monotonic() - began, error)
@@ -105,10 +106,6 @@ def _may_pass(error: Exception) -> bool:
     passing = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
     lost = isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError) and cause.sqlstate in (None, "57P01")
     return isinstance(error, SchemaChangedMeanwhile) or isinstance(cause, passing) or lost
-
-
-def _reason(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _in_threads(work: Callable[[Found], Result], jobs: list[Found], workers: int) -> Iterator[Result]:

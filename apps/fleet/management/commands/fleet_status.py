@@ -7,11 +7,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from apps.fleet.console import INCOMPLETE, in_one_line
 from apps.fleet.services.status import FleetStatus, fleet_status
 
-from .migrate_fleet import in_one_line
-
-NOT_CONVERGED = 3
 SHOWN_DIFFERENCES = 20  # of each place; --json has all
 
 
@@ -33,7 +31,7 @@ class Command(BaseCommand):
         else:
             self._show(status)
         if not status.is_converged:
-            sys.exit(NOT_CONVERGED)
+            sys.exit(INCOMPLETE)
 
     def _show(self, status: FleetStatus) -> None:
         self.stdout.write(f"release {status.release}: {status.schemas} schemas")

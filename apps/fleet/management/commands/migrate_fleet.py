@@ -4,25 +4,16 @@ import json
 import sys
 import time
 from argparse import ArgumentParser, ArgumentTypeError
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-import psycopg
-from django.core.checks import Tags
 from django.core.management.base import BaseCommand, CommandError
-from django.db import Error
 
 from apps.audit.actors import command
+from apps.fleet.console import INCOMPLETE, in_one_line, migrate_control_plane
 from apps.fleet.rollout.places import KINDS, Place, all_places, place_of
 from apps.fleet.rollout.survey import Standing
-from apps.fleet.services import control_plane, rollout
+from apps.fleet.services import rollout
 from apps.fleet.services.plan import Group, plan_fleet, rehearse
-from apps.tenancy.context import CONTROL_ALIAS, control
-from apps.tenancy.errors import DatabaseNotConfigured, SchemaChangedMeanwhile, SchemaDiverged
-
-INCOMPLETE = 3
-NOT_POSSIBLE = (DatabaseNotConfigured, Error, psycopg.Error, SchemaChangedMeanwhile, SchemaDiverged)
 
 
 class Command(BaseCommand):
@@ -77,22 +68,6 @@ class Command(BaseCommand):
                 self.stdout.write(f"  {statement}")
         if not groups and not as_json:
             self.stdout.write("Every schema is at this release.")
-
-
-@contextmanager
-def in_one_line() -> Iterator[None]:
-    """Say in one line why something is not possible."""
-    try:
-        yield
-    except NOT_POSSIBLE as error:
-        raise CommandError((str(error).strip() or type(error).__name__).splitlines()[0]) from error
-
-
-def migrate_control_plane(this: BaseCommand, *, verbosity: int = 0) -> None:
-    """Migrate the tables that all organizations share, and check that no tenant's table is among them."""
-    control_plane.migrate_control(verbosity=verbosity)
-    with control("check the public schema"):
-        this.check(tags=[Tags.models, Tags.database], databases=[CONTROL_ALIAS])
 
 
 class _Progress:

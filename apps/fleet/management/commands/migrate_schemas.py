@@ -7,10 +7,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from apps.audit.actors import command
+from apps.fleet.console import INCOMPLETE, in_one_line, migrate_control_plane
 from apps.fleet.rollout.places import Place, place_of
 from apps.fleet.services import rollout
-
-from .migrate_fleet import INCOMPLETE, in_one_line, migrate_control_plane
 
 
 class Command(BaseCommand):
