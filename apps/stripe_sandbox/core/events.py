@@ -1,0 +1,75 @@
+"""Events: what changed, in the order in which it did, with the attributes as they were before."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from apps.stripe_sandbox.core.ids import new_id
+from apps.stripe_sandbox.core.presenting import present
+from apps.stripe_sandbox.core.session import Session
+from apps.stripe_sandbox.core.shapes import Doc
+from apps.stripe_sandbox.core.version import API_VERSION
+
+
+def emit(session: Session, type_: str, doc: Doc) -> None:
+    """Record an event about an object and hand it to every endpoint that asked for it.
+
+    The attributes before are those of the last event about the object (or of the last transaction), so that the events of
+    one request tell one story, none of them twice.
+    """
+    if session.rehearsing:
+        return
+    data: Doc = {"object": present(session, doc)}
+    if type_.endswith((".updated", ".reporting_period_changed")):
+        before = session.last_published(doc)
+        data["previous_attributes"] = differences(present(session, before), data["object"]) if before else {}
+    session.mark_published(doc)
+    clock = doc.get("test_clock") or doc.get("_clock")
+    event = {
+        "id": new_id("event"),
+        "object": "event",
+        "api_version": API_VERSION,
+        "created": session.now(doc),
+        "data": data,
+        "livemode": False,
+        "pending_webhooks": 0,
+        "request": dict(session.request),
+        "type": type_,
+        "_clock": clock,
+        "_listed_under": "event",
+    }
+    endpoints = [
+        endpoint["id"] for endpoint in _endpoints(session) if type_ in endpoint["events"] or "*" in endpoint["events"]
+    ]
+    event["pending_webhooks"] = len(endpoints)
+    session.connection.execute(
+        "INSERT INTO documents (id, object, created, lookup, clock, body) VALUES (?, 'event', ?, ?, ?, ?)",
+        (event["id"], event["created"], type_, clock, json.dumps(event, separators=(",", ":"))),
+    )
+    session.connection.executemany(
+        "INSERT INTO deliveries (event, endpoint, due) VALUES (?, ?, ?)",
+        [(event["id"], endpoint, session.time) for endpoint in endpoints],
+    )
+
+
+def _endpoints(session: Session) -> list[dict[str, Any]]:
+    rows = session.connection.execute(
+        "SELECT id, body ->> '$.enabled_events' FROM documents "
+        "WHERE object = 'webhook_endpoint' AND gone = 0 AND body ->> '$.status' = 'enabled' ORDER BY seq"
+    )
+    return [{"id": id_, "events": json.loads(events)} for id_, events in rows]
+
+
+def differences(before: Doc, after: Doc) -> Doc:
+    """What `before` had otherwise: nested objects only in what differs, lists whole, new keys as null."""
+    found: Doc = {}
+    for key in [*before, *(key for key in after if key not in before)]:
+        old, new = before.get(key), after.get(key)
+        if old == new:
+            continue
+        if isinstance(old, dict) and isinstance(new, dict):
+            found[key] = differences(old, new)
+        else:
+            found[key] = old
+    return found

@@ -1,0 +1,56 @@
+"""Brings in every module that serves something: routes, what happens by itself, what appears when expanded."""
+
+from __future__ import annotations
+
+from apps.stripe_sandbox.core.session import Session
+from apps.stripe_sandbox.invoices import items as invoice_items
+from apps.stripe_sandbox.invoices import payment
+from apps.stripe_sandbox.invoices import routes as invoice_routes
+from apps.stripe_sandbox.objects import (
+    accounts,
+    charges,
+    clocks,
+    coupons,
+    customers,
+    disputes,
+    meters,
+    payment_intents,
+    payment_methods,
+    prices,
+    products,
+    refunds,
+    setup_intents,
+    taxes,
+    webhook_endpoints,
+)
+from apps.stripe_sandbox.subscriptions import cycle, preview
+from apps.stripe_sandbox.subscriptions import routes as subscription_routes
+
+MODULES = (
+    accounts,
+    charges,
+    clocks,
+    coupons,
+    customers,
+    cycle,
+    disputes,
+    invoice_items,
+    invoice_routes,
+    meters,
+    payment,
+    payment_intents,
+    payment_methods,
+    preview,
+    prices,
+    products,
+    refunds,
+    setup_intents,
+    subscription_routes,
+    taxes,
+    webhook_endpoints,
+)
+
+
+def set_up(session: Session) -> None:
+    """What is there before anybody makes anything."""
+    accounts.set_up(session)
