@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from apps.stripe_sandbox.core import search
 from apps.stripe_sandbox.core.session import Session
 from apps.stripe_sandbox.invoices import items as invoice_items
 from apps.stripe_sandbox.invoices import payment
@@ -9,13 +10,17 @@ from apps.stripe_sandbox.invoices import routes as invoice_routes
 from apps.stripe_sandbox.objects import (
     accounts,
     charges,
+    checkout,
+    checkout_completion,
     clocks,
     coupons,
+    credit_notes,
     customers,
     disputes,
     meters,
     payment_intents,
     payment_methods,
+    portal,
     prices,
     products,
     refunds,
@@ -23,14 +28,17 @@ from apps.stripe_sandbox.objects import (
     taxes,
     webhook_endpoints,
 )
-from apps.stripe_sandbox.subscriptions import cycle, preview
+from apps.stripe_sandbox.subscriptions import cycle, preview, schedules
 from apps.stripe_sandbox.subscriptions import routes as subscription_routes
 
 MODULES = (
     accounts,
     charges,
+    checkout,
+    checkout_completion,
     clocks,
     coupons,
+    credit_notes,
     customers,
     cycle,
     disputes,
@@ -40,10 +48,13 @@ MODULES = (
     payment,
     payment_intents,
     payment_methods,
+    portal,
     preview,
     prices,
     products,
     refunds,
+    schedules,
+    search,
     setup_intents,
     subscription_routes,
     taxes,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from apps.stripe_sandbox.core.changes import apply, merged_metadata
@@ -15,6 +16,8 @@ from apps.stripe_sandbox.core.session import Session
 from apps.stripe_sandbox.core.shapes import Doc
 from apps.stripe_sandbox.objects import charges, payment_intents, payment_methods
 
+WHEN_SET_UP: list[Callable[[Session, Doc], None]] = []
+"""Told of every intent that succeeds."""
 OPEN = ("requires_payment_method", "requires_confirmation", "requires_action")
 
 serve_list("/v1/setup_intents", "setup_intent", "created customer payment_method")
@@ -129,6 +132,8 @@ def attempt(session: Session, intent: Doc, method: Doc, return_url: str | None =
     method["_set_up"] = intent["usage"] == "off_session"
     intent["status"] = "succeeded"
     emit(session, "setup_intent.succeeded", intent)
+    for listener in WHEN_SET_UP:
+        listener(session, intent)
     return "succeeded"
 
 
