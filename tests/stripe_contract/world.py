@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 DAY = 86_400
@@ -70,5 +71,5 @@ class World:
 
     def events(self, object_id: str) -> list[Any]:
         """The events about one object, in the order in which they happened."""
-        found = self.api.events.list({"limit": 100}).data
-        return [event for event in found if event.data.object.get("id") == object_id][::-1]
+        found = islice(self.api.events.list({"limit": 100}).auto_paging_iter(), 2000)
+        return [event for event in found if getattr(event.data.object, "id", None) == object_id][::-1]

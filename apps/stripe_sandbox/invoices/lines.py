@@ -65,7 +65,7 @@ def of_subscription_item(
 def of_invoice_item(invoice: Doc, item: Doc) -> Doc:
     """The line that an invoice item becomes."""
     details = (item["parent"] or {}).get("subscription_details")
-    if details:
+    if details and details["subscription_item"]:
         parent = subscription_parent(
             details["subscription"], details["subscription_item"], proration=item["proration"], invoice_item=item["id"]
         )
@@ -76,7 +76,7 @@ def of_invoice_item(invoice: Doc, item: Doc) -> Doc:
                 "invoice_item": item["id"],
                 "proration": item["proration"],
                 "proration_details": {"credited_items": None},
-                "subscription": None,
+                "subscription": details and details["subscription"],
             },
             "subscription_item_details": None,
         }

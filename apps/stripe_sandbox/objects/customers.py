@@ -152,7 +152,6 @@ def change_balance(
         metadata=fields.pop("metadata", {}),
         **fields,
     )
-    emit(session, "customer_balance_transaction.created", transaction)
     return transaction
 
 

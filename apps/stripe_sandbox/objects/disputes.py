@@ -41,7 +41,7 @@ def open_if_marked(session: Session, charge: Doc, card: cards.Card) -> None:
         payment_intent=charge["payment_intent"],
         payment_method_details={
             "type": "card",
-            "card": {"brand": card.brand, "case_type": "chargeback", "network_reason_code": "10"},
+            "card": {"brand": card.brand, "case_type": "chargeback", "network": card.brand, "network_reason_code": "10"},
         },
         reason=card.disputed,
         status="needs_response",
