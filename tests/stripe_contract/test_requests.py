@@ -119,7 +119,7 @@ def test_events__of_an_update__tell_what_was_before(api, world):
 
     assert event.data.previous_attributes.to_dict() == {"name": "Ada Example", "metadata": {"b": None}}
     assert event.data.object.name == "Grace"
-    assert event.request.id.startswith("req_")
+    assert event["request"].id.startswith("req_")
 
 
 # -- what only the sandbox has to show

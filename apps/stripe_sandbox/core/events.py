@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 from apps.stripe_sandbox.core.ids import new_id
 from apps.stripe_sandbox.core.presenting import present
-from apps.stripe_sandbox.core.session import Session
-from apps.stripe_sandbox.core.shapes import Doc
+from apps.stripe_sandbox.core.session import ENCODE, Session
+from apps.stripe_sandbox.core.shapes import Doc, public
 from apps.stripe_sandbox.core.version import API_VERSION
 
 
@@ -23,7 +20,7 @@ def emit(session: Session, type_: str, doc: Doc) -> None:
     data: Doc = {"object": present(session, doc)}
     if type_.endswith((".updated", ".reporting_period_changed")):
         before = session.last_published(doc)
-        data["previous_attributes"] = differences(present(session, before), data["object"]) if before else {}
+        data["previous_attributes"] = differences(before, data["object"]) if before else {}
     session.mark_published(doc)
     clock = doc.get("test_clock") or doc.get("_clock")
     event = {
@@ -39,13 +36,11 @@ def emit(session: Session, type_: str, doc: Doc) -> None:
         "_clock": clock,
         "_listed_under": "event",
     }
-    endpoints = [
-        endpoint["id"] for endpoint in _endpoints(session) if type_ in endpoint["events"] or "*" in endpoint["events"]
-    ]
+    endpoints = [id_ for id_, wanted in session.endpoints() if type_ in wanted or "*" in wanted]
     event["pending_webhooks"] = len(endpoints)
     session.connection.execute(
         "INSERT INTO documents (id, object, created, lookup, clock, body) VALUES (?, 'event', ?, ?, ?, ?)",
-        (event["id"], event["created"], type_, clock, json.dumps(event, separators=(",", ":"))),
+        (event["id"], event["created"], type_, clock, ENCODE(event)),
     )
     session.connection.executemany(
         "INSERT INTO deliveries (event, endpoint, due) VALUES (?, ?, ?)",
@@ -53,23 +48,17 @@ def emit(session: Session, type_: str, doc: Doc) -> None:
     )
 
 
-def _endpoints(session: Session) -> list[dict[str, Any]]:
-    rows = session.connection.execute(
-        "SELECT id, body ->> '$.enabled_events' FROM documents "
-        "WHERE object = 'webhook_endpoint' AND gone = 0 AND body ->> '$.status' = 'enabled' ORDER BY seq"
-    )
-    return [{"id": id_, "events": json.loads(events)} for id_, events in rows]
-
-
 def differences(before: Doc, after: Doc) -> Doc:
-    """What `before` had otherwise: nested objects only in what differs, lists whole, new keys as null."""
+    """What `before` had otherwise, of what is not ours alone: nested objects only in what differs, lists whole, new keys as null."""
     found: Doc = {}
     for key in [*before, *(key for key in after if key not in before)]:
         old, new = before.get(key), after.get(key)
-        if old == new:
+        if key[0] == "_" or old == new:
             continue
         if isinstance(old, dict) and isinstance(new, dict):
-            found[key] = differences(old, new)
-        else:
-            found[key] = old
+            inner = differences(old, new)
+            if inner:
+                found[key] = inner
+        elif public(old) != new:
+            found[key] = public(old)
     return found

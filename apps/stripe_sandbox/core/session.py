@@ -39,6 +39,9 @@ LOOKUPS = {
 }
 
 
+ENCODE = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+
+
 class Session:
     """What one request, or one step of a clock, reads and writes."""
 
@@ -50,6 +53,7 @@ class Session:
         self._stored: dict[str, str] = {}
         self._published: dict[str, str] = {}
         self._offset: int | None = None
+        self._endpoints: list[tuple[str, list[str]]] | None = None
 
     # -- documents
 
@@ -94,7 +98,7 @@ class Session:
 
     def find(self, object_: str, where: str = "1", *values: Any, order: str = "seq", limit: int = -1) -> list[Doc]:
         """Objects of a type, by columns (customer, parent, lookup, clock, due, created) or `body ->> '$.field'`."""
-        self.flush()
+        self.flush(object_)
         rows = self.connection.execute(
             f"SELECT id, body FROM documents WHERE object = ? AND gone = 0 AND {where} ORDER BY {order} LIMIT ?",  # noqa: S608
             (object_, *values, limit),
@@ -108,15 +112,16 @@ class Session:
         self._docs[id_] = json.loads(body)
         self._stored[id_] = self._published[id_] = body
 
-    def flush(self) -> None:
-        """Write what has changed."""
+    def flush(self, object_: str | None = None) -> None:
+        """Write what has changed, of one type or of all."""
         for id_, doc in list(self._docs.items()):
-            body = json.dumps(doc, separators=(",", ":"))
-            stored = self._stored.get(id_)
-            if body == stored:
+            if object_ is not None and doc["object"] != object_:
                 continue
-            self._stored[id_] = body
-            self._write(doc, body, new=stored is None)
+            body = ENCODE(doc)
+            stored = self._stored.get(id_)
+            if body != stored:
+                self._stored[id_] = body
+                self._write(doc, body, new=stored is None)
 
     def _write(self, doc: Doc, body: str, *, new: bool) -> None:
         object_ = doc["object"]
@@ -185,7 +190,18 @@ class Session:
         return json.loads(body) if body else None
 
     def mark_published(self, doc: Doc) -> None:
-        self._published[doc["id"]] = json.dumps(doc, separators=(",", ":"))
+        self._published[doc["id"]] = ENCODE(doc)
+
+    def endpoints(self) -> list[tuple[str, list[str]]]:
+        """The webhook endpoints that are enabled, and the types of events that each wants."""
+        if self._endpoints is None:
+            self.flush("webhook_endpoint")
+            rows = self.connection.execute(
+                "SELECT id, body ->> '$.enabled_events' FROM documents "
+                "WHERE object = 'webhook_endpoint' AND gone = 0 AND body ->> '$.status' = 'enabled' ORDER BY seq"
+            )
+            self._endpoints = [(id_, json.loads(events)) for id_, events in rows]
+        return self._endpoints
 
     # -- settings and time
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeAlias
 
@@ -56,23 +57,50 @@ def record_of(object_: str) -> Record:
     return Record(".".join(["stripe", *package, f"_{name}"]), class_name)
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """What completing an object of one class takes."""
+
+    names: frozenset[str]
+    nested: tuple[tuple[str, Type], ...]
+    empty: dict[str, None]
+    required: tuple[tuple[str, Type], ...]
+
+
+@cache
+def _plan(record: Record, object_: str) -> _Plan:
+    declared = fields(record)
+    sparse = record.name.rsplit(".", 1)[-1] in SPARSE
+    left_out = SELDOM.union(INCLUDABLE.get(object_, ()))
+    return _Plan(
+        frozenset(declared),
+        tuple((name, field.type) for name, field in declared.items() if _has_record(field.type)),
+        {name: None for name, field in declared.items() if not (field.required or sparse or name in left_out)},
+        tuple((name, field.type) for name, field in declared.items() if field.required),
+    )
+
+
+def _has_record(type_: Type) -> bool:
+    return isinstance(type_, Record) or (isinstance(type_, (ListOf, PageOf)) and isinstance(type_.item, Record))
+
+
 def complete(doc: Doc) -> Doc:
     """The object with all its fields; an AssertionError where a required one is missing or one is invented."""
     return _complete(doc, record_of(doc["object"]), doc["object"])
 
 
 def _complete(doc: Doc, record: Record, path: str) -> Doc:
-    declared = fields(record)
-    sparse = record.name.rsplit(".", 1)[-1] in SPARSE
-    hidden = INCLUDABLE.get(doc.get("object", ""), ())
-    invented = [name for name in doc if name not in declared and not name.startswith("_")]
+    plan = _plan(record, doc.get("object", ""))
+    invented = [name for name in doc.keys() - plan.names if name[0] != "_"]
     assert not invented, f"{path} has no fields {invented}"
-    for name, field in declared.items():
-        if name in doc:
-            doc[name] = _inside(doc[name], field.type, f"{path}.{name}")
-        elif field.required:
-            doc[name] = _default(name, field.type, f"{path}.{name}")
-        elif not sparse and name not in hidden and name not in SELDOM:
+    for name, type_ in plan.nested:
+        if doc.get(name):
+            doc[name] = _inside(doc[name], type_, path)
+    for name, type_ in plan.required:
+        if name not in doc:
+            doc[name] = _default(name, type_, f"{path}.{name}")
+    for name in plan.empty:
+        if name not in doc:
             doc[name] = None
     return doc
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 from apps.stripe_sandbox.core.errors import ApiError, required
 from apps.stripe_sandbox.core.routes import Call, post
 from apps.stripe_sandbox.core.session import Session
-from apps.stripe_sandbox.core.shapes import Doc
+from apps.stripe_sandbox.core.shapes import Doc, public
 from apps.stripe_sandbox.invoices import items as invoice_items
 from apps.stripe_sandbox.invoices import lifecycle, totals
 from apps.stripe_sandbox.objects import coupons
@@ -128,7 +127,7 @@ def _shown(session: Session, invoice: Doc, given: dict[str, Any]) -> Doc:
     if invoice["status"] == "draft":
         totals.compute(session, invoice)
         starting = invoice["starting_balance"]
-    shown = copy.deepcopy(invoice)
+    shown: Doc = public(invoice)
     shown.update(
         id=f"upcoming_{invoice['id']}",
         status="draft",
