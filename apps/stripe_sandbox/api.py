@@ -182,7 +182,8 @@ def _check_headers(request: Request) -> None:
         )
     if not key:
         raise ApiError(
-            "You did not provide an API key. You need to provide your API key in the Authorization header, using Bearer auth "
+            "You did not provide an API key. You need to provide your API key in the Authorization header, using "
+            "Bearer auth "
             "(e.g. 'Authorization: Bearer YOUR_SECRET_KEY').",
             status=401,
         )

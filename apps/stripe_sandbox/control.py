@@ -136,7 +136,8 @@ class Control:
             return {"time": session.time}
 
     def fail(self, given: dict[str, Any]) -> Doc:
-        """The next calls fail: `status` (429, 500 …), `count`, and if wished `method` and the beginning of the `path`."""
+        """The next calls fail: `status` (429, 500 …), `count`, and if wished `method` and the beginning of the
+        `path`."""
         fault = {
             "status": int(given.get("status", 500)),
             "count": int(given.get("count", 1)),
@@ -150,7 +151,8 @@ class Control:
         return self._write("latency", float(given["seconds"]))
 
     def webhooks(self, given: dict[str, Any]) -> Doc:
-        """A fault for the next `count` deliveries: drop, duplicate, reorder or delay; of some `types` only, if wished."""
+        """A fault for the next `count` deliveries: drop, duplicate, reorder or delay; of some `types` only, if
+        wished."""
         if given["fault"] not in FAULTS:
             raise ApiError(f"The faults are {', '.join(FAULTS)}.")
         fault = {

@@ -1,4 +1,5 @@
-"""Answers against stripe-python's own classes, with Python's typing: shares no code with the sandbox, which must not grade itself."""
+"""Answers against stripe-python's own classes, with Python's typing: shares no code with the sandbox, which must not
+grade itself."""
 
 from __future__ import annotations
 

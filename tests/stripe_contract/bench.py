@@ -78,21 +78,31 @@ def requests_per_second(port: int, threads: int = 4, seconds: float = 5) -> dict
     for worker in workers:
         worker.join()
     latencies.sort()
-    return {"what": "requests", "per_second": round(sum(counts) / seconds), "p95_ms": round(latencies[int(len(latencies) * 0.95)] * 1000, 1)}
+    return {
+        "what": "requests",
+        "per_second": round(sum(counts) / seconds),
+        "p95_ms": round(latencies[int(len(latencies) * 0.95)] * 1000, 1),
+    }
 
 
 def month_for_subscriptions(port: int, number: int) -> dict[str, object]:
     """So many subscriptions on one clock, advanced by one month: renewed, invoiced, paid."""
     caller = Caller(port)
     product = caller.post("/v1/products", {"name": "Plan"})["id"]
-    price = caller.post("/v1/prices", {"product": product, "currency": "usd", "unit_amount": 2000, "recurring[interval]": "month"})["id"]
+    price = caller.post(
+        "/v1/prices", {"product": product, "currency": "usd", "unit_amount": 2000, "recurring[interval]": "month"}
+    )["id"]
     start = 1_800_000_000
     clock = caller.post("/v1/test_helpers/test_clocks", {"frozen_time": start})["id"]
     began = time.monotonic()
     for _ in range(number):
         customer = caller.post(
             "/v1/customers",
-            {"test_clock": clock, "payment_method": "pm_card_visa", "invoice_settings[default_payment_method]": "pm_card_visa"},
+            {
+                "test_clock": clock,
+                "payment_method": "pm_card_visa",
+                "invoice_settings[default_payment_method]": "pm_card_visa",
+            },
         )["id"]
         caller.post("/v1/subscriptions", {"customer": customer, "items[0][price]": price})
     made = time.monotonic() - began
@@ -101,7 +111,12 @@ def month_for_subscriptions(port: int, number: int) -> dict[str, object]:
     while caller.call("GET", f"/v1/test_helpers/test_clocks/{clock}")["status"] == "advancing":
         time.sleep(0.1)
     seconds = time.monotonic() - began
-    return {"what": "month", "subscriptions": number, "made_per_second": round(number / made), "advance_seconds": round(seconds, 1)}
+    return {
+        "what": "month",
+        "subscriptions": number,
+        "made_per_second": round(number / made),
+        "advance_seconds": round(seconds, 1),
+    }
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -44,6 +45,17 @@ def real_key() -> str | None:
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """A sandbox for the whole run."""
     sandbox = Sandbox(tmp_path_factory.mktemp("stripe") / "data.sqlite3")
+    thread = threading.Thread(target=sandbox.serve, daemon=True)
+    thread.start()
+    yield sandbox
+    sandbox.stop()
+    thread.join()
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Sandbox]:
+    """A sandbox of the test's own."""
+    sandbox = Sandbox(tmp_path / "data.sqlite3")
     thread = threading.Thread(target=sandbox.serve, daemon=True)
     thread.start()
     yield sandbox

@@ -11,7 +11,9 @@ TIERS = [{"up_to": 10, "unit_amount": 500}, {"up_to": "inf", "unit_amount": 300,
 
 
 def test_product__made_changed_and_deleted__is_gone(api):
-    product = api.products.create({"name": "Pro", "metadata": {"tier": "pro"}, "marketing_features": [{"name": "Fast"}]})
+    product = api.products.create(
+        {"name": "Pro", "metadata": {"tier": "pro"}, "marketing_features": [{"name": "Fast"}]}
+    )
     changed = api.products.update(product.id, {"description": "The better one", "metadata": {"tier": "", "rank": "2"}})
 
     assert changed.metadata.to_dict() == {"rank": "2"}
@@ -22,7 +24,13 @@ def test_product__made_changed_and_deleted__is_gone(api):
 
 
 def test_product__with_default_price__comes_with_it(api):
-    product = api.products.create({"name": "Pro", "default_price_data": {"currency": "eur", "unit_amount": 900, "recurring": {"interval": "year"}}, "expand": ["default_price"]})
+    product = api.products.create(
+        {
+            "name": "Pro",
+            "default_price_data": {"currency": "eur", "unit_amount": 900, "recurring": {"interval": "year"}},
+            "expand": ["default_price"],
+        }
+    )
 
     assert (product.default_price.unit_amount, product.default_price.recurring.interval) == (900, "year")
 
@@ -43,13 +51,23 @@ def test_price__tiered__tiers_appear_when_expanded(api, world):
 
     assert "tiers" not in price
     expanded = api.prices.retrieve(price.id, {"expand": ["tiers"]})
-    assert [(tier.up_to, tier.unit_amount, tier.flat_amount) for tier in expanded.tiers] == [(10, 500, None), (None, 300, 1000)]
+    assert [(tier.up_to, tier.unit_amount, tier.flat_amount) for tier in expanded.tiers] == [
+        (10, 500, None),
+        (None, 300, 1000),
+    ]
 
 
 def test_price__in_several_currencies__charges_the_customers(api, world):
     price = world.price(1000, currency_options={"eur": {"unit_amount": 900}, "jpy": {"unit_amount": 1500}})
 
-    subscription = api.subscriptions.create({"customer": world.customer().id, "items": [{"price": price.id}], "currency": "jpy", "expand": ["latest_invoice"]})
+    subscription = api.subscriptions.create(
+        {
+            "customer": world.customer().id,
+            "items": [{"price": price.id}],
+            "currency": "jpy",
+            "expand": ["latest_invoice"],
+        }
+    )
 
     assert (subscription.latest_invoice.currency, subscription.latest_invoice.total) == ("jpy", 1500)
 
@@ -84,7 +102,9 @@ def test_price__makes_no_sense__refused(api, broken):
 def test_coupon__forever_in_percent__reduces_each_invoice(api, world):
     coupon = api.coupons.create({"percent_off": 25, "duration": "forever", "name": "Quarter"})
 
-    subscription = world.subscribe(world.customer(), world.price(2000), discounts=[{"coupon": coupon.id}], expand=["latest_invoice", "discounts"])
+    subscription = world.subscribe(
+        world.customer(), world.price(2000), discounts=[{"coupon": coupon.id}], expand=["latest_invoice", "discounts"]
+    )
 
     assert subscription.latest_invoice.total == 1500
     assert subscription.latest_invoice.total_discount_amounts[0].amount == 500
@@ -114,9 +134,18 @@ def test_coupon__repeating__ends_after_its_months(api, world):
 
 def test_coupon__for_one_product__leaves_others_alone(api, world):
     dear, cheap = world.price(2000), world.price(1000)
-    coupon = api.coupons.create({"percent_off": 100, "duration": "forever", "applies_to": {"products": [cheap.product]}})
+    coupon = api.coupons.create(
+        {"percent_off": 100, "duration": "forever", "applies_to": {"products": [cheap.product]}}
+    )
 
-    subscription = api.subscriptions.create({"customer": world.customer().id, "items": [{"price": dear.id}, {"price": cheap.id}], "discounts": [{"coupon": coupon.id}], "expand": ["latest_invoice"]})
+    subscription = api.subscriptions.create(
+        {
+            "customer": world.customer().id,
+            "items": [{"price": dear.id}, {"price": cheap.id}],
+            "discounts": [{"coupon": coupon.id}],
+            "expand": ["latest_invoice"],
+        }
+    )
 
     assert subscription.latest_invoice.total == 2000
 
@@ -137,8 +166,12 @@ def test_tax_rates__inclusive_and_exclusive__stand_on_the_invoice(api, world):
     exclusive = api.tax_rates.create({"display_name": "VAT", "percentage": 19, "inclusive": False, "country": "DE"})
     inclusive = api.tax_rates.create({"display_name": "VAT", "percentage": 25, "inclusive": True})
 
-    on_top = world.subscribe(world.customer(), world.price(1000), default_tax_rates=[exclusive.id], expand=["latest_invoice"]).latest_invoice
-    within = world.subscribe(world.customer(), world.price(1000), default_tax_rates=[inclusive.id], expand=["latest_invoice"]).latest_invoice
+    on_top = world.subscribe(
+        world.customer(), world.price(1000), default_tax_rates=[exclusive.id], expand=["latest_invoice"]
+    ).latest_invoice
+    within = world.subscribe(
+        world.customer(), world.price(1000), default_tax_rates=[inclusive.id], expand=["latest_invoice"]
+    ).latest_invoice
 
     assert (on_top.total, on_top.total_excluding_tax, on_top.total_taxes[0].amount) == (1190, 1000, 190)
     assert (within.total, within.total_excluding_tax, within.total_taxes[0].amount) == (1000, 800, 200)
@@ -148,7 +181,9 @@ def test_tax_rates__inclusive_and_exclusive__stand_on_the_invoice(api, world):
 def test_automatic_tax__customer_with_address__taxed_by_place(api, world):
     german = world.customer(address={"country": "DE", "postal_code": "10115"})
 
-    invoice = world.subscribe(german, world.price(1000, tax_behavior="exclusive"), automatic_tax={"enabled": True}, expand=["latest_invoice"]).latest_invoice
+    invoice = world.subscribe(
+        german, world.price(1000, tax_behavior="exclusive"), automatic_tax={"enabled": True}, expand=["latest_invoice"]
+    ).latest_invoice
 
     assert (invoice.automatic_tax.status, invoice.total_taxes[0].amount) == ("complete", 190)
 

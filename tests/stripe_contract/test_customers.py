@@ -8,9 +8,15 @@ import stripe
 
 def test_customer__updated_and_deleted__leaves_a_mark(api, world):
     customer = world.customer(metadata={"tenant": "acme"})
-    changed = api.customers.update(customer.id, {"name": "Grace", "metadata": {"plan": "pro"}, "address": {"country": "CH", "city": "Bern"}})
+    changed = api.customers.update(
+        customer.id, {"name": "Grace", "metadata": {"plan": "pro"}, "address": {"country": "CH", "city": "Bern"}}
+    )
 
-    assert (changed.name, changed.metadata.to_dict(), changed.address.city) == ("Grace", {"tenant": "acme", "plan": "pro"}, "Bern")
+    assert (changed.name, changed.metadata.to_dict(), changed.address.city) == (
+        "Grace",
+        {"tenant": "acme", "plan": "pro"},
+        "Bern",
+    )
     api.customers.delete(customer.id)
     assert api.customers.retrieve(customer.id).deleted
 
@@ -54,7 +60,10 @@ def test_card__declined_at_once__cannot_be_attached(api, world):
     with pytest.raises(stripe.CardError) as refused:
         api.payment_methods.attach("pm_card_chargeDeclinedInsufficientFunds", {"customer": customer.id})
 
-    assert (refused.value.code, refused.value.json_body["error"]["decline_code"]) == ("card_declined", "insufficient_funds")
+    assert (refused.value.code, refused.value.json_body["error"]["decline_code"]) == (
+        "card_declined",
+        "insufficient_funds",
+    )
 
 
 def test_card__detached__no_longer_the_default(api, world):
@@ -80,7 +89,15 @@ def test_setup_intent__confirmed__saves_the_card(api, world):
 
 
 def test_setup_intent__needs_authentication__waits_for_the_customer(api, world):
-    intent = api.setup_intents.create({"customer": world.customer(card=None).id, "payment_method_types": ["card"], "confirm": True, "payment_method": "pm_card_threeDSecure2Required", "return_url": "https://example.com/back"})
+    intent = api.setup_intents.create(
+        {
+            "customer": world.customer(card=None).id,
+            "payment_method_types": ["card"],
+            "confirm": True,
+            "payment_method": "pm_card_threeDSecure2Required",
+            "return_url": "https://example.com/back",
+        }
+    )
 
     assert (intent.status, intent.next_action.type) == ("requires_action", "redirect_to_url")
 

@@ -10,7 +10,15 @@ from tests.stripe_contract.world import DAY, at
 
 def open_invoice(api, customer, amount=4000, **fields):
     invoice = api.invoices.create({"customer": customer.id, **fields})
-    api.invoice_items.create({"customer": customer.id, "invoice": invoice.id, "amount": amount, "currency": "usd", "description": "Consulting"})
+    api.invoice_items.create(
+        {
+            "customer": customer.id,
+            "invoice": invoice.id,
+            "amount": amount,
+            "currency": "usd",
+            "description": "Consulting",
+        }
+    )
     return api.invoices.finalize_invoice(invoice.id)
 
 
@@ -85,7 +93,9 @@ def test_invoice__of_prices_and_lines__adds_up(api, world):
     product = api.products.create({"name": "Hours"})
     price = api.prices.create({"currency": "usd", "unit_amount_decimal": "33.3333", "product": product.id})
     invoice = api.invoices.create({"customer": customer.id})
-    api.invoice_items.create({"customer": customer.id, "invoice": invoice.id, "pricing": {"price": price.id}, "quantity": 3})
+    api.invoice_items.create(
+        {"customer": customer.id, "invoice": invoice.id, "pricing": {"price": price.id}, "quantity": 3}
+    )
     api.invoices.add_lines(invoice.id, {"lines": [{"amount": 500, "description": "Fee"}]})
 
     lines = api.invoices.line_items.list(invoice.id).data
@@ -96,7 +106,9 @@ def test_invoice__of_prices_and_lines__adds_up(api, world):
 
 def test_invoice__collected_by_mail__due_later_and_overdue(api, world):
     clock = world.clock("2027-01-01")
-    subscription = world.subscribe(world.customer(card=None, clock=clock), world.price(2000), collection_method="send_invoice", days_until_due=10)
+    subscription = world.subscribe(
+        world.customer(card=None, clock=clock), world.price(2000), collection_method="send_invoice", days_until_due=10
+    )
     assert subscription.status == "active"
 
     world.advance(clock, "2027-01-01 02:00:00")
@@ -112,7 +124,9 @@ def test_invoice__collected_by_mail__due_later_and_overdue(api, world):
 def test_preview__of_a_subscription_that_might_be__creates_nothing(api, world):
     customer, price = world.customer(), world.price(2000)
 
-    preview = api.invoices.create_preview({"customer": customer.id, "subscription_details": {"items": [{"price": price.id, "quantity": 3}]}})
+    preview = api.invoices.create_preview(
+        {"customer": customer.id, "subscription_details": {"items": [{"price": price.id, "quantity": 3}]}}
+    )
 
     assert preview.total == 6000
     assert not api.subscriptions.list({"customer": customer.id, "status": "all"}).data
@@ -121,7 +135,9 @@ def test_preview__of_a_subscription_that_might_be__creates_nothing(api, world):
 def test_preview__next_invoice__what_the_renewal_will_be(api, world):
     clock = world.clock("2027-01-01")
     subscription = world.subscribe(world.customer(clock=clock), world.price(2000))
-    api.invoice_items.create({"customer": subscription.customer, "amount": 700, "currency": "usd", "subscription": subscription.id})
+    api.invoice_items.create(
+        {"customer": subscription.customer, "amount": 700, "currency": "usd", "subscription": subscription.id}
+    )
 
     preview = api.invoices.create_preview({"subscription": subscription.id})
     world.advance(clock, "2027-02-01 02:00:00")
@@ -135,7 +151,9 @@ def test_preview__cancel_now__shows_the_credit(api, world):
     subscription = world.subscribe(world.customer(clock=clock), world.price(3000))
     world.advance(clock, "2027-04-16")
 
-    preview = api.invoices.create_preview({"subscription": subscription.id, "subscription_details": {"cancel_now": True}})
+    preview = api.invoices.create_preview(
+        {"subscription": subscription.id, "subscription_details": {"cancel_now": True}}
+    )
 
     assert preview.total == -1500
     assert api.subscriptions.retrieve(subscription.id).status == "active"

@@ -13,11 +13,19 @@ from tests.stripe_contract.world import at
 
 @pytest.fixture
 def meter(api):
-    return api.billing.meters.create({"display_name": "API calls", "event_name": f"calls_{uuid.uuid4().hex[:10]}", "default_aggregation": {"formula": "sum"}})
+    return api.billing.meters.create(
+        {
+            "display_name": "API calls",
+            "event_name": f"calls_{uuid.uuid4().hex[:10]}",
+            "default_aggregation": {"formula": "sum"},
+        }
+    )
 
 
 def send(api, meter, customer, value, **fields):
-    return api.billing.meter_events.create({"event_name": meter.event_name, "payload": {"stripe_customer_id": customer.id, "value": str(value)}, **fields})
+    return api.billing.meter_events.create(
+        {"event_name": meter.event_name, "payload": {"stripe_customer_id": customer.id, "value": str(value)}, **fields}
+    )
 
 
 def metered_price(world, meter, **fields):
@@ -36,7 +44,10 @@ def test_usage__of_the_period__billed_at_its_end(api, world, meter):
 
     invoice = world.invoices(subscription)[-1]
     assert (invoice.total, invoice.lines.data[0].quantity) == (301, 601)
-    assert (invoice.lines.data[0].period.start, invoice.lines.data[0].period.end) == (at("2027-01-01"), at("2027-02-01"))
+    assert (invoice.lines.data[0].period.start, invoice.lines.data[0].period.end) == (
+        at("2027-01-01"),
+        at("2027-02-01"),
+    )
 
 
 def test_usage__late_but_within_the_hour_of_grace__counted(api, world, meter):
@@ -56,7 +67,9 @@ def test_usage__in_tiers__priced_by_tier(api, world, meter):
     clock = world.clock("2027-01-01")
     customer = world.customer(clock=clock)
     tiers = [{"up_to": 100, "unit_amount": 0}, {"up_to": "inf", "unit_amount": 2}]
-    subscription = world.subscribe(customer, metered_price(world, meter, billing_scheme="tiered", tiers_mode="graduated", tiers=tiers))
+    subscription = world.subscribe(
+        customer, metered_price(world, meter, billing_scheme="tiered", tiers_mode="graduated", tiers=tiers)
+    )
     world.advance(clock, "2027-01-10")
     send(api, meter, customer, 150)
 
@@ -73,7 +86,9 @@ def test_meter_event__same_identifier__counted_once(api, world, meter):
         send(api, meter, customer, 3, identifier="once")
 
     start = int(time.time()) // 60 * 60 - 600
-    found = api.billing.meters.event_summaries.list(meter.id, {"customer": customer.id, "start_time": start, "end_time": start + 1200})
+    found = api.billing.meters.event_summaries.list(
+        meter.id, {"customer": customer.id, "start_time": start, "end_time": start + 1200}
+    )
     assert [summary.aggregated_value for summary in found.data] == [3]
 
 
@@ -81,10 +96,14 @@ def test_meter_event__taken_back__not_counted(api, world, meter):
     customer = world.customer()
     send(api, meter, customer, 3, identifier="wrong")
 
-    api.billing.meter_event_adjustments.create({"event_name": meter.event_name, "type": "cancel", "cancel": {"identifier": "wrong"}})
+    api.billing.meter_event_adjustments.create(
+        {"event_name": meter.event_name, "type": "cancel", "cancel": {"identifier": "wrong"}}
+    )
 
     start = int(time.time()) // 60 * 60 - 600
-    found = api.billing.meters.event_summaries.list(meter.id, {"customer": customer.id, "start_time": start, "end_time": start + 1200})
+    found = api.billing.meters.event_summaries.list(
+        meter.id, {"customer": customer.id, "start_time": start, "end_time": start + 1200}
+    )
     assert [summary.aggregated_value for summary in found.data] == [0]
 
 

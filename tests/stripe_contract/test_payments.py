@@ -9,7 +9,9 @@ CARD = {"currency": "usd", "payment_method_types": ["card"], "confirm": True}
 
 
 def test_payment__good_card__succeeds_with_charge_and_fee(api):
-    intent = api.payment_intents.create({"amount": 5000, "payment_method": "pm_card_visa", "expand": ["latest_charge.balance_transaction"], **CARD})
+    intent = api.payment_intents.create(
+        {"amount": 5000, "payment_method": "pm_card_visa", "expand": ["latest_charge.balance_transaction"], **CARD}
+    )
 
     assert (intent.status, intent.amount_received) == ("succeeded", 5000)
     entry = intent.latest_charge.balance_transaction
@@ -31,11 +33,22 @@ def test_payment__declined__402_with_the_reason(api, card, code, reason):
     assert (refused.value.http_status, error["code"], error["type"]) == (402, code, "card_error")
     assert error.get("decline_code") in (reason, None)
     intent = api.payment_intents.retrieve(error["payment_intent"]["id"], {"expand": ["latest_charge"]})
-    assert (intent.status, intent.latest_charge.status, intent.last_payment_error.code) == ("requires_payment_method", "failed", code)
+    assert (intent.status, intent.latest_charge.status, intent.last_payment_error.code) == (
+        "requires_payment_method",
+        "failed",
+        code,
+    )
 
 
 def test_payment__needs_authentication__requires_action(api):
-    intent = api.payment_intents.create({"amount": 5000, "payment_method": "pm_card_threeDSecure2Required", "return_url": "https://example.com/back", **CARD})
+    intent = api.payment_intents.create(
+        {
+            "amount": 5000,
+            "payment_method": "pm_card_threeDSecure2Required",
+            "return_url": "https://example.com/back",
+            **CARD,
+        }
+    )
 
     assert (intent.status, intent.next_action.type) == ("requires_action", "redirect_to_url")
 
@@ -46,13 +59,17 @@ def test_payment__authentication_needed_off_session__refused(api, world):
     method = api.customers.payment_methods.list(customer.id).data[0]
 
     with pytest.raises(stripe.CardError) as refused:
-        api.payment_intents.create({"amount": 5000, "customer": customer.id, "payment_method": method.id, "off_session": True, **CARD})
+        api.payment_intents.create(
+            {"amount": 5000, "customer": customer.id, "payment_method": method.id, "off_session": True, **CARD}
+        )
 
     assert refused.value.code == "authentication_required"
 
 
 def test_payment__captured_later__in_part(api):
-    intent = api.payment_intents.create({"amount": 5000, "payment_method": "pm_card_visa", "capture_method": "manual", **CARD})
+    intent = api.payment_intents.create(
+        {"amount": 5000, "payment_method": "pm_card_visa", "capture_method": "manual", **CARD}
+    )
     assert (intent.status, intent.amount_capturable) == ("requires_capture", 5000)
 
     captured = api.payment_intents.capture(intent.id, {"amount_to_capture": 3000})
@@ -72,7 +89,9 @@ def test_payment__canceled__cannot_be_confirmed(api):
 
 def test_payment__redirecting_methods_allowed_without_return_url__refused(api):
     with pytest.raises(stripe.InvalidRequestError, match="return_url"):
-        api.payment_intents.create({"amount": 5000, "currency": "usd", "payment_method": "pm_card_visa", "confirm": True})
+        api.payment_intents.create(
+            {"amount": 5000, "currency": "usd", "payment_method": "pm_card_visa", "confirm": True}
+        )
 
 
 def test_refund__in_parts__never_more_than_was_paid(api):
@@ -102,6 +121,8 @@ def test_dispute__winning_evidence__is_won(api):
 
 def test_real_card_number__refused_in_test_mode(api, sandbox_only):
     with pytest.raises(stripe.CardError) as refused:
-        api.payment_methods.create({"type": "card", "card": {"number": "4929000000006", "exp_month": 12, "exp_year": 2034, "cvc": "123"}})
+        api.payment_methods.create(
+            {"type": "card", "card": {"number": "4929000000006", "exp_month": 12, "exp_year": 2034, "cvc": "123"}}
+        )
 
     assert refused.value.json_body["error"].get("decline_code") == "test_mode_live_card"

@@ -32,14 +32,20 @@ def test_list__created_range__filters(api, world):
     customer = world.customer(card=None)
 
     assert not api.customers.list({"email": customer.email, "created": {"gt": customer.created}}).data
-    assert api.customers.list({"email": customer.email, "created": {"gte": customer.created, "lte": customer.created}}).data
+    assert api.customers.list(
+        {"email": customer.email, "created": {"gte": customer.created, "lte": customer.created}}
+    ).data
 
 
 def test_expand__in_objects_and_lists__objects_for_ids(api, world):
     subscription = world.subscribe(world.customer(), world.price())
 
-    one = api.subscriptions.retrieve(subscription.id, {"expand": ["customer.invoice_settings.default_payment_method", "latest_invoice"]})
-    many = api.subscriptions.list({"customer": subscription.customer, "expand": ["data.latest_invoice.payments.data.payment.payment_intent"]})
+    one = api.subscriptions.retrieve(
+        subscription.id, {"expand": ["customer.invoice_settings.default_payment_method", "latest_invoice"]}
+    )
+    many = api.subscriptions.list(
+        {"customer": subscription.customer, "expand": ["data.latest_invoice.payments.data.payment.payment_intent"]}
+    )
 
     assert one.customer.invoice_settings.default_payment_method.card.last4 == "4242"
     assert many.data[0].latest_invoice.payments.data[0].payment.payment_intent.status == "succeeded"
@@ -70,7 +76,16 @@ def test_idempotency__same_key_other_parameters__refused(api):
 
 
 def test_idempotency__declined_card__declined_again(api, world):
-    key, before = uuid.uuid4().hex, {"amount": 900, "currency": "usd", "payment_method": "pm_card_chargeDeclined", "payment_method_types": ["card"], "confirm": True}
+    key, before = (
+        uuid.uuid4().hex,
+        {
+            "amount": 900,
+            "currency": "usd",
+            "payment_method": "pm_card_chargeDeclined",
+            "payment_method_types": ["card"],
+            "confirm": True,
+        },
+    )
     errors = []
     for _ in range(2):
         with pytest.raises(stripe.CardError) as refused:
@@ -94,7 +109,9 @@ def test_error__names_code_and_parameter(api, call, code, param):
     with pytest.raises(stripe.InvalidRequestError) as refused:
         call(api)
 
-    assert refused.value.http_status == (404 if code == "resource_missing" and param == "id" else refused.value.http_status)
+    assert refused.value.http_status == (
+        404 if code == "resource_missing" and param == "id" else refused.value.http_status
+    )
     assert (refused.value.code, refused.value.param) == (code, param)
     assert refused.value.request_id.startswith("req_")
 
@@ -103,7 +120,9 @@ def test_search__by_metadata_and_status(api, world):
     mark = uuid.uuid4().hex
     subscription = world.subscribe(world.customer(), world.price(), metadata={"tenant": mark})
 
-    found = wait_until(lambda: api.subscriptions.search({"query": f'status:"active" AND metadata["tenant"]:"{mark}"'}).data, 60)
+    found = wait_until(
+        lambda: api.subscriptions.search({"query": f'status:"active" AND metadata["tenant"]:"{mark}"'}).data, 60
+    )
 
     assert [row.id for row in found] == [subscription.id]
     assert not api.subscriptions.search({"query": f'-status:"active" AND metadata["tenant"]:"{mark}"'}).data
@@ -126,7 +145,9 @@ def test_events__of_an_update__tell_what_was_before(api, world):
 
 
 def raw(sandbox, path, *, key=SANDBOX_KEY, method="GET", data=None, **headers):
-    request = urllib.request.Request(f"{sandbox.url}{path}", data=data, method=method, headers={"Authorization": f"Bearer {key}", **headers})
+    request = urllib.request.Request(
+        f"{sandbox.url}{path}", data=data, method=method, headers={"Authorization": f"Bearer {key}", **headers}
+    )
     try:
         with urllib.request.urlopen(request) as response:
             return response.status, json.load(response)
@@ -134,7 +155,10 @@ def raw(sandbox, path, *, key=SANDBOX_KEY, method="GET", data=None, **headers):
         return error.code, json.load(error)
 
 
-@pytest.mark.parametrize(("key", "status"), [("", 401), ("sk_live_0123456789abcdef01234567", 401), ("pk_test_x", 401), ("rubbish", 401), (SANDBOX_KEY, 200)])
+@pytest.mark.parametrize(
+    ("key", "status"),
+    [("", 401), ("sk_live_0123456789abcdef01234567", 401), ("pk_test_x", 401), ("rubbish", 401), (SANDBOX_KEY, 200)],
+)
 def test_key__only_secret_test_keys(sandbox, key, status):
     assert raw(sandbox, "/v1/customers?limit=1", key=key)[0] == status
 
@@ -151,7 +175,9 @@ def test_route__nobody_has__404(sandbox):
 
 
 def test_parameter__stripe_has_it_and_the_sandbox_not__says_so(sandbox):
-    status, body = raw(sandbox, "/v1/customers", method="POST", data=b"cash_balance[settings][reconciliation_mode]=manual")
+    status, body = raw(
+        sandbox, "/v1/customers", method="POST", data=b"cash_balance[settings][reconciliation_mode]=manual"
+    )
 
     assert (status, body["error"]["code"], body["error"]["param"]) == (400, "sandbox_not_served", "cash_balance")
 
@@ -165,12 +191,26 @@ def test_json_body__refused(sandbox):
 
 
 def test_malformed_requests__answered_as_errors(sandbox):
-    for body in (b"a[b=1", b"[]=1", b"email[x]=1", b"metadata=x", b"address[city][a]=1", b"\xff\xfe=1", b"metadata[k][z]=1", b"balance=99999999999999999999"):
+    for body in (
+        b"a[b=1",
+        b"[]=1",
+        b"email[x]=1",
+        b"metadata=x",
+        b"address[city][a]=1",
+        b"\xff\xfe=1",
+        b"metadata[k][z]=1",
+        b"balance=99999999999999999999",
+    ):
         assert raw(sandbox, "/v1/customers", method="POST", data=body)[0] == 400, body
 
 
 def test_rate_limit__on_demand__429_then_well(sandbox):
-    raw(sandbox, "/_sandbox/fail", method="POST", data=json.dumps({"status": 429, "count": 1, "path": "/v1/coupons"}).encode())
+    raw(
+        sandbox,
+        "/_sandbox/fail",
+        method="POST",
+        data=json.dumps({"status": 429, "count": 1, "path": "/v1/coupons"}).encode(),
+    )
 
     status, body = raw(sandbox, "/v1/coupons")
     assert (status, body["error"]["code"]) == (429, "rate_limit")

@@ -12,10 +12,17 @@ def item_of(subscription):
     return subscription["items"].data[0]
 
 
-@pytest.mark.parametrize(("wish", "status"), [("cancel", "canceled"), ("pause", "paused"), ("create_invoice", "past_due")])
+@pytest.mark.parametrize(
+    ("wish", "status"), [("cancel", "canceled"), ("pause", "paused"), ("create_invoice", "past_due")]
+)
 def test_trial__ends_without_card__as_wished(api, world, wish, status):
     clock = world.clock("2027-01-01")
-    subscription = world.subscribe(world.customer(card=None, clock=clock), world.price(), trial_period_days=14, trial_settings={"end_behavior": {"missing_payment_method": wish}})
+    subscription = world.subscribe(
+        world.customer(card=None, clock=clock),
+        world.price(),
+        trial_period_days=14,
+        trial_settings={"end_behavior": {"missing_payment_method": wish}},
+    )
     assert (subscription.status, subscription.trial_end) == ("trialing", at("2027-01-15"))
     assert subscription.pending_setup_intent
 
@@ -31,7 +38,10 @@ def test_trial__ends_with_card__charged_and_told_before(api, world):
     world.advance(clock, "2027-01-15 02:00:00")
 
     assert api.subscriptions.retrieve(subscription.id).status == "active"
-    assert [(invoice.total, invoice.status) for invoice in world.invoices(subscription)] == [(0, "paid"), (2000, "paid")]
+    assert [(invoice.total, invoice.status) for invoice in world.invoices(subscription)] == [
+        (0, "paid"),
+        (2000, "paid"),
+    ]
     kinds = [event.type for event in world.events(subscription.id)]
     assert kinds.index("customer.subscription.trial_will_end") < kinds.index("customer.subscription.updated")
 
@@ -47,7 +57,12 @@ def test_trial__ended_now__charged_at_once(api, world):
 def test_paused_for_want_of_a_card__resumed__charged(api, world):
     clock = world.clock("2027-01-01")
     customer = world.customer(card=None, clock=clock)
-    subscription = world.subscribe(customer, world.price(2000), trial_period_days=7, trial_settings={"end_behavior": {"missing_payment_method": "pause"}})
+    subscription = world.subscribe(
+        customer,
+        world.price(2000),
+        trial_period_days=7,
+        trial_settings={"end_behavior": {"missing_payment_method": "pause"}},
+    )
     world.advance(clock, "2027-01-10")
     method = api.payment_methods.attach("pm_card_visa", {"customer": customer.id})
     api.customers.update(customer.id, {"invoice_settings": {"default_payment_method": method.id}})
@@ -60,7 +75,9 @@ def test_paused_for_want_of_a_card__resumed__charged(api, world):
 
 def test_anchor__in_the_future__first_period_in_part(api, world):
     clock = world.clock("2027-04-16")
-    subscription = world.subscribe(world.customer(clock=clock), world.price(3000), billing_cycle_anchor=at("2027-05-01"), expand=["latest_invoice"])
+    subscription = world.subscribe(
+        world.customer(clock=clock), world.price(3000), billing_cycle_anchor=at("2027-05-01"), expand=["latest_invoice"]
+    )
 
     assert subscription.latest_invoice.total == 1500
     assert item_of(subscription).current_period_end == at("2027-05-01")
@@ -73,7 +90,9 @@ def test_quantity__changed_without_proration__next_invoice_only(api, world):
     subscription = world.subscribe(world.customer(clock=clock), world.price(1000), quantity=1)
     world.advance(clock, "2027-04-16")
 
-    api.subscriptions.update(subscription.id, {"items": [{"id": item_of(subscription).id, "quantity": 5}], "proration_behavior": "none"})
+    api.subscriptions.update(
+        subscription.id, {"items": [{"id": item_of(subscription).id, "quantity": 5}], "proration_behavior": "none"}
+    )
     world.advance(clock, "2027-05-01 02:00:00")
 
     assert [invoice.total for invoice in world.invoices(subscription)] == [1000, 5000]
@@ -98,7 +117,9 @@ def test_interval__changed__new_period_begins_at_once(api, world):
     yearly = world.price(30_000, interval="year")
     world.advance(clock, "2027-04-16")
 
-    changed = api.subscriptions.update(subscription.id, {"items": [{"id": item_of(subscription).id, "price": yearly.id}], "expand": ["latest_invoice"]})
+    changed = api.subscriptions.update(
+        subscription.id, {"items": [{"id": item_of(subscription).id, "price": yearly.id}], "expand": ["latest_invoice"]}
+    )
 
     assert item_of(changed).current_period_end == at("2028-04-16")
     assert changed.latest_invoice.total == 30_000 - 1500
@@ -111,18 +132,26 @@ def test_downgrade__invoiced_at_once__becomes_credit(api, world):
     small = world.price(3000)
     world.advance(clock, "2027-04-16")
 
-    api.subscriptions.update(subscription.id, {"items": [{"id": item_of(subscription).id, "price": small.id}], "proration_behavior": "always_invoice"})
+    api.subscriptions.update(
+        subscription.id,
+        {"items": [{"id": item_of(subscription).id, "price": small.id}], "proration_behavior": "always_invoice"},
+    )
 
     assert api.customers.retrieve(subscription.customer).balance == -3000
     world.advance(clock, "2027-05-01 02:00:00")
-    assert (world.invoices(subscription)[-1].amount_due, api.customers.retrieve(subscription.customer).balance) == (0, 0)
+    assert (world.invoices(subscription)[-1].amount_due, api.customers.retrieve(subscription.customer).balance) == (
+        0,
+        0,
+    )
 
 
 def test_items__added_and_removed__by_their_own_routes(api, world):
     subscription = world.subscribe(world.customer(), world.price(1000))
     extra = world.price(500)
 
-    added = api.subscription_items.create({"subscription": subscription.id, "price": extra.id, "quantity": 2, "proration_behavior": "none"})
+    added = api.subscription_items.create(
+        {"subscription": subscription.id, "price": extra.id, "quantity": 2, "proration_behavior": "none"}
+    )
     assert api.subscription_items.retrieve(added.id).quantity == 2
     api.subscription_items.update(added.id, {"quantity": 3})
     api.subscription_items.delete(added.id, {"proration_behavior": "none"})
@@ -130,11 +159,15 @@ def test_items__added_and_removed__by_their_own_routes(api, world):
     assert len(api.subscription_items.list({"subscription": subscription.id}).data) == 1
 
 
-@pytest.mark.parametrize(("behavior", "status"), [("void", "void"), ("mark_uncollectible", "uncollectible"), ("keep_as_draft", "draft")])
+@pytest.mark.parametrize(
+    ("behavior", "status"), [("void", "void"), ("mark_uncollectible", "uncollectible"), ("keep_as_draft", "draft")]
+)
 def test_collection__paused__invoices_as_wished(api, world, behavior, status):
     clock = world.clock("2027-01-01")
     subscription = world.subscribe(world.customer(clock=clock), world.price())
-    api.subscriptions.update(subscription.id, {"pause_collection": {"behavior": behavior, "resumes_at": at("2027-02-10")}})
+    api.subscriptions.update(
+        subscription.id, {"pause_collection": {"behavior": behavior, "resumes_at": at("2027-02-10")}}
+    )
 
     world.advance(clock, "2027-02-01 02:00:00")
     assert [invoice.status for invoice in world.invoices(subscription)] == ["paid", status]
@@ -147,7 +180,9 @@ def test_collection__paused__invoices_as_wished(api, world, behavior, status):
 def test_cancel__at_period_end_and_undone__goes_on(api, world):
     clock = world.clock("2027-01-01")
     subscription = world.subscribe(world.customer(clock=clock), world.price())
-    leaving = api.subscriptions.update(subscription.id, {"cancel_at_period_end": True, "cancellation_details": {"feedback": "too_expensive"}})
+    leaving = api.subscriptions.update(
+        subscription.id, {"cancel_at_period_end": True, "cancellation_details": {"feedback": "too_expensive"}}
+    )
     assert (leaving.cancel_at, leaving.cancellation_details.reason) == (at("2027-02-01"), "cancellation_requested")
 
     api.subscriptions.update(subscription.id, {"cancel_at_period_end": False})
@@ -184,7 +219,9 @@ def test_cancel__now_with_proration__credit_for_the_rest(api, world):
 
 def test_incomplete__never_paid__expires(api, world):
     clock = world.clock("2027-01-01")
-    subscription = world.subscribe(world.customer(card=None, clock=clock), world.price(), payment_behavior="default_incomplete")
+    subscription = world.subscribe(
+        world.customer(card=None, clock=clock), world.price(), payment_behavior="default_incomplete"
+    )
 
     world.advance(clock, at("2027-01-01") + DAY)
 

@@ -1,4 +1,5 @@
-"""Reads stripe-python's annotations from its source: parsing a module costs less than importing and resolving its types."""
+"""Reads stripe-python's annotations from its source: parsing a module costs less than importing and resolving its
+types."""
 
 from __future__ import annotations
 

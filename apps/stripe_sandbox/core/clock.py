@@ -1,4 +1,5 @@
-"""What happens by itself when time passes: for objects of a test clock as far as it is advanced, for others in real time."""
+"""What happens by itself when time passes: for objects of a test clock as far as it is advanced, for others in real
+time."""
 
 from __future__ import annotations
 
@@ -22,7 +23,10 @@ def run_due(session: Session, clock: str | None, until: int) -> bool:
     condition = "clock = ?" if clock else "clock IS NULL"
     values = (clock, until) if clock else (until,)
     row = session.connection.execute(
-        f"SELECT id, due FROM documents INDEXED BY documents_due WHERE {condition} AND due <= ? ORDER BY due, seq LIMIT 1",  # noqa: S608
+        (
+            f"SELECT id, due FROM documents INDEXED BY documents_due WHERE {condition} AND due <= ? ORDER BY due, "
+            f"seq LIMIT 1"
+        ),  # noqa: S608
         values,
     ).fetchone()
     if row is None:

@@ -49,7 +49,8 @@ def emit(session: Session, type_: str, doc: Doc) -> None:
 
 
 def differences(before: Doc, after: Doc) -> Doc:
-    """What `before` had otherwise, of what is not ours alone: nested objects only in what differs, lists whole, new keys as null."""
+    """What `before` had otherwise, of what is not ours alone: nested objects only in what differs, lists whole, new
+    keys as null."""
     found: Doc = {}
     for key in [*before, *(key for key in after if key not in before)]:
         old, new = before.get(key), after.get(key)

@@ -34,7 +34,7 @@ def next_boundary(anchor: int, interval: str, count: int, after: int) -> int:
 def configured_anchor(now: int, config: dict[str, int], interval: str) -> int:
     """The next moment that `billing_cycle_anchor_config` describes."""
     start = datetime.fromtimestamp(now, UTC)
-    for months in range(0, 25):
+    for months in range(25):
         year, month = divmod(start.year * 12 + start.month - 1 + months, 12)
         if config.get("month") is not None and interval == "year" and month + 1 != config["month"]:
             continue

@@ -1,4 +1,5 @@
-"""Stripe's search language for customers, subscriptions, invoices and the like: `status:"active" AND metadata["tenant"]:"acme"`."""
+"""Stripe's search language for customers, subscriptions, invoices and the like: `status:"active" AND
+metadata["tenant"]:"acme"`."""
 
 from __future__ import annotations
 
@@ -69,7 +70,9 @@ def _clause(match: re.Match[str], names: dict[str, str]) -> tuple[str, list[Any]
     if field not in names and not (field == "metadata" and match["key"]):
         raise ApiError(f"Field `{field}` is an unsupported search field for this resource.", param="query")
     column = "created" if field == "created" else "body ->> ?"
-    parameters: list[Any] = [] if field == "created" else [f'$.metadata."{match["key"]}"' if match["key"] else f"$.{field}"]
+    parameters: list[Any] = (
+        [] if field == "created" else [f'$.metadata."{match["key"]}"' if match["key"] else f"$.{field}"]
+    )
     if text == "null":
         condition = f"{column} IS NULL"
     else:

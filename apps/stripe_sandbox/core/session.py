@@ -147,7 +147,8 @@ class Session:
             )
         else:
             self.connection.execute(
-                "UPDATE documents SET object = ?, created = ?, customer = ?, parent = ?, lookup = ?, clock = ?, due = ?, "
+                "UPDATE documents SET object = ?, created = ?, customer = ?, parent = ?, lookup = ?, clock = ?, due "
+                "= ?, "
                 "gone = ?, body = ? WHERE id = ?",
                 columns,
             )
@@ -161,7 +162,8 @@ class Session:
 
     @contextmanager
     def rehearsal(self) -> Iterator[None]:
-        """What happens inside leaves no trace: no write, no event. Objects loaded before must be fetched again after."""
+        """What happens inside leaves no trace: no write, no event. Objects loaded before must be fetched again
+        after."""
         self.flush()
         kept = (self._docs, self._stored, self._published, self.rehearsing)
         self.connection.execute("SAVEPOINT rehearsal")

@@ -1,4 +1,5 @@
-"""Objects as JSON documents in one SQLite file (WAL): survives a restart and a kill. One writer at a time, on purpose."""
+"""Objects as JSON documents in one SQLite file (WAL): survives a restart and a kill. One writer at a time, on
+purpose."""
 
 from __future__ import annotations
 

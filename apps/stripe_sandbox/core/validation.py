@@ -1,4 +1,5 @@
-"""Parameters against stripe-python's request types: what is unknown, missing or of the wrong type is refused by name."""
+"""Parameters against stripe-python's request types: what is unknown, missing or of the wrong type is refused by
+name."""
 
 from __future__ import annotations
 
@@ -54,7 +55,8 @@ def convert(value: Any, type_: Type, path: str) -> Any:
 
 
 def _one_of(value: Any, type_: OneOf, path: str) -> Any:
-    """Named values and `str` together are an enumeration, unless the only named value is the empty one, which unsets."""
+    """Named values and `str` together are an enumeration, unless the only named value is the empty one, which
+    unsets."""
     named = tuple(name for option in type_.options if isinstance(option, Choice) for name in option.values)
     others = [option for option in type_.options if not isinstance(option, Choice)]
     if value == "" and "" in named:
@@ -110,7 +112,8 @@ def _scalar(value: Any, name: str, path: str) -> Any:
     if value == "":
         raise ApiError(
             f"You passed an empty string for '{path}'. We assume empty values are an attempt to unset a parameter; "
-            f"however '{path}' cannot be unset. You should remove '{path}' from your request or supply a non-empty value.",
+            f"however '{path}' cannot be unset. You should remove '{path}' from your request or supply a non-empty "
+            f"value.",
             code="parameter_invalid_empty",
             param=path,
         )

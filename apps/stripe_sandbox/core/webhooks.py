@@ -20,7 +20,8 @@ from apps.stripe_sandbox.core.session import Session
 from apps.stripe_sandbox.core.store import Store
 
 BACK_OFF = (1, 5, 30, 120, 600, 3_600, 3 * 3_600, 6 * 3_600, 12 * 3_600, 24 * 3_600, 24 * 3_600)
-"""Seconds between attempts: close together at first, since a person is waiting, then as long as Stripe goes on, three days."""
+"""Seconds between attempts: close together at first, since a person is waiting, then as long as Stripe goes on, three
+days."""
 TIMEOUT = 20
 log = logging.getLogger("stripe_sandbox")
 
@@ -42,7 +43,8 @@ def signature(secret: str, timestamp: int, body: bytes) -> str:
 
 
 class Postman(threading.Thread):
-    """Takes what is due from the table of deliveries; whatever a kill leaves there is delivered after the next start."""
+    """Takes what is due from the table of deliveries; whatever a kill leaves there is delivered after the next
+    start."""
 
     def __init__(self, store: Store, workers: int = 8) -> None:
         super().__init__(name="postman", daemon=True)

@@ -16,7 +16,10 @@ from apps.stripe_sandbox.core.shapes import Doc
 from apps.stripe_sandbox.invoices import lines, totals
 from apps.stripe_sandbox.objects import coupons, prices, taxes
 
-CHANGEABLE = "amount description discountable discounts metadata period quantity pricing{price} tax_rates unit_amount_decimal tax_behavior"
+CHANGEABLE = (
+    "amount description discountable discounts metadata period quantity pricing{price} tax_rates unit_amount_decimal "
+    "tax_behavior"
+)
 
 serve_list(
     "/v1/invoiceitems",
@@ -95,7 +98,8 @@ def _amount(given: dict[str, Any], price: Doc | None, code: str, quantity: int) 
     if price:
         if price["type"] != "one_time":
             raise ApiError(
-                "The price specified is set to `type=recurring` but this field only accepts prices with `type=one_time`.",
+                "The price specified is set to `type=recurring` but this field only accepts prices with "
+                "`type=one_time`.",
                 param="pricing[price]",
             )
         return rounded(unit_price(prices.in_currency(price, code, "currency"), Fraction(quantity)))

@@ -13,7 +13,10 @@ from apps.stripe_sandbox.objects import payment_intents
 DAY = 86_400
 RETRY_DAYS = (3, 5, 7)
 """Days from one attempt to the next; `/_sandbox/settings` changes them."""
-MISSING_CARD = "This customer has no attached payment source or default payment method. Please consider adding a default payment method."
+MISSING_CARD = (
+    "This customer has no attached payment source or default payment method. Please consider adding a default "
+    "payment method."
+)
 
 
 def retry_days(session: Session) -> list[int]:

@@ -17,7 +17,10 @@ from apps.stripe_sandbox.objects import coupons, payment_methods, taxes
 
 HOUR = 3600
 PLAIN = "auto_advance collection_method custom_fields description footer metadata statement_descriptor"
-CHANGEABLE = f"{PLAIN} automatic_tax{{enabled}} days_until_due due_date default_payment_method default_tax_rates discounts effective_at number"
+CHANGEABLE = (
+    f"{PLAIN} automatic_tax{{enabled}} days_until_due due_date default_payment_method default_tax_rates discounts "
+    f"effective_at number"
+)
 
 serve_list(
     "/v1/invoices",

@@ -19,9 +19,12 @@ from apps.stripe_sandbox.objects import checkout_quote, coupons, prices
 DAY = 86_400
 LINES = "line_items{price price_data quantity tax_rates}"
 SUBSCRIPTION = (
-    "subscription_data{billing_cycle_anchor default_tax_rates description metadata proration_behavior trial_end trial_period_days trial_settings}"
+    "subscription_data{billing_cycle_anchor default_tax_rates description metadata proration_behavior trial_end "
+    "trial_period_days trial_settings}"
 )
-PAYMENT = "payment_intent_data{capture_method description metadata receipt_email setup_future_usage statement_descriptor}"
+PAYMENT = (
+    "payment_intent_data{capture_method description metadata receipt_email setup_future_usage statement_descriptor}"
+)
 KEPT = "billing_address_collection cancel_url client_reference_id customer_email success_url allow_promotion_codes"
 
 serve_list(
@@ -35,8 +38,10 @@ serve_object("/v1/checkout/sessions/{session}", "checkout.session")
 
 @post(
     "/v1/checkout/sessions",
-    f"mode {LINES} {SUBSCRIPTION} {PAYMENT} {KEPT} setup_intent_data{{description metadata}} automatic_tax{{enabled}} currency customer "
-    "customer_creation customer_update discounts expires_at locale metadata payment_method_collection payment_method_types submit_type ui_mode",
+    f"mode {LINES} {SUBSCRIPTION} {PAYMENT} {KEPT} setup_intent_data{{description metadata}} "
+    f"automatic_tax{{enabled}} currency customer "
+    "customer_creation customer_update discounts expires_at locale metadata payment_method_collection "
+    "payment_method_types submit_type ui_mode",
 )
 def create(call: Call) -> Doc:
     session = call.session
@@ -69,7 +74,11 @@ def _check(call: Call) -> None:
         raise ApiError("You may only specify one of these parameters: customer, customer_email.")
     if call.get("allow_promotion_codes") and "discounts" in call:
         raise ApiError("You may only specify one of these parameters: allow_promotion_codes, discounts.")
-    for name, mode in (("subscription_data", "subscription"), ("payment_intent_data", "payment"), ("setup_intent_data", "setup")):
+    for name, mode in (
+        ("subscription_data", "subscription"),
+        ("payment_intent_data", "payment"),
+        ("setup_intent_data", "setup"),
+    ):
         if name in call and call["mode"] != mode:
             raise ApiError(f"You can not pass `{name}` in `{call['mode']}` mode.", param=name)
 
@@ -79,23 +88,45 @@ def _currency(session: Session, call: Call) -> str | None:
     given = call.get("currency") or (first.get("price_data") or {}).get("currency")
     if given:
         return currency(given)
-    return str(session.need("price", first["price"], "line_items[0][price]")["currency"]) if first.get("price") else None
+    return (
+        str(session.need("price", first["price"], "line_items[0][price]")["currency"]) if first.get("price") else None
+    )
 
 
 def _add(session: Session, call: Call, mode: str, customer: Doc | None, code: str | None) -> Doc:
     now = session.now(customer)
     expires = call.get("expires_at", session.time + DAY)
     if not session.time + 1800 - 60 <= expires <= session.time + DAY:
-        raise ApiError("The `expires_at` timestamp must be at least 30 minutes from Checkout Session creation, and at most 24 hours.", param="expires_at")
+        raise ApiError(
+            "The `expires_at` timestamp must be at least 30 minutes from Checkout Session creation, and at most 24 "
+            "hours.",
+            param="expires_at",
+        )
     checkout = session.add(
         "checkout.session",
         now,
         id=f"cs_test_{random_text(58)}",
-        automatic_tax={"enabled": bool(call.get("automatic_tax", {}).get("enabled")), "liability": None, "provider": None, "status": None},
+        automatic_tax={
+            "enabled": bool(call.get("automatic_tax", {}).get("enabled")),
+            "liability": None,
+            "provider": None,
+            "status": None,
+        },
         currency=code,
         customer=customer and customer["id"],
-        customer_creation=None if customer else call.get("customer_creation", "always" if mode == "subscription" else "if_required"),
-        customer_details={"email": customer["email"], "name": customer["name"], "phone": customer["phone"], "address": None, "tax_exempt": "none", "tax_ids": None} if customer else None,
+        customer_creation=None
+        if customer
+        else call.get("customer_creation", "always" if mode == "subscription" else "if_required"),
+        customer_details={
+            "email": customer["email"],
+            "name": customer["name"],
+            "phone": customer["phone"],
+            "address": None,
+            "tax_exempt": "none",
+            "tax_ids": None,
+        }
+        if customer
+        else None,
         custom_fields=[],
         custom_text={},
         discounts=[],
@@ -111,7 +142,9 @@ def _add(session: Session, call: Call, mode: str, customer: Doc | None, code: st
         submit_type=call.get("submit_type"),
         ui_mode="hosted_page",
         _clock=customer and customer["test_clock"],
-        _data=call.get(f"{'payment_intent' if mode == 'payment' else mode if mode == 'subscription' else 'setup_intent'}_data", {}),
+        _data=call.get(
+            f"{'payment_intent' if mode == 'payment' else mode if mode == 'subscription' else 'setup_intent'}_data", {}
+        ),
         _lines=_checked_lines(session, call.get("line_items") or [], mode, code),
         _customer_update=call.get("customer_update", {}),
     )
@@ -123,17 +156,36 @@ def _checked_lines(session: Session, given: list[dict[str, Any]], mode: str, cod
     """The lines, each with a price that exists."""
     lines = []
     for number, line in enumerate(given):
-        price = prices.add(session, line["price_data"]) if "price_data" in line else session.need("price", line.get("price", ""), f"line_items[{number}][price]")
+        price = (
+            prices.add(session, line["price_data"])
+            if "price_data" in line
+            else session.need("price", line.get("price", ""), f"line_items[{number}][price]")
+        )
         metered = price["type"] == "recurring" and price["recurring"]["usage_type"] == "metered"
         if mode == "payment" and price["type"] == "recurring":
-            raise ApiError("You specified `payment` mode but passed a recurring price. Either switch to `subscription` mode or use only one-time prices.", param="line_items")
+            raise ApiError(
+                "You specified `payment` mode but passed a recurring price. Either switch to `subscription` mode or "
+                "use only one-time prices.",
+                param="line_items",
+            )
         if "quantity" not in line and not metered:
             raise required(f"line_items[{number}][quantity]")
         prices.in_currency(price, code or price["currency"], f"line_items[{number}][price]")
         quantity = None if metered else line["quantity"]
-        lines.append({"id": new_id("item"), "price": price["id"], "quantity": quantity, "tax_rates": line.get("tax_rates", []), "recurring": price["type"] == "recurring"})
+        lines.append(
+            {
+                "id": new_id("item"),
+                "price": price["id"],
+                "quantity": quantity,
+                "tax_rates": line.get("tax_rates", []),
+                "recurring": price["type"] == "recurring",
+            }
+        )
     if mode == "subscription" and not any(line["recurring"] for line in lines):
-        raise ApiError("You must provide at least one recurring price in `subscription` mode when using prices.", param="line_items")
+        raise ApiError(
+            "You must provide at least one recurring price in `subscription` mode when using prices.",
+            param="line_items",
+        )
     return lines
 
 
@@ -150,7 +202,12 @@ def quote(session: Session, checkout: Doc) -> None:
         return
     amounts, items = checkout_quote.compute(session, checkout)
     checkout.update(amount_subtotal=amounts["subtotal"], amount_total=amounts["total"])
-    checkout["total_details"] = {"amount_discount": amounts["discount"], "amount_shipping": 0, "amount_tax": amounts["tax"], "breakdown": None}
+    checkout["total_details"] = {
+        "amount_discount": amounts["discount"],
+        "amount_shipping": 0,
+        "amount_tax": amounts["tax"],
+        "breakdown": None,
+    }
     checkout["_items"] = items
 
 
@@ -161,7 +218,9 @@ def line_items_of(session: Session, checkout: Doc) -> Doc:
 
 @get("/v1/checkout/sessions/{session}/line_items", PAGE)
 def list_line_items(call: Call, id_: str) -> Doc:
-    return slice_page(call, call.session.need("checkout.session", id_).get("_items") or [], f"/v1/checkout/sessions/{id_}/line_items")
+    return slice_page(
+        call, call.session.need("checkout.session", id_).get("_items") or [], f"/v1/checkout/sessions/{id_}/line_items"
+    )
 
 
 @post("/v1/checkout/sessions/{session}", "metadata")
@@ -175,7 +234,11 @@ def update(call: Call, id_: str) -> Doc:
 def expire(call: Call, id_: str) -> Doc:
     checkout = call.session.need("checkout.session", id_)
     if checkout["status"] != "open":
-        raise ApiError(f"Only Checkout Sessions with a status in [\"open\"] can be expired. This Checkout Session has a status of {checkout['status']}.", param="session")
+        raise ApiError(
+            f'Only Checkout Sessions with a status in ["open"] can be expired. This Checkout Session has a status of '
+            f"{checkout['status']}.",
+            param="session",
+        )
     _expire(call.session, checkout)
     return checkout
 
@@ -192,5 +255,7 @@ def find_open(session: Session, id_: str) -> Doc:
     return checkout
 
 
-NEXT_DUE["checkout.session"] = lambda checkout: checkout["expires_at"] if checkout["status"] == "open" and not checkout.get("_clock") else None
+NEXT_DUE["checkout.session"] = lambda checkout: (
+    checkout["expires_at"] if checkout["status"] == "open" and not checkout.get("_clock") else None
+)
 clock.ACTIONS["checkout.session"] = lambda session, checkout, now: _expire(session, checkout)

@@ -22,7 +22,14 @@ def submit(session: Session, checkout: Doc, details: dict[str, Any], card: dict[
         raise ApiError("This checkout session is no longer open.")
     customer = _customer(session, checkout, details)
     method = payment_methods.from_data(session, {"card": card, "billing_details": details}) if card else None
-    checkout["customer_details"] = {"email": details.get("email"), "name": details.get("name"), "phone": None, "address": details.get("address"), "tax_exempt": "none", "tax_ids": []}
+    checkout["customer_details"] = {
+        "email": details.get("email"),
+        "name": details.get("name"),
+        "phone": None,
+        "address": details.get("address"),
+        "tax_exempt": "none",
+        "tax_ids": [],
+    }
     if checkout["mode"] == "subscription":
         return _subscribe(session, checkout, customer, method)
     if checkout["mode"] == "payment":
@@ -55,7 +62,9 @@ def _subscribe(session: Session, checkout: Doc, customer: Doc, method: Doc | Non
         if method is None:
             _complete(session, checkout, paid=False)
             return None
-        intent = session.get(subscription["pending_setup_intent"]) or setup_intents.add(session, customer, "off_session")
+        intent = session.get(subscription["pending_setup_intent"]) or setup_intents.add(
+            session, customer, "off_session"
+        )
         intent["_checkout"] = checkout["id"]
         return _set_up(session, checkout, intent, method)
     if method is None:
@@ -78,9 +87,15 @@ def _pay(session: Session, checkout: Doc, customer: Doc, method: Doc | None) -> 
 
 def _new_intent(session: Session, checkout: Doc, customer: Doc, total: int) -> Doc:
     data = checkout["_data"]
-    fields = {name: data[name] for name in ("description", "receipt_email", "setup_future_usage", "statement_descriptor", "capture_method") if name in data}
+    fields = {
+        name: data[name]
+        for name in ("description", "receipt_email", "setup_future_usage", "statement_descriptor", "capture_method")
+        if name in data
+    }
     metadata = merged_metadata({}, data.get("metadata", {}))
-    intent = payment_intents.add(session, amount=total, currency=checkout["currency"], customer=customer, metadata=metadata, **fields)
+    intent = payment_intents.add(
+        session, amount=total, currency=checkout["currency"], customer=customer, metadata=metadata, **fields
+    )
     checkout["payment_intent"] = intent["id"]
     intent["_checkout"] = checkout["id"]
     emit(session, "payment_intent.created", intent)
@@ -88,7 +103,9 @@ def _new_intent(session: Session, checkout: Doc, customer: Doc, total: int) -> D
 
 
 def _attempt(session: Session, checkout: Doc, intent: Doc, method: Doc) -> str | None:
-    outcome = payment_intents.attempt(session, intent, method, return_url=f"{session.setting('url')}/c/pay/{checkout['id']}")
+    outcome = payment_intents.attempt(
+        session, intent, method, return_url=f"{session.setting('url')}/c/pay/{checkout['id']}"
+    )
     if isinstance(outcome, CardError):
         outcome.keep = checkout["mode"] == "payment"
         raise outcome
@@ -113,7 +130,9 @@ def _save(session: Session, checkout: Doc, customer: Doc, method: Doc | None) ->
 
 
 def _set_up(session: Session, checkout: Doc, intent: Doc, method: Doc) -> str | None:
-    outcome = setup_intents.attempt(session, intent, method, return_url=f"{session.setting('url')}/c/pay/{checkout['id']}")
+    outcome = setup_intents.attempt(
+        session, intent, method, return_url=f"{session.setting('url')}/c/pay/{checkout['id']}"
+    )
     if isinstance(outcome, CardError):
         raise outcome
     if outcome == "requires_action":

@@ -46,7 +46,12 @@ def payment_invoice(session: Session, checkout: Doc, customer: Doc) -> Doc:
     invoice["automatic_tax"]["enabled"] = checkout["automatic_tax"]["enabled"]
     invoice["discounts"] = coupons.redeem_all(session, discounts_of(checkout), customer, checkout["currency"])
     for line in checkout["_lines"]:
-        parameters = {"pricing": {"price": line["price"]}, "currency": checkout["currency"], "quantity": line["quantity"], "tax_rates": line["tax_rates"]}
+        parameters = {
+            "pricing": {"price": line["price"]},
+            "currency": checkout["currency"],
+            "quantity": line["quantity"],
+            "tax_rates": line["tax_rates"],
+        }
         item = invoice_items.add(session, customer, parameters)
         invoice["lines"]["data"].append(invoice_items.lines.of_invoice_item(invoice, item))
     totals.compute(session, invoice)

@@ -100,7 +100,8 @@ REFRESHERS["coupon"] = _refresh
 
 @post(
     "/v1/promotion_codes",
-    "active code customer expires_at max_redemptions metadata promotion restrictions{first_time_transaction minimum_amount minimum_amount_currency}",
+    "active code customer expires_at max_redemptions metadata promotion restrictions{first_time_transaction "
+    "minimum_amount minimum_amount_currency}",
 )
 def create_code(call: Call) -> Doc:
     session = call.session

@@ -47,7 +47,9 @@ def _issue(session: Session, given: dict[str, Any]) -> Doc:
         total = given["amount"]
     left = invoice["total"] - invoice["pre_payment_credit_notes_amount"] - invoice["post_payment_credit_notes_amount"]
     if not 0 < total <= left:
-        raise ApiError(f"The credit note's amount ({total}) must be positive, and at most what is left ({left}).", param="amount")
+        raise ApiError(
+            f"The credit note's amount ({total}) must be positive, and at most what is left ({left}).", param="amount"
+        )
     note = _add(session, invoice, rows, total, given)
     if invoice["status"] == "paid":
         _give_back(session, invoice, note, given)
@@ -68,7 +70,9 @@ def _lines(invoice: Doc, given: dict[str, Any]) -> list[Doc]:
         if row["type"] == "invoice_line_item":
             source = by_id.get(row.get("invoice_line_item", ""))
             if source is None:
-                raise missing("invoice line item", str(row.get("invoice_line_item")), f"lines[{number}][invoice_line_item]")
+                raise missing(
+                    "invoice line item", str(row.get("invoice_line_item")), f"lines[{number}][invoice_line_item]"
+                )
             rows.append(_line_of(source, row))
         else:
             amount = row.get("amount", row.get("unit_amount", 0) * row.get("quantity", 1))
@@ -77,9 +81,21 @@ def _lines(invoice: Doc, given: dict[str, Any]) -> list[Doc]:
 
 
 def _line(fields: dict[str, Any]) -> Doc:
-    fields = {name: value for name, value in fields.items() if name in ("type", "amount", "description", "quantity", "unit_amount")}
+    fields = {
+        name: value
+        for name, value in fields.items()
+        if name in ("type", "amount", "description", "quantity", "unit_amount")
+    }
     return complete(
-        {"id": new_id("credit_note_line_item"), "object": "credit_note_line_item", "discount_amount": 0, "tax_rates": [], "taxes": [], "metadata": {}, **fields}
+        {
+            "id": new_id("credit_note_line_item"),
+            "object": "credit_note_line_item",
+            "discount_amount": 0,
+            "tax_rates": [],
+            "taxes": [],
+            "metadata": {},
+            **fields,
+        }
     )
 
 
@@ -93,12 +109,17 @@ def _line_of(source: Doc, given: dict[str, Any]) -> Doc:
     if amount > source["amount"]:
         raise ApiError("The amount is more than that of the invoice's line.", param="lines")
     part = Fraction(amount, source["amount"]) if source["amount"] else Fraction(0)
-    row = _line({"type": "invoice_line_item", "amount": amount, "description": source["description"], "quantity": quantity})
+    row = _line(
+        {"type": "invoice_line_item", "amount": amount, "description": source["description"], "quantity": quantity}
+    )
     row["invoice_line_item"] = source["id"]
-    row["discount_amounts"] = [{**item, "amount": rounded(item["amount"] * part)} for item in source["discount_amounts"]]
+    row["discount_amounts"] = [
+        {**item, "amount": rounded(item["amount"] * part)} for item in source["discount_amounts"]
+    ]
     row["discount_amount"] = sum(item["amount"] for item in row["discount_amounts"])
     row["taxes"] = [
-        {**tax, "amount": rounded(tax["amount"] * part), "taxable_amount": rounded(tax["taxable_amount"] * part)} for tax in source["taxes"]
+        {**tax, "amount": rounded(tax["amount"] * part), "taxable_amount": rounded(tax["taxable_amount"] * part)}
+        for tax in source["taxes"]
     ]
     return row
 
@@ -164,7 +185,10 @@ def _give_back(session: Session, invoice: Doc, note: Doc, given: dict[str, Any])
     refund, out = given.get("refund_amount", 0), given.get("out_of_band_amount", 0)
     credit = given.get("credit_amount", note["total"] - refund - out if not (refund or out) else 0)
     if refund + credit + out != note["total"]:
-        raise ApiError("`refund_amount`, `credit_amount` and `out_of_band_amount` must add up to the credit note's total.", param="credit_amount")
+        raise ApiError(
+            "`refund_amount`, `credit_amount` and `out_of_band_amount` must add up to the credit note's total.",
+            param="credit_amount",
+        )
     invoice["post_payment_credit_notes_amount"] += note["total"]
     note["out_of_band_amount"] = out or None
     if refund:
@@ -173,10 +197,20 @@ def _give_back(session: Session, invoice: Doc, note: Doc, given: dict[str, Any])
         if charge is None:
             raise ApiError("The invoice was not paid by a charge that could be refunded.", param="refund_amount")
         made = refunds.refund_charge(session, charge, refund, None)
-        note["refunds"] = [{"amount_refunded": refund, "refund": made["id"], "type": "refund", "payment_record_refund": None}]
+        note["refunds"] = [
+            {"amount_refunded": refund, "refund": made["id"], "type": "refund", "payment_record_refund": None}
+        ]
     if credit:
         customer = session.need("customer", invoice["customer"])
-        transaction = customers.change_balance(session, customer, -credit, "credit_note", invoice["currency"], credit_note=note["id"], invoice=invoice["id"])
+        transaction = customers.change_balance(
+            session,
+            customer,
+            -credit,
+            "credit_note",
+            invoice["currency"],
+            credit_note=note["id"],
+            invoice=invoice["id"],
+        )
         assert transaction is not None
         note["customer_balance_transaction"] = transaction["id"]
         emit(session, "customer.updated", customer)

@@ -41,7 +41,12 @@ def open_if_marked(session: Session, charge: Doc, card: cards.Card) -> None:
         payment_intent=charge["payment_intent"],
         payment_method_details={
             "type": "card",
-            "card": {"brand": card.brand, "case_type": "chargeback", "network": card.brand, "network_reason_code": "10"},
+            "card": {
+                "brand": card.brand,
+                "case_type": "chargeback",
+                "network": card.brand,
+                "network_reason_code": "10",
+            },
         },
         reason=card.disputed,
         status="needs_response",
@@ -58,7 +63,8 @@ def open_if_marked(session: Session, charge: Doc, card: cards.Card) -> None:
 
 @post(
     "/v1/disputes/{dispute}",
-    "evidence{uncategorized_text customer_name customer_email_address product_description customer_purchase_ip} metadata submit",
+    "evidence{uncategorized_text customer_name customer_email_address product_description customer_purchase_ip} "
+    "metadata submit",
 )
 def update(call: Call, id_: str) -> Doc:
     """Stripe decides test disputes by the text `winning_evidence` or `losing_evidence`; others stay under review."""

@@ -55,7 +55,7 @@ def create(call: Call) -> Doc:
     return intent
 
 
-def add(session: Session, *, amount: int, currency: str, customer: Doc | None, **fields: Any) -> Doc:  # noqa: A002
+def add(session: Session, *, amount: int, currency: str, customer: Doc | None, **fields: Any) -> Doc:
     id_ = new_id("payment_intent")
     intent = session.add(
         "payment_intent",
@@ -119,7 +119,10 @@ def usable(intent: Doc, method: Doc) -> Doc:
         raise ApiError(
             "The provided PaymentMethod belongs to another Customer. Provide that `customer` along with it."
             if intent["customer"]
-            else "The PaymentMethod belongs to a Customer. Please include the Customer in the `customer` parameter on the PaymentIntent.",
+            else (
+                "The PaymentMethod belongs to a Customer. Please include the Customer in the `customer` parameter on "
+                "the PaymentIntent."
+            ),
             code="payment_method_customer_mismatch" if intent["customer"] else None,
             param="payment_method",
         )
@@ -165,8 +168,10 @@ def confirm_intent(call: Call, intent: Doc) -> None:
     session = call.session
     if intent["payment_method"] is None:
         raise ApiError(
-            "You cannot confirm this PaymentIntent because it's missing a payment method. You can either update the PaymentIntent "
-            "with a payment method and then confirm it again, or confirm it again directly with a payment method or ConfirmationToken.",
+            "You cannot confirm this PaymentIntent because it's missing a payment method. You can either update the "
+            "PaymentIntent "
+            "with a payment method and then confirm it again, or confirm it again directly with a payment method or "
+            "ConfirmationToken.",
             code="payment_intent_unexpected_state",
         )
     automatic = intent["automatic_payment_methods"]
@@ -177,9 +182,12 @@ def confirm_intent(call: Call, intent: Doc) -> None:
         and not intent.get("_invoice")
     ):
         raise ApiError(
-            "This PaymentIntent is configured to accept payment methods enabled in your Dashboard. Because some of these payment methods "
-            "might redirect your customer off of your page, you must provide a `return_url`. If you don't want to accept redirect-based "
-            "payment methods, set `automatic_payment_methods[enabled]` to `true` and `automatic_payment_methods[allow_redirects]` to `never`."
+            "This PaymentIntent is configured to accept payment methods enabled in your Dashboard. Because some of "
+            "these payment methods "
+            "might redirect your customer off of your page, you must provide a `return_url`. If you don't want to "
+            "accept redirect-based "
+            "payment methods, set `automatic_payment_methods[enabled]` to `true` and "
+            "`automatic_payment_methods[allow_redirects]` to `never`."
         )
     method = session.need("payment_method", intent["payment_method"], "payment_method")
     outcome = attempt(
@@ -202,7 +210,8 @@ def attempt(
     wait: bool = False,
     return_url: str | None = None,
 ) -> str | CardError:
-    """Try to take the money: the intent's new status, or why not. `wait` keeps the intent open for the customer's authentication."""
+    """Try to take the money: the intent's new status, or why not. `wait` keeps the intent open for the customer's
+    authentication."""
     card = payment_methods.card_of(method)
     intent.update(payment_method=method["id"], last_payment_error=None, next_action=None)
     if _must_authenticate(card, method, intent):

@@ -13,7 +13,16 @@ from apps.stripe_sandbox.core.routes import Call, post
 from apps.stripe_sandbox.core.session import Session
 from apps.stripe_sandbox.core.shapes import Doc
 
-REASONS = ["too_expensive", "missing_features", "switched_service", "unused", "customer_service", "too_complex", "low_quality", "other"]
+REASONS = [
+    "too_expensive",
+    "missing_features",
+    "switched_service",
+    "unused",
+    "customer_service",
+    "too_complex",
+    "low_quality",
+    "other",
+]
 FEATURES = (
     "features{customer_update{allowed_updates enabled} invoice_history payment_method_update{enabled} "
     "subscription_cancel{cancellation_reason{enabled options} enabled mode proration_behavior} "
@@ -76,7 +85,10 @@ def _change(call: Call, configuration: Doc) -> None:
 def _change_feature(session: Session, feature: Doc, name: str, given: dict[str, Any]) -> None:
     allowed = given.get("allowed_updates") or []
     if any(update not in ALLOWED_UPDATES for update in allowed):
-        raise not_served(f"customer updates in the portal other than of {', '.join(ALLOWED_UPDATES)}", "features[customer_update][allowed_updates]")
+        raise not_served(
+            f"customer updates in the portal other than of {', '.join(ALLOWED_UPDATES)}",
+            "features[customer_update][allowed_updates]",
+        )
     if any(update not in ("price", "quantity") for update in given.get("default_allowed_updates") or []):
         raise not_served("promotion codes in the portal", "features[subscription_update][default_allowed_updates]")
     given = dict(given)
@@ -86,7 +98,12 @@ def _change_feature(session: Session, feature: Doc, name: str, given: dict[str, 
         if key in given:
             given[key] = given[key] or []
     feature.update(given)
-    if name == "subscription_update" and feature["enabled"] and not feature["products"] and "price" in feature["default_allowed_updates"]:
+    if (
+        name == "subscription_update"
+        and feature["enabled"]
+        and not feature["products"]
+        and "price" in feature["default_allowed_updates"]
+    ):
         raise required("features[subscription_update][products]")
 
 
@@ -94,10 +111,17 @@ def _product(session: Session, given: dict[str, Any]) -> Doc:
     session.need("product", given["product"], "features[subscription_update][products]")
     for price in given["prices"]:
         session.need("price", price, "features[subscription_update][products]")
-    return {"adjustable_quantity": {"enabled": False, "maximum": None, "minimum": 1}, "prices": given["prices"], "product": given["product"]}
+    return {
+        "adjustable_quantity": {"enabled": False, "maximum": None, "minimum": 1},
+        "prices": given["prices"],
+        "product": given["product"],
+    }
 
 
-@post("/v1/billing_portal/configurations/{configuration}", f"active business_profile default_return_url metadata name {FEATURES}")
+@post(
+    "/v1/billing_portal/configurations/{configuration}",
+    f"active business_profile default_return_url metadata name {FEATURES}",
+)
 def update(call: Call, id_: str) -> Doc:
     configuration = call.session.need("billing_portal.configuration", id_)
     if configuration["is_default"] and call.get("active") is False:
@@ -113,7 +137,10 @@ def default_configuration(session: Session) -> Doc:
     return found[0] if found else _add(session, is_default=True)
 
 
-FLOW = "flow_data{type subscription_cancel{subscription} subscription_update{subscription} after_completion{type redirect{return_url}}}"
+FLOW = (
+    "flow_data{type subscription_cancel{subscription} subscription_update{subscription} after_completion{type "
+    "redirect{return_url}}}"
+)
 
 
 @post("/v1/billing_portal/sessions", f"configuration customer return_url locale {FLOW}")
@@ -161,10 +188,14 @@ def _flow(session: Session, given: dict[str, Any] | None, customer: Doc) -> Doc 
         if subscription is None or subscription.get("customer") != customer["id"]:
             raise missing("subscription", details["subscription"], f"flow_data[{kind}][subscription]")
     after = given.get("after_completion") or {"type": "portal_homepage"}
-    flow: Doc = {name: None for name in ("customer_update", "subscription_cancel", "subscription_update", "subscription_update_confirm")}
+    flow: Doc = dict.fromkeys(
+        ("customer_update", "subscription_cancel", "subscription_update", "subscription_update_confirm")
+    )
     flow["after_completion"] = {"hosted_confirmation": None, "redirect": after.get("redirect"), "type": after["type"]}
     flow["type"] = kind
     if details:
-        flow[kind] = {"subscription": details["subscription"], **({"retention": None} if kind == "subscription_cancel" else {})}
+        flow[kind] = {
+            "subscription": details["subscription"],
+            **({"retention": None} if kind == "subscription_cancel" else {}),
+        }
     return flow
-

@@ -32,7 +32,8 @@ OPTIONS = "currency_options{*}".replace("*", f"tax_behavior {TIER} unit_amount u
 
 @post(
     "/v1/prices",
-    "active billing_scheme currency currency_options lookup_key metadata nickname product product_data recurring tax_behavior "
+    "active billing_scheme currency currency_options lookup_key metadata nickname product product_data recurring "
+    "tax_behavior "
     "tiers tiers_mode transfer_lookup_key transform_quantity unit_amount unit_amount_decimal",
 )
 def create(call: Call) -> Doc:
@@ -203,7 +204,8 @@ def in_currency(price: Doc, code: str, param: str) -> Doc:
     option = price.get("_currency_options", {}).get(code)
     if option is None or price["billing_scheme"] == "tiered":
         raise ApiError(
-            f"The price specified only supports `{price['currency']}`. This doesn't match the expected currency: `{code}`.",
+            f"The price specified only supports `{price['currency']}`. This doesn't match the expected currency: "
+            f"`{code}`.",
             param=param,
         )
     return {**price, "unit_amount": option["unit_amount"], "unit_amount_decimal": option["unit_amount_decimal"]}

@@ -26,7 +26,8 @@ serve_object("/v1/setup_intents/{intent}", "setup_intent")
 
 @post(
     "/v1/setup_intents",
-    "automatic_payment_methods confirm customer description metadata payment_method payment_method_types return_url usage use_stripe_sdk",
+    "automatic_payment_methods confirm customer description metadata payment_method payment_method_types return_url "
+    "usage use_stripe_sdk",
 )
 def create(call: Call) -> Doc:
     session = call.session
@@ -105,7 +106,8 @@ def _confirm(call: Call, intent: Doc) -> None:
     automatic = intent["automatic_payment_methods"]
     if automatic and automatic["allow_redirects"] != "never" and not call.get("return_url"):
         raise ApiError(
-            "This SetupIntent is configured to accept payment methods that may redirect your customer: you must provide a `return_url`."
+            "This SetupIntent is configured to accept payment methods that may redirect your customer: you must "
+            "provide a `return_url`."
         )
     method = session.need("payment_method", intent["payment_method"], "payment_method")
     outcome = attempt(session, intent, method, call.get("return_url"))

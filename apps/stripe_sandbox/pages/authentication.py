@@ -31,7 +31,8 @@ def show(visit: Visit, id_: str) -> Response:
         return message("Nothing to confirm", "This payment does not wait for you.")
     body = html(
         "<section class=card><h1>Your bank asks</h1><p>Did you start this? A real bank would ask for a code now.</p>"
-        "<form method=post><input type=hidden name=secret value=\"{secret}\"><div class=actions><button name=answer value=yes>Complete</button>"
+        '<form method=post><input type=hidden name=secret value="{secret}"><div class=actions><button name=answer '
+        "value=yes>Complete</button>"
         "<button class=danger name=answer value=no>Fail</button></div></form></section>",
         secret=intent["client_secret"],
     )
@@ -49,5 +50,11 @@ def submit(visit: Visit, id_: str) -> Response:
     back = intent.get("_return_url")
     if not back:
         return message("Thank you" if success else "Not confirmed", "You can close this page.")
-    mark = urlencode({intent["object"]: id_, f"{intent['object']}_client_secret": intent["client_secret"], "redirect_status": "succeeded" if intent["status"] == "succeeded" else "failed"})
+    mark = urlencode(
+        {
+            intent["object"]: id_,
+            f"{intent['object']}_client_secret": intent["client_secret"],
+            "redirect_status": "succeeded" if intent["status"] == "succeeded" else "failed",
+        }
+    )
     return redirect(f"{back}{'&' if '?' in back else '?'}{mark}")

@@ -51,7 +51,11 @@ def _last_error(session: Session, checkout: Doc) -> str | None:
     """What the customer is told on coming back from the bank."""
     subscription = session.get(checkout["subscription"])
     invoice = session.get(subscription["latest_invoice"]) if subscription else None
-    intent = session.get((invoice or {}).get("_payment_intent")) or session.get(checkout["payment_intent"]) or session.get(checkout["setup_intent"])
+    intent = (
+        session.get((invoice or {}).get("_payment_intent"))
+        or session.get(checkout["payment_intent"])
+        or session.get(checkout["setup_intent"])
+    )
     problem = intent and (intent.get("last_payment_error") or intent.get("last_setup_error"))
     return str(problem["message"]) if problem else None
 
@@ -61,7 +65,12 @@ def _summary(session: Session, checkout: Doc) -> Markup:
         return html("<section class=card><h1>Save a card</h1><p class=muted>Nothing is charged now.</p></section>")
     code = checkout["currency"]
     rows = join(
-        html("<li><span>{name}<br><span class=muted>{how}</span></span><span>{amount}</span></li>", name=item["description"], how=_how(item), amount=shown(item["amount_subtotal"], code))
+        html(
+            "<li><span>{name}<br><span class=muted>{how}</span></span><span>{amount}</span></li>",
+            name=item["description"],
+            how=_how(item),
+            amount=shown(item["amount_subtotal"], code),
+        )
         for item in checkout["_items"]
     )
     details = checkout["total_details"]
@@ -71,7 +80,8 @@ def _summary(session: Session, checkout: Doc) -> Markup:
         if amount
     )
     return html(
-        "<section class=card aria-label=Summary><h1>{what}</h1><p class=total>{total}</p>{trial}<ul class=rows>{rows}{extras}"
+        "<section class=card aria-label=Summary><h1>{what}</h1><p class=total>{total}</p>{trial}<ul "
+        "class=rows>{rows}{extras}"
         "<li class=sum><span>Due today</span><span>{total}</span></li></ul>{code_form}{back}</section>",
         what="Subscribe" if checkout["mode"] == "subscription" else "Pay",
         total=shown(checkout["amount_total"], code),
@@ -96,7 +106,9 @@ def _how(item: Doc) -> str:
 
 def _trial(session: Session, checkout: Doc) -> Markup | None:
     data = checkout["_data"] if checkout["mode"] == "subscription" else {}
-    end = data.get("trial_end") or (session.time + data["trial_period_days"] * 86_400 if data.get("trial_period_days") else None)
+    end = data.get("trial_end") or (
+        session.time + data["trial_period_days"] * 86_400 if data.get("trial_period_days") else None
+    )
     if not end:
         return None
     return html("<p class=notice>Free until {day}</p>", day=datetime.fromtimestamp(end, UTC).strftime("%-d %B %Y"))
@@ -106,7 +118,8 @@ def _code_form(checkout: Doc) -> Markup | None:
     if not checkout["allow_promotion_codes"]:
         return None
     return html(
-        '<form method=post action="/c/pay/{id}/code"><label class=field><span>Promotion code</span><input name=code required autocomplete=off></label>'
+        '<form method=post action="/c/pay/{id}/code"><label class=field><span>Promotion code</span><input name=code '
+        "required autocomplete=off></label>"
         "<button class=quiet>Apply</button></form>",
         id=checkout["id"],
     )
@@ -118,7 +131,8 @@ def _form(checkout: Doc, customer: Doc | None, error: str | None, typed: dict[st
     total = shown(checkout["amount_total"], checkout["currency"]) if checkout["mode"] == "payment" else ""
     locked = {"readonly": ""} if customer and customer["email"] else {}
     return html(
-        '<section class=card aria-label="Your details"><h2>Your details</h2>{alert}<form method=post action="/c/pay/{id}">{email}{card}{address}'
+        '<section class=card aria-label="Your details"><h2>Your details</h2>{alert}<form method=post '
+        'action="/c/pay/{id}">{email}{card}{address}'
         "<button class=full>{verb} {total}</button></form></section>",
         alert=alert(error), id=checkout["id"], verb=VERBS[checkout["mode"]], total=total,
         email=field("E-mail", "email", email, type="email", required="", autocomplete="email", **locked),
@@ -131,11 +145,35 @@ def card_fields(typed: dict[str, str]) -> Markup:
     """What a card needs; never filled in again."""
     return join(
         [
-            field("Card number", "number", "", inputmode="numeric", autocomplete="cc-number", required="", placeholder="4242 4242 4242 4242"),
+            field(
+                "Card number",
+                "number",
+                "",
+                inputmode="numeric",
+                autocomplete="cc-number",
+                required="",
+                placeholder="4242 4242 4242 4242",
+            ),
             html(
                 "<div class=pair>{expiry}{cvc}</div>",
-                expiry=field("Expiry (MM / YY)", "expiry", "", inputmode="numeric", autocomplete="cc-exp", required="", placeholder="12 / 34"),
-                cvc=field("Security code", "cvc", "", inputmode="numeric", autocomplete="cc-csc", required="", placeholder="123"),
+                expiry=field(
+                    "Expiry (MM / YY)",
+                    "expiry",
+                    "",
+                    inputmode="numeric",
+                    autocomplete="cc-exp",
+                    required="",
+                    placeholder="12 / 34",
+                ),
+                cvc=field(
+                    "Security code",
+                    "cvc",
+                    "",
+                    inputmode="numeric",
+                    autocomplete="cc-csc",
+                    required="",
+                    placeholder="123",
+                ),
             ),
             field("Name on card", "name", typed.get("name", ""), autocomplete="cc-name", required=""),
         ]
@@ -144,7 +182,8 @@ def card_fields(typed: dict[str, str]) -> Markup:
 
 def _address(typed: dict[str, str]) -> Markup:
     return html(
-        "<div class=pair><label class=field><span>Country</span><select name=country autocomplete=country>{countries}</select></label>"
+        "<div class=pair><label class=field><span>Country</span><select name=country "
+        "autocomplete=country>{countries}</select></label>"
         "<label class=field><span>State (US)</span><select name=state>{states}</select></label></div>{postal}",
         countries=options([(code, code) for code in COUNTRIES], typed.get("country", "US")),
         states=options([(code, code or "Another") for code in STATES], typed.get("state", "")),
@@ -161,7 +200,12 @@ def card_of(form: dict[str, str]) -> dict[str, Any] | None:
         raise ApiError("Your card's expiration date is incomplete.")
     if not re.fullmatch(r"\d{3,4}", form.get("cvc", "")):
         raise ApiError("Your card's security code is incomplete.")
-    return {"number": form["number"].replace(" ", ""), "exp_month": int(expiry[1]), "exp_year": 2000 + int(expiry[2]) % 100, "cvc": form["cvc"]}
+    return {
+        "number": form["number"].replace(" ", ""),
+        "exp_month": int(expiry[1]),
+        "exp_year": 2000 + int(expiry[2]) % 100,
+        "cvc": form["cvc"],
+    }
 
 
 def submit(visit: Visit, id_: str) -> Response:
@@ -185,7 +229,9 @@ def _success(checkout: Doc) -> str:
 def apply_code(visit: Visit, id_: str) -> Response:
     session = visit.session
     checkout = checkouts.find_open(session, id_)
-    found = session.find("promotion_code", "lookup = ? COLLATE NOCASE AND body ->> '$.active'", visit.form.get("code", ""), limit=1)
+    found = session.find(
+        "promotion_code", "lookup = ? COLLATE NOCASE AND body ->> '$.active'", visit.form.get("code", ""), limit=1
+    )
     if not found or not checkout["allow_promotion_codes"]:
         raise ApiError("This code is invalid.")
     code = coupons.usable_code(session, found[0]["id"], session.get(checkout["customer"]), "code")

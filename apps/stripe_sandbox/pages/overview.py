@@ -16,7 +16,10 @@ from apps.stripe_sandbox.pages.markup import Markup, html, join, table
 if TYPE_CHECKING:
     from apps.stripe_sandbox.pages.routes import Visit
 
-NAVIGATION = html('<nav aria-label=Sandbox><a href="/">Objects</a><a href="/objects/event">Events</a><a href="/deliveries">Deliveries</a><a href="/clocks">Clocks</a></nav>')
+NAVIGATION = html(
+    '<nav aria-label=Sandbox><a href="/">Objects</a><a href="/objects/event">Events</a><a '
+    'href="/deliveries">Deliveries</a><a href="/clocks">Clocks</a></nav>'
+)
 SHOWN = 100
 
 
@@ -29,11 +32,17 @@ def _link(id_: str) -> Markup:
 
 
 def _framed(title: str, body: Markup) -> Response:
-    return page(f"{title} · Sandbox", join([NAVIGATION, html("<section class=card><h1>{title}</h1>{body}</section>", title=title, body=body)]), wide=True)
+    return page(
+        f"{title} · Sandbox",
+        join([NAVIGATION, html("<section class=card><h1>{title}</h1>{body}</section>", title=title, body=body)]),
+        wide=True,
+    )
 
 
 def show(visit: Visit) -> Response:
-    rows = visit.session.connection.execute("SELECT object, count(*) FROM documents WHERE gone = 0 GROUP BY object ORDER BY object")
+    rows = visit.session.connection.execute(
+        "SELECT object, count(*) FROM documents WHERE gone = 0 GROUP BY object ORDER BY object"
+    )
     cells = [(html('<a href="/objects/{name}">{name}</a>', name=name), count) for name, count in rows]
     return _framed("Objects", table(("Type", "Number"), cells, "Objects"))
 
@@ -59,11 +68,18 @@ def show_object(visit: Visit, id_: str) -> Response:
 
 def show_deliveries(visit: Visit) -> Response:
     rows = visit.session.connection.execute(
-        "SELECT d.event, e.lookup, d.attempts, d.delivered, d.due, d.log FROM deliveries d JOIN documents e ON e.id = d.event ORDER BY d.seq DESC LIMIT ?",
+        "SELECT d.event, e.lookup, d.attempts, d.delivered, d.due, d.log FROM deliveries d JOIN documents e ON e.id "
+        "= d.event ORDER BY d.seq DESC LIMIT ?",
         (SHOWN,),
     )
     cells = [
-        (_link(event), type_, attempts, "delivered" if delivered else f"next {_moment(due)}" if due else "given up", ", ".join(str(entry["outcome"]) for entry in json.loads(log)))
+        (
+            _link(event),
+            type_,
+            attempts,
+            "delivered" if delivered else f"next {_moment(due)}" if due else "given up",
+            ", ".join(str(entry["outcome"]) for entry in json.loads(log)),
+        )
         for event, type_, attempts, delivered, due, log in rows
     ]
     return _framed("Deliveries", table(("Event", "Type", "Attempts", "State", "Answers"), cells, "Deliveries"))
@@ -71,13 +87,17 @@ def show_deliveries(visit: Visit) -> Response:
 
 def show_clocks(visit: Visit) -> Response:
     found = visit.session.find("test_helpers.test_clock", order="seq DESC", limit=SHOWN)
-    rows = [(_link(clock["id"]), clock["name"], _moment(clock["frozen_time"]), clock["status"], _advance_form(clock["id"])) for clock in found]
+    rows = [
+        (_link(clock["id"]), clock["name"], _moment(clock["frozen_time"]), clock["status"], _advance_form(clock["id"]))
+        for clock in found
+    ]
     return _framed("Clocks", table(("Clock", "Name", "Time (UTC)", "State", "Advance"), rows, "Clocks"))
 
 
 def _advance_form(id_: str) -> Markup:
     return html(
-        '<form method=post action="/clocks/{id}" class=actions><label><span class=hidden>Days for {id}</span><input name=days type=number min=1 max=730 value=1></label>'
+        '<form method=post action="/clocks/{id}" class=actions><label><span class=hidden>Days for {id}</span><input '
+        "name=days type=number min=1 max=730 value=1></label>"
         "<button class=quiet>Advance by days</button></form>",
         id=id_,
     )

@@ -72,7 +72,11 @@ class Opened:
 def show(visit: Visit, id_: str) -> Response:
     opened = Opened(visit.session, id_)
     parts = [_subscriptions(opened), _cards(opened), _details(opened), _invoices(opened)]
-    back = html('<p><a href="{url}">← Return to Sandbox</a></p>', url=opened.portal["return_url"]) if opened.portal["return_url"] else None
+    back = (
+        html('<p><a href="{url}">← Return to Sandbox</a></p>', url=opened.portal["return_url"])
+        if opened.portal["return_url"]
+        else None
+    )
     return page("Billing · Sandbox", join([back, html("<h1>Your billing</h1>"), *parts]))
 
 
@@ -98,15 +102,33 @@ def _subscription(opened: Opened, subscription: Doc) -> Markup:
     ends = subscription["cancel_at"]
     buttons = []
     if opened.features["subscription_update"]["enabled"] and not ends:
-        buttons.append(html('<a class=button href="{url}/plan/{id}">Change plan</a>', url=opened.url, id=subscription["id"]))
+        buttons.append(
+            html('<a class=button href="{url}/plan/{id}">Change plan</a>', url=opened.url, id=subscription["id"])
+        )
     if opened.features["subscription_cancel"]["enabled"]:
         if ends:
-            buttons.append(html('<form method=post action="{url}/renew/{id}"><button>Keep the plan</button></form>', url=opened.url, id=subscription["id"]))
+            buttons.append(
+                html(
+                    '<form method=post action="{url}/renew/{id}"><button>Keep the plan</button></form>',
+                    url=opened.url,
+                    id=subscription["id"],
+                )
+            )
         else:
-            buttons.append(html('<a class="button quiet" href="{url}/cancel/{id}">Cancel plan</a>', url=opened.url, id=subscription["id"]))
+            buttons.append(
+                html(
+                    '<a class="button quiet" href="{url}/cancel/{id}">Cancel plan</a>',
+                    url=opened.url,
+                    id=subscription["id"],
+                )
+            )
     return html(
-        "<section class=card><h2>{names}</h2><p><span class=state>{status}</span></p><p class=muted>{when}</p><div class=actions>{buttons}</div></section>",
-        names=", ".join(f"{item['price'].get('_product_name') or item['price']['product']} ({_price(item['price'])})" for item in items),
+        "<section class=card><h2>{names}</h2><p><span class=state>{status}</span></p><p class=muted>{when}</p><div "
+        "class=actions>{buttons}</div></section>",
+        names=", ".join(
+            f"{item['price'].get('_product_name') or item['price']['product']} ({_price(item['price'])})"
+            for item in items
+        ),
         status=subscription["status"].replace("_", " "),
         when=f"Ends on {day(ends)}" if ends else f"Renews on {day(end)}",
         buttons=join(buttons),
@@ -121,32 +143,65 @@ def _price(price: Doc) -> str:
 
 def _cards(opened: Opened) -> Markup:
     default = opened.customer["invoice_settings"]["default_payment_method"]
-    used = {subscription["default_payment_method"] for subscription in opened.session.find("subscription", "customer = ?", opened.customer["id"])}
+    used = {
+        subscription["default_payment_method"]
+        for subscription in opened.session.find("subscription", "customer = ?", opened.customer["id"])
+    }
     rows = [
-        (f"{method['card']['brand'].title()} •••• {method['card']['last4']}", f"{method['card']['exp_month']:02d} / {method['card']['exp_year']}", "default" if method["id"] in {default, *used} else "")
+        (
+            f"{method['card']['brand'].title()} •••• {method['card']['last4']}",
+            f"{method['card']['exp_month']:02d} / {method['card']['exp_year']}",
+            "default" if method["id"] in {default, *used} else "",
+        )
         for method in opened.session.find("payment_method", "customer = ?", opened.customer["id"])
     ]
-    button = html('<div class=actions><a class="button quiet" href="{url}/card">Change card</a></div>', url=opened.url) if opened.features["payment_method_update"]["enabled"] else None
-    return html("<section class=card><h2>Card</h2>{rows}{button}</section>", rows=table(("Card", "Expires", ""), rows, "Cards"), button=button)
+    button = (
+        html('<div class=actions><a class="button quiet" href="{url}/card">Change card</a></div>', url=opened.url)
+        if opened.features["payment_method_update"]["enabled"]
+        else None
+    )
+    return html(
+        "<section class=card><h2>Card</h2>{rows}{button}</section>",
+        rows=table(("Card", "Expires", ""), rows, "Cards"),
+        button=button,
+    )
 
 
 def _details(opened: Opened) -> Markup | None:
     settings = opened.features["customer_update"]
     if not settings["enabled"] or not settings["allowed_updates"]:
         return None
-    inputs = join(field({"email": "E-mail", "name": "Name"}[name], name, opened.customer[name] or "", required="") for name in settings["allowed_updates"])
-    return html('<section class=card><h2>Details</h2><form method=post action="{url}/details">{inputs}<button>Save</button></form></section>', url=opened.url, inputs=inputs)
+    inputs = join(
+        field({"email": "E-mail", "name": "Name"}[name], name, opened.customer[name] or "", required="")
+        for name in settings["allowed_updates"]
+    )
+    return html(
+        "<section class=card><h2>Details</h2><form method=post "
+        'action="{url}/details">{inputs}<button>Save</button></form></section>',
+        url=opened.url,
+        inputs=inputs,
+    )
 
 
 def _invoices(opened: Opened) -> Markup | None:
     if not opened.features["invoice_history"]["enabled"]:
         return None
-    found = opened.session.find("invoice", "customer = ? AND body ->> '$.status' != 'draft'", opened.customer["id"], order="seq DESC", limit=24)
+    found = opened.session.find(
+        "invoice", "customer = ? AND body ->> '$.status' != 'draft'", opened.customer["id"], order="seq DESC", limit=24
+    )
     rows = [
-        (day(invoice["created"]), html('<a href="/i/{id}">{number}</a>', id=invoice["id"], number=invoice["number"]), shown(invoice["total"], invoice["currency"]), invoice["status"])
+        (
+            day(invoice["created"]),
+            html('<a href="/i/{id}">{number}</a>', id=invoice["id"], number=invoice["number"]),
+            shown(invoice["total"], invoice["currency"]),
+            invoice["status"],
+        )
         for invoice in found
     ]
-    return html("<section class=card><h2>Invoices</h2>{rows}</section>", rows=table(("Date", "Number", "Total", "Status"), rows, "Invoices"))
+    return html(
+        "<section class=card><h2>Invoices</h2>{rows}</section>",
+        rows=table(("Date", "Number", "Total", "Status"), rows, "Invoices"),
+    )
 
 
 # -- forms
@@ -163,7 +218,8 @@ def show_form(visit: Visit, id_: str, kind: str, subscription_id: str | None, er
 def _card_form(opened: Opened, subscription_id: str | None, error: str | None) -> Markup:
     opened.require("payment_method_update")
     return html(
-        '<section class=card><h1>Change card</h1>{alert}<form method=post action="{url}/card">{card}<button>Save card</button></form></section>',
+        '<section class=card><h1>Change card</h1>{alert}<form method=post action="{url}/card">{card}<button>Save '
+        'card</button></form></section>',
         alert=alert(error), url=opened.url, card=card_fields({}),
     )  # fmt: skip
 
@@ -172,7 +228,10 @@ def change_card(visit: Visit, id_: str) -> Response:
     opened = Opened(visit.session, id_)
     opened.require("payment_method_update")
     session, customer = visit.session, opened.customer
-    method = payment_methods.from_data(session, {"card": card_of(visit.form), "billing_details": {"name": visit.form.get("name"), "email": customer["email"]}})
+    method = payment_methods.from_data(
+        session,
+        {"card": card_of(visit.form), "billing_details": {"name": visit.form.get("name"), "email": customer["email"]}},
+    )
     intent = setup_intents.add(session, customer, "off_session", _portal=True)
     emit(session, "setup_intent.created", intent)
     outcome = setup_intents.attempt(session, intent, method, return_url=f"{session.setting('url')}{opened.url}")
@@ -214,11 +273,20 @@ def _cancel_form(opened: Opened, subscription_id: str | None, error: str | None)
     end = day(subscription["items"]["data"][0]["current_period_end"])
     reasons = None
     if settings["cancellation_reason"]["enabled"]:
-        choices = [("", "No answer"), *((reason, REASONS[reason]) for reason in settings["cancellation_reason"]["options"])]
-        reasons = html("<label class=field><span>Why do you cancel?</span><select name=feedback>{choices}</select></label>{comment}", choices=options(choices), comment=field("Anything else?", "comment"))
+        choices = [
+            ("", "No answer"),
+            *((reason, REASONS[reason]) for reason in settings["cancellation_reason"]["options"]),
+        ]
+        reasons = html(
+            "<label class=field><span>Why do you cancel?</span><select "
+            "name=feedback>{choices}</select></label>{comment}",
+            choices=options(choices),
+            comment=field("Anything else?", "comment"),
+        )
     when = f"Your plan stays until {end}." if settings["mode"] == "at_period_end" else "Your plan ends at once."
     return html(
-        '<section class=card><h1>Cancel plan</h1>{alert}<p>{when}</p><form method=post action="{url}/cancel/{id}">{reasons}<button class=danger>Cancel plan</button></form></section>',
+        '<section class=card><h1>Cancel plan</h1>{alert}<p>{when}</p><form method=post '
+        'action="{url}/cancel/{id}">{reasons}<button class=danger>Cancel plan</button></form></section>',
         alert=alert(error), when=when, url=opened.url, id=subscription["id"], reasons=reasons,
     )  # fmt: skip
 
@@ -236,7 +304,14 @@ def cancel(visit: Visit, id_: str, subscription_id: str) -> Response:
         subscription["cancellation_details"].update(answers)
         prorate = settings["proration_behavior"] != "none"
         now = settings["proration_behavior"] == "always_invoice"
-        ending.end(visit.session, subscription, visit.session.now(subscription), "cancellation_requested", prorate=prorate, invoice_now=now)
+        ending.end(
+            visit.session,
+            subscription,
+            visit.session.now(subscription),
+            "cancellation_requested",
+            prorate=prorate,
+            invoice_now=now,
+        )
     return opened.done()
 
 
@@ -251,11 +326,21 @@ def _plan_form(opened: Opened, subscription_id: str | None, error: str | None) -
     settings = opened.require("subscription_update")
     subscription = opened.subscription(subscription_id or "")
     item = subscription["items"]["data"][0]
-    rows = [_plan_choice(opened.session, price, item["price"]["id"]) for product in settings["products"] or [] for price in product["prices"]]
-    quantity = field("Quantity", "quantity", str(item.get("quantity") or 1), type="number", min="1") if "quantity" in settings["default_allowed_updates"] else None
+    rows = [
+        _plan_choice(opened.session, price, item["price"]["id"])
+        for product in settings["products"] or []
+        for price in product["prices"]
+    ]
+    quantity = (
+        field("Quantity", "quantity", str(item.get("quantity") or 1), type="number", min="1")
+        if "quantity" in settings["default_allowed_updates"]
+        else None
+    )
     return html(
-        '<section class=card><h1>Change plan</h1>{alert}<form method=post action="{url}/plan/{id}"><fieldset><legend>Plan</legend>{rows}</fieldset>{quantity}'
-        "<p class=muted>What the change costs for the rest of this period is worked out to the second.</p><button>Confirm</button></form></section>",
+        '<section class=card><h1>Change plan</h1>{alert}<form method=post '
+        'action="{url}/plan/{id}"><fieldset><legend>Plan</legend>{rows}</fieldset>{quantity}'
+        "<p class=muted>What the change costs for the rest of this period is worked out to the "
+        "second.</p><button>Confirm</button></form></section>",
         alert=alert(error), url=opened.url, id=subscription["id"], rows=join(rows), quantity=quantity,
     )  # fmt: skip
 
@@ -265,7 +350,8 @@ def _plan_choice(session: Session, price_id: str, current: str) -> Markup:
     product = session.need("product", price["product"])
     mark = Markup(" checked" if price_id == current else "")
     return html(
-        '<label class=choice><input type=radio name=price value="{id}"{mark}><span>{name}<br><span class=muted>{price}</span></span></label>',
+        '<label class=choice><input type=radio name=price value="{id}"{mark}><span>{name}<br><span '
+        'class=muted>{price}</span></span></label>',
         id=price_id, mark=mark, name=product["name"], price=_price(price),
     )  # fmt: skip
 
@@ -284,7 +370,15 @@ def change_plan(visit: Visit, id_: str, subscription_id: str) -> Response:
         if not visit.form["quantity"].isdigit():
             raise ApiError("The quantity is a whole number.")
         item["quantity"] = int(visit.form["quantity"])
-    changes.update(visit.session, subscription, {"items": [item], "proration_behavior": settings["proration_behavior"], "payment_behavior": "error_if_incomplete"})
+    changes.update(
+        visit.session,
+        subscription,
+        {
+            "items": [item],
+            "proration_behavior": settings["proration_behavior"],
+            "payment_behavior": "error_if_incomplete",
+        },
+    )
     return opened.done()
 
 

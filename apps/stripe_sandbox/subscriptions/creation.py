@@ -83,7 +83,8 @@ def _new(session: Session, customer: Doc, given: dict[str, Any]) -> Doc:
         subscription["billing_mode"]["flexible"] = None
     if customer["currency"] not in (None, subscription["currency"]):
         raise ApiError(
-            f"You cannot combine currencies on a single customer. This customer has had a subscription, coupon, or invoice item with currency {customer['currency']}.",
+            f"You cannot combine currencies on a single customer. This customer has had a subscription, coupon, or "
+            f"invoice item with currency {customer['currency']}.",
             param="currency",
         )
     subscription["items"]["url"] = f"/v1/subscription_items?subscription={subscription['id']}"
@@ -97,7 +98,8 @@ def automatic_tax(given: dict[str, Any] | None, customer: Doc) -> Doc:
     enabled = bool(given and given["enabled"])
     if enabled and taxes.location(customer) is None:
         raise ApiError(
-            "The customer's location isn't recognized. Set a valid customer address in order to automatically calculate tax.",
+            "The customer's location isn't recognized. Set a valid customer address in order to automatically "
+            "calculate tax.",
             code="customer_tax_location_invalid",
             param="automatic_tax[enabled]",
         )

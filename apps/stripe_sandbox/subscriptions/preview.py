@@ -14,7 +14,8 @@ from apps.stripe_sandbox.objects import coupons
 from apps.stripe_sandbox.subscriptions import changes, creation, cycle, ending
 
 DETAILS = (
-    "subscription_details{items{id price price_data quantity deleted clear_usage metadata tax_rates discounts} billing_cycle_anchor "
+    "subscription_details{items{id price price_data quantity deleted clear_usage metadata tax_rates discounts} "
+    "billing_cycle_anchor "
     "cancel_now cancel_at_period_end cancel_at default_tax_rates proration_behavior proration_date trial_end}"
 )
 
@@ -22,7 +23,8 @@ DETAILS = (
 @post(
     "/v1/invoices/create_preview",
     f"customer currency subscription discounts automatic_tax{{enabled}} {DETAILS} "
-    "invoice_items{amount currency description discountable metadata period price quantity tax_rates unit_amount_decimal}",
+    "invoice_items{amount currency description discountable metadata period price quantity tax_rates "
+    "unit_amount_decimal}",
 )
 def create_preview(call: Call) -> Doc:
     session = call.session

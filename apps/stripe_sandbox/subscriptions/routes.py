@@ -14,8 +14,10 @@ from apps.stripe_sandbox.subscriptions import changes, creation, cycle, ending, 
 DISCOUNT = "discounts{coupon discount promotion_code}"
 ITEM = f"price price_data quantity metadata tax_rates {DISCOUNT}"
 COMMON = (
-    "add_invoice_items{price quantity tax_rates metadata} automatic_tax{enabled} cancel_at cancel_at_period_end collection_method "
-    f"days_until_due default_payment_method default_tax_rates description {DISCOUNT} metadata off_session payment_behavior "
+    "add_invoice_items{price quantity tax_rates metadata} automatic_tax{enabled} cancel_at cancel_at_period_end "
+    "collection_method "
+    f"days_until_due default_payment_method default_tax_rates description {DISCOUNT} metadata off_session "
+    f"payment_behavior "
     "payment_settings{save_default_payment_method payment_method_types} proration_behavior trial_end trial_settings"
 )
 
@@ -57,7 +59,8 @@ serve_object("/v1/subscriptions/{subscription_exposed_id}", "subscription")
 
 @post(
     "/v1/subscriptions",
-    f"customer currency items{{{ITEM}}} billing_cycle_anchor billing_cycle_anchor_config billing_mode trial_from_plan trial_period_days {COMMON}",
+    f"customer currency items{{{ITEM}}} billing_cycle_anchor billing_cycle_anchor_config billing_mode "
+    f"trial_from_plan trial_period_days {COMMON}",
 )
 def create(call: Call) -> Doc:
     if "customer" not in call:
@@ -67,7 +70,8 @@ def create(call: Call) -> Doc:
 
 @post(
     "/v1/subscriptions/{subscription_exposed_id}",
-    f"items{{id deleted clear_usage {ITEM}}} billing_cycle_anchor cancellation_details{{comment feedback}} pause_collection proration_date {COMMON}",
+    f"items{{id deleted clear_usage {ITEM}}} billing_cycle_anchor cancellation_details{{comment feedback}} "
+    f"pause_collection proration_date {COMMON}",
 )
 def update(call: Call, id_: str) -> Doc:
     subscription = call.session.need("subscription", id_)

@@ -17,12 +17,21 @@ from apps.stripe_sandbox.objects import taxes
 from apps.stripe_sandbox.subscriptions import changes, creation, ending
 
 PHASE = (
-    "phases{items{price quantity metadata tax_rates} collection_method default_payment_method default_tax_rates description duration "
+    "phases{items{price quantity metadata tax_rates} collection_method default_payment_method default_tax_rates "
+    "description duration "
     "end_date metadata proration_behavior trial trial_end}"
 )
 OVER = ("canceled", "completed", "released")
 
-serve_list("/v1/subscription_schedules", "subscription_schedule", "created customer", scheduled=lambda session, value: ("body ->> '$.status' = 'not_started'" if value else "body ->> '$.status' != 'not_started'", ()))
+serve_list(
+    "/v1/subscription_schedules",
+    "subscription_schedule",
+    "created customer",
+    scheduled=lambda session, value: (
+        "body ->> '$.status' = 'not_started'" if value else "body ->> '$.status' != 'not_started'",
+        (),
+    ),
+)
 serve_object("/v1/subscription_schedules/{schedule}", "subscription_schedule")
 
 
@@ -71,11 +80,19 @@ def _add(session: Session, customer: Doc, end_behavior: str, metadata: dict[str,
 def _around(session: Session, subscription: Doc) -> Doc:
     """A schedule for a subscription that runs already: its first phase is the current period."""
     if subscription["schedule"]:
-        raise ApiError(f"You cannot migrate a subscription that is already attached to a schedule: `{subscription['schedule']}`.", param="from_subscription")
+        raise ApiError(
+            f"You cannot migrate a subscription that is already attached to a schedule: `{subscription['schedule']}`.",
+            param="from_subscription",
+        )
     schedule = _add(session, session.need("customer", subscription["customer"]), "release", {})
     first = subscription["items"]["data"][0]
-    rows = [_item(item["price"], item.get("quantity"), item["metadata"], item["tax_rates"] or []) for item in subscription["items"]["data"]]
-    schedule["phases"] = [_phase(subscription["currency"], rows, first["current_period_start"], first["current_period_end"], {})]
+    rows = [
+        _item(item["price"], item.get("quantity"), item["metadata"], item["tax_rates"] or [])
+        for item in subscription["items"]["data"]
+    ]
+    schedule["phases"] = [
+        _phase(subscription["currency"], rows, first["current_period_start"], first["current_period_end"], {})
+    ]
     schedule.update(status="active", subscription=subscription["id"], current_phase=_span(schedule["phases"][0]))
     subscription["schedule"] = schedule["id"]
     emit(session, "subscription_schedule.created", schedule)
@@ -93,7 +110,14 @@ def _phases(session: Session, given: list[dict[str, Any]], start: int) -> list[D
             price = session.need("price", item["price"], f"phases[{number}][items][0][price]")
             metered = price["recurring"]["usage_type"] == "metered"
             rates = taxes.find_all(session, item.get("tax_rates"), "tax_rates")
-            rows.append(_item(price, None if metered else item.get("quantity", 1), merged_metadata({}, item.get("metadata") or {}), rates))
+            rows.append(
+                _item(
+                    price,
+                    None if metered else item.get("quantity", 1),
+                    merged_metadata({}, item.get("metadata") or {}),
+                    rates,
+                )
+            )
         end = _end(parameters, price, start, f"phases[{number}]")
         phases.append(_phase(price["currency"], rows, start, end, parameters))
         start = end
@@ -110,11 +134,32 @@ def _end(parameters: dict[str, Any], price: Doc, start: int, param: str) -> int:
 
 
 def _item(price: Doc, quantity: int | None, metadata: dict[str, str], rates: list[Doc]) -> Doc:
-    return {"billing_thresholds": None, "discounts": [], "metadata": metadata, "plan": price["id"], "price": price["id"], "quantity": quantity, "tax_rates": rates}
+    return {
+        "billing_thresholds": None,
+        "discounts": [],
+        "metadata": metadata,
+        "plan": price["id"],
+        "price": price["id"],
+        "quantity": quantity,
+        "tax_rates": rates,
+    }
 
 
 def _phase(currency: str, rows: list[Doc], start: int, end: int, given: dict[str, Any]) -> Doc:
-    names = ("add_invoice_items", "application_fee_percent", "automatic_tax", "billing_cycle_anchor", "billing_thresholds", "collection_method", "default_payment_method", "description", "invoice_settings", "on_behalf_of", "transfer_data", "trial_end")
+    names = (
+        "add_invoice_items",
+        "application_fee_percent",
+        "automatic_tax",
+        "billing_cycle_anchor",
+        "billing_thresholds",
+        "collection_method",
+        "default_payment_method",
+        "description",
+        "invoice_settings",
+        "on_behalf_of",
+        "transfer_data",
+        "trial_end",
+    )
     phase: Doc = {name: given.get(name) for name in names}
     phase.update(
         add_invoice_items=[],
@@ -138,7 +183,15 @@ def _span(phase: Doc) -> Doc:
 
 def _enter(session: Session, schedule: Doc, phase: Doc) -> None:
     """Begin a phase: make the subscription, or change it."""
-    rows = [{"price": row["price"], **({} if row["quantity"] is None else {"quantity": row["quantity"]}), "metadata": row["metadata"], "tax_rates": [rate["id"] for rate in row["tax_rates"]]} for row in phase["items"]]
+    rows = [
+        {
+            "price": row["price"],
+            **({} if row["quantity"] is None else {"quantity": row["quantity"]}),
+            "metadata": row["metadata"],
+            "tax_rates": [rate["id"] for rate in row["tax_rates"]],
+        }
+        for row in phase["items"]
+    ]
     common: dict[str, Any] = {name: phase[name] for name in ("description", "default_payment_method") if phase[name]}
     common["metadata"] = phase["metadata"]
     if phase["trial_end"] and phase["trial_end"] > session.now(schedule):
@@ -150,7 +203,11 @@ def _enter(session: Session, schedule: Doc, phase: Doc) -> None:
         subscription["schedule"] = schedule["id"]
         schedule["subscription"] = subscription["id"]
     else:
-        changes.update(session, subscription, {"items": _replacing(subscription, rows), "proration_behavior": phase["proration_behavior"], **common})
+        changes.update(
+            session,
+            subscription,
+            {"items": _replacing(subscription, rows), "proration_behavior": phase["proration_behavior"], **common},
+        )
     schedule.update(status="active", current_phase=_span(phase))
     emit(session, "subscription_schedule.updated", schedule)
 
@@ -171,7 +228,10 @@ def _replacing(subscription: Doc, rows: list[dict[str, Any]]) -> list[dict[str, 
     return [*change, *({"id": item["id"], "deleted": True, "clear_usage": True} for item in current)]
 
 
-@post("/v1/subscription_schedules/{schedule}", f"end_behavior metadata proration_behavior {PHASE.replace('trial trial_end', 'start_date trial trial_end')}")
+@post(
+    "/v1/subscription_schedules/{schedule}",
+    f"end_behavior metadata proration_behavior {PHASE.replace('trial trial_end', 'start_date trial trial_end')}",
+)
 def update(call: Call, id_: str) -> Doc:
     session = call.session
     schedule = _running(session, id_)
@@ -208,7 +268,13 @@ def release(call: Call, id_: str) -> Doc:
 
 def _release(session: Session, schedule: Doc) -> None:
     subscription = session.get(schedule["subscription"])
-    schedule.update(status="released", released_at=session.now(schedule), released_subscription=schedule["subscription"], subscription=None, current_phase=None)
+    schedule.update(
+        status="released",
+        released_at=session.now(schedule),
+        released_subscription=schedule["subscription"],
+        subscription=None,
+        current_phase=None,
+    )
     if subscription:
         subscription["schedule"] = None
         emit(session, "customer.subscription.updated", subscription)
