@@ -64,8 +64,8 @@ class Api:
             status, body, replayed = error.status, _error_body(error, request_id), False
         except Exception:
             log.exception("%s %s failed", request.method, request.path)
-            error = ApiError("The sandbox failed; its log has the reason.", status=500, kind="api_error")
-            status, body, replayed = 500, _error_body(error, request_id), False
+            failure = ApiError("The sandbox failed; its log has the reason.", status=500, kind="api_error")
+            status, body, replayed = 500, _error_body(failure, request_id), False
         if replayed:
             headers["Idempotent-Replayed"] = "true"
         if status < 500:

@@ -50,78 +50,85 @@ def _check_class(value: dict[str, Any], cls: type, path: str, found: list[str]) 
 
 
 def _check(value: Any, hint: Any, path: str, found: list[str]) -> None:
-    """Check one value; alternatives are tried in silence, and what is said is about the nearest one."""
+    """Check one value."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if hint is Any:
         return
-    if origin in (typing.Union, types.UnionType):
-        _check_union(value, arguments, path, found)
-    elif origin is typing.Literal:
-        if value not in arguments:
-            found.append(f"{path}: {value!r} is none of {arguments[:8]}")
-    elif origin is list:
-        if not isinstance(value, list):
-            found.append(f"{path}: no list: {value!r}")
-        else:
-            for number, item in enumerate(value):
-                _check(item, arguments[0], f"{path}[{number}]", found)
-    elif origin is stripe.ListObject:
-        _check_page(value, arguments[0], path, found)
-    elif origin is dict or getattr(origin, "__name__", "") == "UntypedStripeObject":
-        if not isinstance(value, dict):
-            found.append(f"{path}: no mapping: {value!r}")
+    check = _BY_ORIGIN.get(origin)
+    if check:
+        check(value, arguments, path, found)
+    elif getattr(origin, "__name__", "") == "UntypedStripeObject":
+        _check_map(value, arguments, path, found)
     elif inspect.isclass(hint):
         _check_plain(value, hint, path, found)
     else:
         found.append(f"{path}: a hint that is not understood: {hint!r}")
 
 
+def _check_literal(value: Any, arguments: tuple[Any, ...], path: str, found: list[str]) -> None:
+    if value not in arguments:
+        found.append(f"{path}: {value!r} is none of {arguments[:8]}")
+
+
+def _check_list(value: Any, arguments: tuple[Any, ...], path: str, found: list[str]) -> None:
+    if not isinstance(value, list):
+        found.append(f"{path}: no list: {value!r}")
+        return
+    for number, item in enumerate(value):
+        _check(item, arguments[0], f"{path}[{number}]", found)
+
+
+def _check_map(value: Any, arguments: tuple[Any, ...], path: str, found: list[str]) -> None:
+    if not isinstance(value, dict):
+        found.append(f"{path}: no mapping: {value!r}")
+
+
 def _check_union(value: Any, options: tuple[Any, ...], path: str, found: list[str]) -> None:
-    literals = [option for option in options if typing.get_origin(option) is typing.Literal]
-    if literals and isinstance(value, str):
+    """One of the options must fit; what is said otherwise is about the last one that could."""
+    if isinstance(value, str) and any(typing.get_origin(option) is typing.Literal for option in options):
         # `Union[Literal[…], str]` keeps old clients working; what Stripe sends today is in the list.
-        options = tuple(option for option in options if option is not str) if str in options else options
-    best: list[str] | None = None
+        options = tuple(option for option in options if option is not str)
+    said: list[str] = []
     for option in options:
         trial: list[str] = []
         _check(value, option, path, trial)
         if not trial:
             return
-        if best is None or (
-            value is not None and option is not type(None) and len(trial) >= 1 and isinstance(value, dict)
-        ):
-            best = trial
-    found += best or [f"{path}: {value!r} fits nothing"]
+        said = trial if option is not type(None) or not said else said
+    found += said
 
 
-def _check_page(value: Any, item: Any, path: str, found: list[str]) -> None:
+def _check_page(value: Any, arguments: tuple[Any, ...], path: str, found: list[str]) -> None:
     if not isinstance(value, dict) or value.get("object") != "list" or not {"data", "has_more", "url"} <= set(value):
         found.append(f"{path}: no list object")
         return
-    for number, entry in enumerate(value["data"]):
-        _check(entry, item, f"{path}.data[{number}]", found)
+    _check_list(value["data"], arguments, f"{path}.data", found)
 
 
 def _check_plain(value: Any, hint: type, path: str, found: list[str]) -> None:
-    if hint is type(None):
-        good = value is None
-    elif issubclass(hint, stripe.StripeObject):
-        if isinstance(value, dict):
-            if value.get("deleted"):
-                return
+    if issubclass(hint, stripe.StripeObject) and isinstance(value, dict):
+        if not value.get("deleted"):
             _check_class(value, hint, path, found)
-            return
-        good = False
-    elif hint is float:
-        good = isinstance(value, (int, float)) and not isinstance(value, bool)
-    elif hint is int:
-        good = isinstance(value, int) and not isinstance(value, bool)
-    elif hint is decimal.Decimal:
-        good = isinstance(value, str) and decimal.Decimal(value).is_finite()
-    else:
-        good = isinstance(value, hint)
-    if not good:
+    elif not _is_plain(value, hint):
         found.append(f"{path}: {value!r} is no {hint.__name__}")
+
+
+def _is_plain(value: Any, hint: type) -> bool:
+    if hint is decimal.Decimal:
+        return isinstance(value, str) and decimal.Decimal(value).is_finite()
+    if hint in (int, float):
+        return isinstance(value, (int, hint)) and not isinstance(value, bool)
+    return isinstance(value, hint)
+
+
+_BY_ORIGIN: dict[Any, Any] = {
+    typing.Union: _check_union,
+    types.UnionType: _check_union,
+    typing.Literal: _check_literal,
+    list: _check_list,
+    dict: _check_map,
+    stripe.ListObject: _check_page,
+}
 
 
 def _is_optional(hint: Any) -> bool:
@@ -134,7 +141,7 @@ def _hints(cls: type) -> dict[str, Any]:
     for base in reversed(cls.__mro__):
         if not base.__module__.startswith("stripe.") or base.__module__ in ("stripe._stripe_object",):
             continue
-        for name, annotation in base.__dict__.get("__annotations__", {}).items():
+        for name, annotation in inspect.get_annotations(base).items():
             if name.startswith("_") or name == "OBJECT_NAME" or typing.get_origin(annotation) is typing.ClassVar:
                 continue
             resolved = _resolve(annotation, base.__module__)

@@ -24,8 +24,10 @@ def served(data: Path) -> Iterator[int]:
     """A sandbox in a process of its own; its port."""
     process = subprocess.Popen(
         [sys.executable, "-m", "apps.stripe_sandbox", "--port", "0", "--data", str(data)],
-        stdout=subprocess.PIPE, text=True, env={**os.environ, "ENVIRONMENT": "test"},
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "ENVIRONMENT": "test"},
+    )
     try:
         assert process.stdout is not None
         yield int(process.stdout.readline().rsplit(":", 1)[1])

@@ -84,12 +84,15 @@ def test_price__lookup_key__is_found_and_moves_only_when_told(api, world):
     assert api.prices.retrieve(first.id).lookup_key is None
 
 
-@pytest.mark.parametrize("broken", [
-    {"unit_amount": -1},
-    {"tiers": TIERS, "unit_amount": 5},
-    {"billing_scheme": "tiered", "tiers_mode": "volume", "tiers": [{"up_to": 5, "unit_amount": 1}]},
-    {"unit_amount": 5, "recurring": {"interval": "year", "interval_count": 9}},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"unit_amount": -1},
+        {"tiers": TIERS, "unit_amount": 5},
+        {"billing_scheme": "tiered", "tiers_mode": "volume", "tiers": [{"up_to": 5, "unit_amount": 1}]},
+        {"unit_amount": 5, "recurring": {"interval": "year", "interval_count": 9}},
+    ],
+)
 def test_price__makes_no_sense__refused(api, broken):
     product = api.products.create({"name": "Pro"})
 

@@ -58,15 +58,25 @@ def test_checkout__recurring_price_in_payment_mode__refused(api, world):
 
 def test_portal__configured_and_opened(api, world):
     price = world.price()
-    configuration = api.billing_portal.configurations.create({
-        "business_profile": {"headline": "Acme"},
-        "features": {
-            "invoice_history": {"enabled": True},
-            "payment_method_update": {"enabled": True},
-            "subscription_cancel": {"enabled": True, "mode": "at_period_end", "cancellation_reason": {"enabled": True, "options": ["too_expensive", "other"]}},
-            "subscription_update": {"enabled": True, "default_allowed_updates": ["price"], "products": [{"product": price.product, "prices": [price.id]}]},
-        },
-    })  # fmt: skip
+    configuration = api.billing_portal.configurations.create(
+        {
+            "business_profile": {"headline": "Acme"},
+            "features": {
+                "invoice_history": {"enabled": True},
+                "payment_method_update": {"enabled": True},
+                "subscription_cancel": {
+                    "enabled": True,
+                    "mode": "at_period_end",
+                    "cancellation_reason": {"enabled": True, "options": ["too_expensive", "other"]},
+                },
+                "subscription_update": {
+                    "enabled": True,
+                    "default_allowed_updates": ["price"],
+                    "products": [{"product": price.product, "prices": [price.id]}],
+                },
+            },
+        }
+    )
 
     session = api.billing_portal.sessions.create(
         {"customer": world.customer().id, "configuration": configuration.id, "return_url": "https://example.com/back"}

@@ -184,10 +184,14 @@ def test_credit_note__on_paid_invoice__refund_and_credit(api, world):
     api.invoices.pay(invoice.id)
     line = api.invoices.retrieve(invoice.id).lines.data[0]
 
-    note = api.credit_notes.create({
-        "invoice": invoice.id, "refund_amount": 1500, "credit_amount": 500,
-        "lines": [{"type": "invoice_line_item", "invoice_line_item": line.id, "amount": 2000}],
-    })  # fmt: skip
+    note = api.credit_notes.create(
+        {
+            "invoice": invoice.id,
+            "refund_amount": 1500,
+            "credit_amount": 500,
+            "lines": [{"type": "invoice_line_item", "invoice_line_item": line.id, "amount": 2000}],
+        }
+    )
 
     assert (note.type, note.refunds[0].amount_refunded) == ("post_payment", 1500)
     assert api.customers.retrieve(invoice.customer).balance == -500

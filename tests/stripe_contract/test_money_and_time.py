@@ -22,9 +22,13 @@ MOMENTS = st.integers(
 
 def tiered(mode, tiers):
     return {
-        "billing_scheme": "tiered", "tiers_mode": mode,
-        "_tiers": [{"up_to": up_to, "unit_amount_decimal": str(unit), "flat_amount_decimal": str(flat)} for up_to, unit, flat in tiers],
-    }  # fmt: skip
+        "billing_scheme": "tiered",
+        "tiers_mode": mode,
+        "_tiers": [
+            {"up_to": up_to, "unit_amount_decimal": str(unit), "flat_amount_decimal": str(flat)}
+            for up_to, unit, flat in tiers
+        ],
+    }
 
 
 TIERS = st.lists(st.tuples(st.integers(1, 50), st.integers(0, 900), st.integers(0, 500)), min_size=1, max_size=5).map(

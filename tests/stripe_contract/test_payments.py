@@ -18,13 +18,16 @@ def test_payment__good_card__succeeds_with_charge_and_fee(api):
     assert (entry.amount, entry.net) == (5000, 5000 - entry.fee)
 
 
-@pytest.mark.parametrize(("card", "code", "reason"), [
-    ("pm_card_chargeDeclined", "card_declined", "generic_decline"),
-    ("pm_card_chargeDeclinedInsufficientFunds", "card_declined", "insufficient_funds"),
-    ("pm_card_chargeDeclinedExpiredCard", "expired_card", "expired_card"),
-    ("pm_card_chargeDeclinedIncorrectCvc", "incorrect_cvc", "incorrect_cvc"),
-    ("pm_card_chargeDeclinedProcessingError", "processing_error", "processing_error"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("card", "code", "reason"),
+    [
+        ("pm_card_chargeDeclined", "card_declined", "generic_decline"),
+        ("pm_card_chargeDeclinedInsufficientFunds", "card_declined", "insufficient_funds"),
+        ("pm_card_chargeDeclinedExpiredCard", "expired_card", "expired_card"),
+        ("pm_card_chargeDeclinedIncorrectCvc", "incorrect_cvc", "incorrect_cvc"),
+        ("pm_card_chargeDeclinedProcessingError", "processing_error", "processing_error"),
+    ],
+)
 def test_payment__declined__402_with_the_reason(api, card, code, reason):
     with pytest.raises(stripe.CardError) as refused:
         api.payment_intents.create({"amount": 5000, "payment_method": card, **CARD})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -180,7 +181,7 @@ def test_renewals__from_any_anchor__periods_join_without_gaps(interval, seconds,
         spans.append((item["current_period_start"], item["current_period_end"]))
         engine.advance(item["current_period_end"] - engine.get(engine.clock)["frozen_time"])
 
-    assert all(first[1] == second[0] for first, second in zip(spans, spans[1:], strict=False))
+    assert all(first[1] == second[0] for first, second in pairwise(spans))
     lines = [
         row
         for invoice in sorted(engine.find("invoice"), key=lambda invoice: invoice["created"])

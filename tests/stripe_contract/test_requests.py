@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-import urllib.error
-import urllib.request
 import uuid
 
 import pytest
+import requests
 import stripe
 
 from tests.stripe_contract.conftest import SANDBOX_KEY, wait_until
@@ -95,16 +94,31 @@ def test_idempotency__declined_card__declined_again(api, world):
     assert errors[0] == errors[1]
 
 
-@pytest.mark.parametrize(("call", "code", "param"), [
-    (lambda api: api.customers.create({"colour": "blue"}), "parameter_unknown", "colour"),
-    (lambda api: api.subscriptions.create({"customer": "cus_x", "items": [{"price": "p", "amount": 1}]}), "parameter_unknown", "items[0][amount]"),
-    (lambda api: api.prices.create({"product": "prod_x", "unit_amount": 1}), "parameter_missing", "currency"),
-    (lambda api: api.prices.create({"currency": "usd", "unit_amount": "ten"}), "parameter_invalid_integer", "unit_amount"),
-    (lambda api: api.customers.create({"name": ["a"]}), None, "name"),
-    (lambda api: api.prices.create({"currency": "usd", "unit_amount": 1, "billing_scheme": "weird"}), None, "billing_scheme"),
-    (lambda api: api.customers.retrieve("cus_missing"), "resource_missing", "id"),
-    (lambda api: api.invoices.create({"customer": "cus_missing"}), "resource_missing", "customer"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("call", "code", "param"),
+    [
+        (lambda api: api.customers.create({"colour": "blue"}), "parameter_unknown", "colour"),
+        (
+            lambda api: api.subscriptions.create({"customer": "cus_x", "items": [{"price": "p", "amount": 1}]}),
+            "parameter_unknown",
+            "items[0][amount]",
+        ),
+        (lambda api: api.prices.create({"product": "prod_x", "unit_amount": 1}), "parameter_missing", "currency"),
+        (
+            lambda api: api.prices.create({"currency": "usd", "unit_amount": "ten"}),
+            "parameter_invalid_integer",
+            "unit_amount",
+        ),
+        (lambda api: api.customers.create({"name": ["a"]}), None, "name"),
+        (
+            lambda api: api.prices.create({"currency": "usd", "unit_amount": 1, "billing_scheme": "weird"}),
+            None,
+            "billing_scheme",
+        ),
+        (lambda api: api.customers.retrieve("cus_missing"), "resource_missing", "id"),
+        (lambda api: api.invoices.create({"customer": "cus_missing"}), "resource_missing", "customer"),
+    ],
+)
 def test_error__names_code_and_parameter(api, call, code, param):
     with pytest.raises(stripe.InvalidRequestError) as refused:
         call(api)
@@ -145,14 +159,10 @@ def test_events__of_an_update__tell_what_was_before(api, world):
 
 
 def raw(sandbox, path, *, key=SANDBOX_KEY, method="GET", data=None, **headers):
-    request = urllib.request.Request(
-        f"{sandbox.url}{path}", data=data, method=method, headers={"Authorization": f"Bearer {key}", **headers}
-    )
-    try:
-        with urllib.request.urlopen(request) as response:
-            return response.status, json.load(response)
-    except urllib.error.HTTPError as error:
-        return error.code, json.load(error)
+    """A request as no client of Stripe's would make it."""
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/x-www-form-urlencoded", **headers}
+    answer = requests.request(method, f"{sandbox.url}{path}", data=data, headers=headers, timeout=30)
+    return answer.status_code, answer.json()
 
 
 @pytest.mark.parametrize(

@@ -24,14 +24,17 @@ def control(sandbox, command, status=200, **given):
     return answer.json()
 
 
-@pytest.mark.parametrize(("environment", "refused"), [
-    ({"ENVIRONMENT": "production"}, True),
-    ({"ENVIRONMENT": "staging"}, True),
-    ({"ENVIRONMENT": "development", "STRIPE_SECRET_KEY": "sk_live_x"}, True),
-    ({"ENVIRONMENT": "development", "STRIPE_SECRET_KEY": "sk_test_x"}, False),
-    ({"ENVIRONMENT": "test"}, False),
-    ({}, False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("environment", "refused"),
+    [
+        ({"ENVIRONMENT": "production"}, True),
+        ({"ENVIRONMENT": "staging"}, True),
+        ({"ENVIRONMENT": "development", "STRIPE_SECRET_KEY": "sk_live_x"}, True),
+        ({"ENVIRONMENT": "development", "STRIPE_SECRET_KEY": "sk_test_x"}, False),
+        ({"ENVIRONMENT": "test"}, False),
+        ({}, False),
+    ],
+)
 def test_start__only_in_development_and_tests(environment, refused):
     assert bool(reason_to_refuse(environment)) is refused
 
@@ -44,6 +47,7 @@ def test_start__in_production__exits_and_says_why(tmp_path):
         env=environment,
         capture_output=True,
         text=True,
+        check=False,
     )
 
     assert done.returncode == 2

@@ -232,13 +232,25 @@ def test_incomplete__never_paid__expires(api, world):
 def test_schedule__two_phases__price_changes_between(api, world):
     clock = world.clock("2027-01-01")
     first, second = world.price(1000), world.price(2000)
-    schedule = api.subscription_schedules.create({
-        "customer": world.customer(clock=clock).id, "start_date": "now", "end_behavior": "cancel",
-        "phases": [
-            {"items": [{"price": first.id}], "duration": {"interval": "month", "interval_count": 2}, "proration_behavior": "none"},
-            {"items": [{"price": second.id}], "duration": {"interval": "month", "interval_count": 1}, "proration_behavior": "none"},
-        ],
-    })  # fmt: skip
+    schedule = api.subscription_schedules.create(
+        {
+            "customer": world.customer(clock=clock).id,
+            "start_date": "now",
+            "end_behavior": "cancel",
+            "phases": [
+                {
+                    "items": [{"price": first.id}],
+                    "duration": {"interval": "month", "interval_count": 2},
+                    "proration_behavior": "none",
+                },
+                {
+                    "items": [{"price": second.id}],
+                    "duration": {"interval": "month", "interval_count": 1},
+                    "proration_behavior": "none",
+                },
+            ],
+        }
+    )
     subscription = api.subscriptions.retrieve(schedule.subscription)
 
     world.advance(clock, "2027-04-02")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import ast
 from functools import cache
 from pathlib import Path
+from typing import cast
 
 import stripe
 
@@ -106,8 +107,7 @@ class _Source:
         """`_XBase = TypedDict("_XBase", {"from": …})`: how fields are declared whose names are keywords."""
         target, call = node.targets[0], node.value
         if isinstance(target, ast.Name) and isinstance(call, ast.Call) and ast.unparse(call.func) == "TypedDict":
-            table = call.args[1]
-            assert isinstance(table, ast.Dict)
+            table = cast(ast.Dict, call.args[1])
             keys = [key.value for key in table.keys if isinstance(key, ast.Constant)]
             self.classes[target.id] = {str(key): value for key, value in zip(keys, table.values, strict=True)}
 
@@ -119,7 +119,8 @@ class _Source:
             return _one_of([self._type(node.left, scope), self._type(node.right, scope)])
         if isinstance(node, ast.Constant) and node.value is None:
             return Scalar("None")
-        assert isinstance(node, ast.Subscript), ast.unparse(node)
+        if not isinstance(node, ast.Subscript):
+            raise TypeError(f"an annotation that is not understood: {ast.unparse(node)}")
         return self._generic(ast.unparse(node.value), node.slice, scope)
 
     def _generic(self, wrapper: str, inner: ast.expr, scope: str) -> Type:
@@ -131,7 +132,7 @@ class _Source:
             return _one_of(inners)
         if wrapper in ("Optional", "NotRequired"):
             return inners[0]
-        return MapOf(inners[1]) if wrapper == "Dict" else WRAPPERS[wrapper](inners[0])
+        return MapOf(inners[1]) if wrapper == "Dict" else cast(Type, WRAPPERS[wrapper](inners[0]))
 
     def _named(self, name: str, scope: str) -> Type:
         """A class, looked for from the innermost scope outward, then among the imports."""

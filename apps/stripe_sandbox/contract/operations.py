@@ -55,13 +55,13 @@ def _in_method(node: ast.FunctionDef, names: dict[str, Record]) -> Operation | N
             method, path = call.args[0], call.args[1]
             if isinstance(path, ast.Call) and isinstance(path.func, ast.Attribute):
                 path = path.func.value
-            assert isinstance(method, ast.Constant)
-            assert isinstance(path, ast.Constant)
             parameters = next((argument.annotation for argument in node.args.args if argument.arg == "params"), None)
-            return Operation(
-                str(method.value).upper(), str(path.value), _named(parameters, names), _named(node.returns, names)
-            )
+            return Operation(_text(method).upper(), _text(path), _named(parameters, names), _named(node.returns, names))
     return None
+
+
+def _text(node: ast.expr) -> str:
+    return str(ast.literal_eval(node))
 
 
 def _named(annotation: ast.expr | None, names: dict[str, Record]) -> Record | None:

@@ -7,7 +7,7 @@ import logging
 import threading
 from collections.abc import Callable
 
-from apps.stripe_sandbox.core.errors import ApiError
+from apps.stripe_sandbox.core.errors import ApiError, known
 from apps.stripe_sandbox.core.session import Session
 from apps.stripe_sandbox.core.shapes import Doc
 from apps.stripe_sandbox.core.store import Store
@@ -20,30 +20,41 @@ log = logging.getLogger("stripe_sandbox")
 
 def run_due(session: Session, clock: str | None, until: int) -> bool:
     """Do the one earliest thing that is due; whether there was one."""
-    condition = "clock = ?" if clock else "clock IS NULL"
-    values = (clock, until) if clock else (until,)
+    condition, values = ("clock = ?", (clock, until)) if clock else ("clock IS NULL", (until,))
     row = session.connection.execute(
-        (
-            f"SELECT id, due FROM documents INDEXED BY documents_due WHERE {condition} AND due <= ? ORDER BY due, "
-            f"seq LIMIT 1"
-        ),  # noqa: S608
+        f"SELECT id, due FROM documents INDEXED BY documents_due WHERE {condition} AND due <= ? "  # noqa: S608 # nosec B608 - one of two conditions
+        "ORDER BY due, seq LIMIT 1",
         values,
     ).fetchone()
     if row is None:
         return False
-    doc = session.get(row[0])
-    assert doc is not None
     if clock:
-        frozen = session.get(clock)
-        assert frozen is not None
+        frozen = known(session.get(clock))
         frozen["frozen_time"] = max(frozen["frozen_time"], row[1])
-    try:
-        ACTIONS[doc["object"]](session, doc, row[1] if clock else max(row[1], session.time - 60))
-    except ApiError as error:
-        if not error.keep:
-            raise
+        session.checkpoint()
+    _act(session, row[0], row[1])
     session.checkpoint()
     return True
+
+
+def _act(session: Session, id_: str, due: int) -> None:
+    """What goes wrong is undone and set aside: it must not stop the clock for everybody else."""
+    session.connection.execute("SAVEPOINT step")
+    try:
+        doc = known(session.get(id_))
+        ACTIONS[doc["object"]](session, doc, due)
+        session.flush()
+    except ApiError as error:
+        if not error.keep:
+            _set_aside(session, id_, error)
+    session.connection.execute("RELEASE step")
+
+
+def _set_aside(session: Session, id_: str, error: ApiError) -> None:
+    log.warning("%s cannot go on by itself: %s", id_, error)
+    session.connection.execute("ROLLBACK TO step")
+    session.forget()
+    known(session.get(id_))["_stuck"] = str(error)
 
 
 def advance_step(session: Session, clock_id: str, emit: Callable[[Session, str, Doc], None]) -> bool:

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def known(value: T | None) -> T:
+    """A value that must be there by what was checked or written before."""
+    if value is None:
+        raise LookupError("the sandbox lost something that it had")
+    return value
 
 
 class ApiError(Exception):

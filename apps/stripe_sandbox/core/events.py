@@ -12,8 +12,8 @@ from apps.stripe_sandbox.core.version import API_VERSION
 def emit(session: Session, type_: str, doc: Doc) -> None:
     """Record an event about an object and hand it to every endpoint that asked for it.
 
-    The attributes before are those of the last event about the object (or of the last transaction), so that the events of
-    one request tell one story, none of them twice.
+    The attributes before are those of the last event about the object (or of the last transaction), so that the
+    events of one request tell one story, none of them twice.
     """
     if session.rehearsing:
         return

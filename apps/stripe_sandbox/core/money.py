@@ -9,11 +9,12 @@ from typing import Any
 ZERO_DECIMAL = frozenset("bif clp djf gnf jpy kmf krw mga pyg rwf ugx vnd vuv xaf xof xpf".split())
 THREE_DECIMAL = frozenset("bhd jod kwd omr tnd".split())
 TWO_DECIMAL = frozenset(
-    "usd aed all amd aud azn bam bbd bdt bgn bmd bnd bob brl bsd bwp byn bzd cad chf cny cop crc czk dkk dop dzd egp "
-    "etb eur "
-    "fjd gbp gel gip gtq gyd hkd hnd huf idr ils inr isk jmd kes kgs khr kyd kzt lbp lkr mad mdl mkd mmk mop mur mvr "
-    "mxn myr "
-    "nad ngn nok npr nzd pab pen php pkr pln qar ron rsd sar scr sek sgd thb try ttd twd tzs uah uyu uzs xcd zar".split()
+    (
+        "usd aed all amd aud azn bam bbd bdt bgn bmd bnd bob brl bsd bwp byn bzd cad chf cny cop crc czk dkk "
+        "dop dzd egp etb eur fjd gbp gel gip gtq gyd hkd hnd huf idr ils inr isk jmd kes kgs khr kyd kzt lbp "
+        "lkr mad mdl mkd mmk mop mur mvr mxn myr nad ngn nok npr nzd pab pen php pkr pln qar ron rsd sar scr "
+        "sek sgd thb try ttd twd tzs uah uyu uzs xcd zar "
+    ).split()
 )
 CURRENCIES = ZERO_DECIMAL | THREE_DECIMAL | TWO_DECIMAL
 
@@ -37,6 +38,12 @@ def shown(amount: int, currency: str) -> str:
     sign = "−" if amount < 0 else ""
     symbol = {"usd": "$", "eur": "€", "gbp": "£", "jpy": "¥"}.get(currency)
     return f"{sign}{symbol}{text}" if symbol else f"{sign}{text} {currency.upper()}"
+
+
+def every(recurring: dict[str, Any]) -> str:
+    """`month`, `3 months`."""
+    count = recurring["interval_count"]
+    return str(recurring["interval"]) if count == 1 else f"{count} {recurring['interval']}s"
 
 
 def unit_price(price: dict[str, Any], quantity: Fraction) -> Fraction:

@@ -13,23 +13,23 @@ from apps.stripe_sandbox.contract.types import Choice, ListOf, OneOf, PageOf, Re
 from apps.stripe_sandbox.core.errors import not_served
 
 Tree: TypeAlias = "dict[str, Tree | None]"
-TOKEN = re.compile(r"\w+|[{}]")
+WORD = re.compile(r"\w+|[{}]")
 
 
 def parse(notation: str) -> Tree:
     """The tree of names; None where all of it is served."""
     root: Tree = {"expand": None}
     stack, last = [root], ""
-    for token in TOKEN.findall(notation):
-        if token == "{":
+    for word in WORD.findall(notation):
+        if word == "{":
             inner: Tree = {}
             stack[-1][last] = inner
             stack.append(inner)
-        elif token == "}":
+        elif word == "}":
             stack.pop()
         else:
-            stack[-1].setdefault(token, None)
-            last = token
+            stack[-1].setdefault(word, None)
+            last = word
     return root
 
 

@@ -100,7 +100,7 @@ class Session:
         """Objects of a type, by columns (customer, parent, lookup, clock, due, created) or `body ->> '$.field'`."""
         self.flush(object_)
         rows = self.connection.execute(
-            f"SELECT id, body FROM documents WHERE object = ? AND gone = 0 AND {where} ORDER BY {order} LIMIT ?",  # noqa: S608
+            f"SELECT id, body FROM documents WHERE object = ? AND gone = 0 AND {where} ORDER BY {order} LIMIT ?",  # noqa: S608 # nosec B608 - no condition is a caller's
             (object_, *values, limit),
         ).fetchall()
         for id_, body in rows:
@@ -134,7 +134,7 @@ class Session:
             doc.get(PARENTS.get(object_, "")),
             doc.get(LOOKUPS.get(object_, "")),
             doc.get("test_clock") or doc.get("_clock"),
-            next_due(doc) if next_due and not gone else None,
+            next_due(doc) if next_due and not gone and not doc.get("_stuck") else None,
             gone,
             body,
             doc["id"],
@@ -156,6 +156,10 @@ class Session:
     def checkpoint(self) -> None:
         """Write and forget what is loaded, between the steps of a long transaction."""
         self.flush()
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget what is loaded, changes included."""
         self._docs.clear()
         self._stored.clear()
         self._published.clear()

@@ -85,14 +85,15 @@ def _has_record(type_: Type) -> bool:
 
 
 def complete(doc: Doc) -> Doc:
-    """The object with all its fields; an AssertionError where a required one is missing or one is invented."""
+    """The object with all its fields; a TypeError where a required one is missing or one is invented."""
     return _complete(doc, record_of(doc["object"]), doc["object"])
 
 
 def _complete(doc: Doc, record: Record, path: str) -> Doc:
     plan = _plan(record, doc.get("object", ""))
     invented = [name for name in doc.keys() - plan.names if name[0] != "_"]
-    assert not invented, f"{path} has no fields {invented}"
+    if invented:
+        raise TypeError(f"{path} has no fields {invented}")
     for name, type_ in plan.nested:
         if doc.get(name):
             doc[name] = _inside(doc[name], type_, path)
@@ -124,7 +125,8 @@ def _default(name: str, type_: Type, path: str) -> Any:
         return {}
     if type_ == Scalar("int") and name.startswith("amount"):
         return 0
-    assert isinstance(type_, Record), f"{path} is required"
+    if not isinstance(type_, Record):
+        raise TypeError(f"{path} is required")
     return _complete({}, type_, path)
 
 

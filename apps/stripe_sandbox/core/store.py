@@ -17,8 +17,10 @@ from apps.stripe_sandbox.core.session import Session
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS documents (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, object TEXT NOT NULL, created INTEGER NOT NULL,
-    customer TEXT, parent TEXT, lookup TEXT, clock TEXT, due INTEGER, gone INTEGER NOT NULL DEFAULT 0, body TEXT NOT NULL);
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, object TEXT NOT NULL,
+    created INTEGER NOT NULL,
+    customer TEXT, parent TEXT, lookup TEXT, clock TEXT, due INTEGER, gone INTEGER NOT NULL DEFAULT 0,
+    body TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS documents_listed ON documents (object, created, seq);
 CREATE INDEX IF NOT EXISTS documents_customer ON documents (customer, object) WHERE customer IS NOT NULL;
 CREATE INDEX IF NOT EXISTS documents_parent ON documents (parent, object) WHERE parent IS NOT NULL;
@@ -30,12 +32,14 @@ CREATE TABLE IF NOT EXISTS meter_events (
 CREATE INDEX IF NOT EXISTS meter_events_summed ON meter_events (meter, customer, timestamp);
 CREATE INDEX IF NOT EXISTS meter_events_identified ON meter_events (meter, identifier);
 CREATE TABLE IF NOT EXISTS deliveries (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT NOT NULL, endpoint TEXT NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,
-    due INTEGER, delivered INTEGER NOT NULL DEFAULT 0, log TEXT NOT NULL DEFAULT '[]');
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT NOT NULL, endpoint TEXT NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0, due INTEGER,
+    delivered INTEGER NOT NULL DEFAULT 0, log TEXT NOT NULL DEFAULT '[]');
 CREATE INDEX IF NOT EXISTS deliveries_due ON deliveries (due, seq) WHERE due IS NOT NULL;
 CREATE INDEX IF NOT EXISTS deliveries_event ON deliveries (event);
 CREATE TABLE IF NOT EXISTS answers (
-    key TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, status INTEGER NOT NULL, body TEXT NOT NULL, created INTEGER NOT NULL);
+    key TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, status INTEGER NOT NULL, body TEXT NOT NULL,
+    created INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS parts (id TEXT PRIMARY KEY, owner TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
@@ -84,7 +88,7 @@ class Store:
         with self.lock:
             self._connection.execute("BEGIN IMMEDIATE")
             for table in TABLES:
-                self._connection.execute(f"DELETE FROM {table}")  # noqa: S608 - a name of ours
+                self._connection.execute(f"DELETE FROM {table}")  # noqa: S608 # nosec B608 - a name of ours
             self._connection.execute("COMMIT")
 
     def save_copy(self, path: Path) -> None:

@@ -4,8 +4,9 @@ name."""
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, cast
 
 from apps.stripe_sandbox.contract.annotations import fields
 from apps.stripe_sandbox.contract.types import Choice, ListOf, MapOf, OneOf, Record, Scalar, Type
@@ -50,33 +51,31 @@ def convert(value: Any, type_: Type, path: str) -> Any:
         return _map(value, path)
     if isinstance(type_, Record):
         return _record(value, type_, path)
-    assert isinstance(type_, Scalar)
-    return _scalar(value, type_.name, path)
+    return _scalar(value, cast(Scalar, type_).name, path)
 
 
 def _one_of(value: Any, type_: OneOf, path: str) -> Any:
-    """Named values and `str` together are an enumeration, unless the only named value is the empty one, which
-    unsets."""
-    named = tuple(name for option in type_.options if isinstance(option, Choice) for name in option.values)
-    others = [option for option in type_.options if not isinstance(option, Choice)]
+    """Named values and `str` together are an enumeration, unless the only named value is the empty one: it unsets."""
+    named = [name for option in type_.options if isinstance(option, Choice) for name in option.values]
     if value == "" and "" in named:
         return None
-    real = tuple(name for name in named if name != "")
-    if value in real:
+    choices = tuple(name for name in named if name != "")
+    if value in choices:
         return value
-    if real:
-        others = [option for option in others if option != Scalar("str")]
+    others = [option for option in type_.options if not isinstance(option, Choice)]
     if isinstance(value, (dict, list)):
-        others = [option for option in others if isinstance(option, (Record, ListOf, MapOf))]
-        if others:
-            return convert(value, others[0], path)
-        raise ApiError(f"Invalid {path}", param=path)
-    for option in others:
-        if isinstance(option, Scalar):
-            return _scalar(value, option.name, path)
-    if real:
-        return _choice(value, real, path)
-    return convert(value, others[0], path)
+        return _structured(value, others, path)
+    scalars = [option for option in others if isinstance(option, Scalar) and not (choices and option.name == "str")]
+    if scalars:
+        return _scalar(value, scalars[0].name, path)
+    return _choice(value, choices, path) if choices else convert(value, others[0], path)
+
+
+def _structured(value: Any, options: Sequence[Type], path: str) -> Any:
+    for option in options:
+        if isinstance(option, (Record, ListOf, MapOf)):
+            return convert(value, option, path)
+    raise ApiError(f"Invalid {path}", param=path)
 
 
 def _choice(value: Any, values: tuple[str | bool | int, ...], path: str) -> Any:

@@ -48,7 +48,7 @@ def of_subscription_item(
     return line(
         invoice,
         amount,
-        f"Trial period for {_name(price)}" if trial else f"{quantity} × {_name(price)} (at {_rate(price)})",
+        f"Trial period for {name_of(price)}" if trial else f"{quantity} × {name_of(price)} (at {_rate(price)})",
         period,
         parent=subscription_parent(item["subscription"], item["id"]),
         pricing=pricing_of(price),
@@ -122,7 +122,7 @@ def pricing_of(price: Doc) -> Doc:
     }
 
 
-def _name(price: Doc) -> str:
+def name_of(price: Doc) -> str:
     return str(price["nickname"] or price.get("_product_name") or price["product"])
 
 

@@ -29,7 +29,7 @@ def default_method(session: Session, invoice: Doc) -> Doc | None:
     customer = session.need("customer", invoice["customer"])
     for id_ in (
         invoice["default_payment_method"],
-        subscription and subscription["default_payment_method"],
+        subscription["default_payment_method"] if subscription else None,
         customer["invoice_settings"]["default_payment_method"],
     ):
         method = session.get(id_)

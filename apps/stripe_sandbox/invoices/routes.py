@@ -12,7 +12,7 @@ from apps.stripe_sandbox.core.presenting import includes
 from apps.stripe_sandbox.core.routes import Call, delete, get, post
 from apps.stripe_sandbox.core.session import Session
 from apps.stripe_sandbox.core.shapes import Doc, page
-from apps.stripe_sandbox.invoices import items, lifecycle, payment, totals
+from apps.stripe_sandbox.invoices import items, lifecycle, lines, payment, totals
 from apps.stripe_sandbox.objects import coupons, payment_methods, taxes
 
 HOUR = 3600
@@ -219,4 +219,4 @@ def _add_line(session: Session, invoice: Doc, customer: Doc, given: dict[str, An
     item = items.add(session, customer, {**given, "currency": invoice["currency"]})
     item["invoice"] = invoice["id"]
     emit(session, "invoiceitem.created", item)
-    invoice["lines"]["data"].append(items.lines.of_invoice_item(invoice, item))
+    invoice["lines"]["data"].append(lines.of_invoice_item(invoice, item))

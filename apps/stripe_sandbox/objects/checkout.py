@@ -61,13 +61,17 @@ def create(call: Call) -> Doc:
     return checkout
 
 
-def _check(call: Call) -> None:
+def _refuse_unserved(call: Call) -> None:
     if call.get("ui_mode", "hosted_page") != "hosted_page":
         raise not_served("Checkout other than the hosted page", "ui_mode")
     if call.get("payment_method_types", ["card"]) != ["card"]:
         raise not_served("payment methods other than cards", "payment_method_types")
     if call.get("locale", "auto") not in ("auto", "en"):
         raise not_served("pages in other languages than English", "locale")
+
+
+def _check(call: Call) -> None:
+    _refuse_unserved(call)
     if "success_url" not in call:
         raise required("success_url")
     if "customer" in call and "customer_email" in call:

@@ -157,13 +157,13 @@ def _behind(session: Session, intent: Doc) -> Doc | None:
     """The open checkout session that an intent, or the subscription of its invoice, belongs to."""
     invoice = session.get(intent.get("_invoice"))
     subscription = session.get(invoice.get("_subscription")) if invoice else None
-    checkout = session.get(intent.get("_checkout") or (subscription and subscription.get("_checkout")))
+    checkout = session.get(intent.get("_checkout") or (subscription or {}).get("_checkout"))
     return checkout if checkout and checkout["status"] == "open" else None
 
 
 def _when_set_up(session: Session, intent: Doc) -> None:
     checkout = _behind(session, intent)
-    subscription = session.get(intent.get("_subscription") or (checkout and checkout["subscription"]))
+    subscription = session.get(intent.get("_subscription") or (checkout or {}).get("subscription"))
     if subscription and subscription["default_payment_method"] is None:
         subscription.update(default_payment_method=intent["payment_method"], pending_setup_intent=None)
         emit(session, "customer.subscription.updated", subscription)

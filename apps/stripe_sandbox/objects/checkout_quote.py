@@ -7,7 +7,7 @@ from typing import Any
 from apps.stripe_sandbox.core.session import Session
 from apps.stripe_sandbox.core.shapes import Doc, complete
 from apps.stripe_sandbox.invoices import items as invoice_items
-from apps.stripe_sandbox.invoices import lifecycle, totals
+from apps.stripe_sandbox.invoices import lifecycle, lines, totals
 from apps.stripe_sandbox.objects import coupons, customers, taxes
 from apps.stripe_sandbox.subscriptions import creation
 
@@ -53,7 +53,7 @@ def payment_invoice(session: Session, checkout: Doc, customer: Doc) -> Doc:
             "tax_rates": line["tax_rates"],
         }
         item = invoice_items.add(session, customer, parameters)
-        invoice["lines"]["data"].append(invoice_items.lines.of_invoice_item(invoice, item))
+        invoice["lines"]["data"].append(lines.of_invoice_item(invoice, item))
     totals.compute(session, invoice)
     return invoice
 

@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 from apps.stripe_sandbox.core.changes import apply, currency, merged_metadata
-from apps.stripe_sandbox.core.errors import ApiError, missing, required
+from apps.stripe_sandbox.core.errors import ApiError, known, missing, required
 from apps.stripe_sandbox.core.events import emit
 from apps.stripe_sandbox.core.ids import random_text
 from apps.stripe_sandbox.core.lists import serve_list, serve_object
@@ -235,10 +235,8 @@ def active(session: Session, ids: list[str], now: int) -> list[str]:
 
 def coupon_of(session: Session, discount_id: str) -> Doc:
     """The coupon behind a discount, also when it was deleted since."""
-    discount = session.get(discount_id)
-    coupon = session.get(discount["source"]["coupon"]) if discount else None
-    assert coupon is not None
-    return coupon
+    discount = known(session.get(discount_id))
+    return known(session.get(discount["source"]["coupon"]))
 
 
 def applies_to(coupon: Doc, product: str | None) -> bool:

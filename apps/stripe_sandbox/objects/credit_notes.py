@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 from apps.stripe_sandbox.core.changes import apply, merged_metadata
-from apps.stripe_sandbox.core.errors import ApiError, missing, required
+from apps.stripe_sandbox.core.errors import ApiError, known, missing, required
 from apps.stripe_sandbox.core.events import emit
 from apps.stripe_sandbox.core.ids import new_id
 from apps.stripe_sandbox.core.lists import PAGE, serve_list, serve_object, slice_page
@@ -193,7 +193,7 @@ def _give_back(session: Session, invoice: Doc, note: Doc, given: dict[str, Any])
     note["out_of_band_amount"] = out or None
     if refund:
         intent = session.get(invoice.get("_payment_intent"))
-        charge = session.get(intent and intent["latest_charge"])
+        charge = session.get(intent["latest_charge"]) if intent else None
         if charge is None:
             raise ApiError("The invoice was not paid by a charge that could be refunded.", param="refund_amount")
         made = refunds.refund_charge(session, charge, refund, None)
@@ -211,8 +211,7 @@ def _give_back(session: Session, invoice: Doc, note: Doc, given: dict[str, Any])
             credit_note=note["id"],
             invoice=invoice["id"],
         )
-        assert transaction is not None
-        note["customer_balance_transaction"] = transaction["id"]
+        note["customer_balance_transaction"] = known(transaction)["id"]
         emit(session, "customer.updated", customer)
     emit(session, "invoice.updated", invoice)
 

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from apps.stripe_sandbox.core.changes import address, apply, currency, merged_metadata, shipping
-from apps.stripe_sandbox.core.errors import ApiError, missing
+from apps.stripe_sandbox.core.errors import ApiError, known, missing
 from apps.stripe_sandbox.core.events import emit
 from apps.stripe_sandbox.core.ids import random_text
 from apps.stripe_sandbox.core.lists import PAGE, listed, serve_list
@@ -141,7 +141,7 @@ def change_balance(
     customer["balance"] += amount
     code = code or customer["currency"] or "usd"
     customer["currency"] = customer["currency"] or code
-    transaction = session.add(
+    return session.add(
         "customer_balance_transaction",
         session.now(customer),
         amount=amount,
@@ -152,7 +152,6 @@ def change_balance(
         metadata=fields.pop("metadata", {}),
         **fields,
     )
-    return transaction
 
 
 @get("/v1/customers/{customer}/balance_transactions", PAGE)
@@ -184,9 +183,8 @@ def create_balance_transaction(call: Call, id_: str) -> Doc:
         description=call.get("description"),
         metadata=metadata,
     )
-    assert transaction is not None
     emit(call.session, "customer.updated", customer)
-    return transaction
+    return known(transaction)
 
 
 @get("/v1/customers/{customer}/balance_transactions/{transaction}")

@@ -57,7 +57,7 @@ def create(call: Call) -> Doc:
 
 def add(session: Session, *, amount: int, currency: str, customer: Doc | None, **fields: Any) -> Doc:
     id_ = new_id("payment_intent")
-    intent = session.add(
+    return session.add(
         "payment_intent",
         session.now(customer),
         id=id_,
@@ -82,7 +82,6 @@ def add(session: Session, *, amount: int, currency: str, customer: Doc | None, *
             **fields,
         },
     )
-    return intent
 
 
 def _check_amount(intent: Doc) -> None:
@@ -288,7 +287,7 @@ def fail(session: Session, intent: Doc, method: Doc, error: CardError) -> None:
 
 
 def _error_on(session: Session, error: CardError, method: Doc) -> Doc:
-    kept = {
+    kept: Doc = {
         name: error.body[name] for name in ("code", "decline_code", "doc_url", "message", "type") if name in error.body
     }
     return {**kept, "payment_method": present(session, method)}

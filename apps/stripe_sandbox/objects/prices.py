@@ -42,7 +42,7 @@ def create(call: Call) -> Doc:
 
 def add(session: Session, given: dict[str, Any]) -> Doc:
     """A new price, its product with it if need be."""
-    from apps.stripe_sandbox.objects import products  # noqa: PLC0415 - a product may come with a price and a price with a product
+    from apps.stripe_sandbox.objects import products  # noqa: PLC0415 - each may come with the other
 
     if "product_data" in given:
         data = {**given["product_data"]}
@@ -164,7 +164,7 @@ def _tiers(given: list[dict[str, Any]]) -> list[Doc]:
                 "flat_amount_decimal": flat_text,
             }
         )
-    bounds = [tier["up_to"] for tier in tiers]
+    bounds: list[Any] = [tier["up_to"] for tier in tiers]
     if not bounds or bounds[-1] is not None or None in bounds[:-1] or bounds[:-1] != sorted(set(bounds[:-1])):
         raise ApiError("Tiers must ascend, and only the last one must be up to `inf`.", param="tiers")
     return tiers

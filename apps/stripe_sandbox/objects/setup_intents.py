@@ -155,7 +155,7 @@ def _record_attempt(session: Session, intent: Doc, method: Doc, error: CardError
 
 
 def _fail(session: Session, intent: Doc, method: Doc, error: CardError) -> None:
-    kept = {
+    kept: Doc = {
         name: error.body[name] for name in ("code", "decline_code", "doc_url", "message", "type") if name in error.body
     }
     intent.update(

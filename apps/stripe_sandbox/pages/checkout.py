@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from apps.stripe_sandbox.api import Response
 from apps.stripe_sandbox.core.errors import ApiError
-from apps.stripe_sandbox.core.money import shown
+from apps.stripe_sandbox.core.money import every, shown
 from apps.stripe_sandbox.core.session import Session
 from apps.stripe_sandbox.core.shapes import Doc
 from apps.stripe_sandbox.objects import checkout as checkouts
@@ -100,8 +100,7 @@ def _how(item: Doc) -> str:
     each = "by tier" if price["unit_amount"] is None else shown(price["unit_amount"], price["currency"])
     if not recurring:
         return f"{quantity}{each}"
-    count = recurring["interval_count"]
-    return f"{quantity}{each} every {recurring['interval'] if count == 1 else f'''{count} {recurring['interval']}s'''}"
+    return f"{quantity}{each} every {every(recurring)}"
 
 
 def _trial(session: Session, checkout: Doc) -> Markup | None:
@@ -219,9 +218,6 @@ def submit(visit: Visit, id_: str) -> Response:
     return redirect(elsewhere or _success(checkout))
 
 
-submit.on_error = lambda visit, error, id_: show(visit, id_, error)  # type: ignore[attr-defined]
-
-
 def _success(checkout: Doc) -> str:
     return str(checkout["success_url"]).replace("{CHECKOUT_SESSION_ID}", checkout["id"])
 
@@ -240,4 +236,5 @@ def apply_code(visit: Visit, id_: str) -> Response:
     return redirect(f"/c/pay/{id_}")
 
 
-apply_code.on_error = lambda visit, error, id_: show(visit, id_, error)  # type: ignore[attr-defined]
+def show_again(visit: Visit, error: str, id_: str) -> Response:
+    return show(visit, id_, error)

@@ -73,7 +73,8 @@ def show(visit: Visit, id_: str, error: str | None = None) -> Response:
         "<p class=total>{due}</p><p class=muted>Issued {issued} · Due {until}</p><ul class=rows>{rows}{totals}</ul>"
         '<p class=actions><a class="button quiet" href="/i/{id}/pdf">Download PDF</a></p></section>{form}</div>',
         number=invoice["number"], status=invoice["status"], whom=invoice["customer_name"] or invoice["customer_email"],
-        due=shown(invoice["amount_remaining"], code), issued=day(invoice["effective_at"]), until=day(invoice["due_date"]),
+        due=shown(invoice["amount_remaining"], code),
+        issued=day(invoice["effective_at"]), until=day(invoice["due_date"]),
         rows=rows, totals=totals, id=id_, form=_form(invoice, error),
     )  # fmt: skip
     return page(f"Invoice {invoice['number']} · Sandbox", body)
@@ -87,7 +88,8 @@ def _form(invoice: Doc, error: str | None) -> Markup:
     return html(
         '<section class=card aria-label=Payment><h2>Pay by card</h2>{alert}<form method=post '
         'action="/i/{id}">{card}<button class=full>Pay {amount}</button></form></section>',
-        alert=alert(error), id=invoice["id"], card=card_fields({}), amount=shown(invoice["amount_remaining"], invoice["currency"]),
+        alert=alert(error), id=invoice["id"], card=card_fields({}),
+        amount=shown(invoice["amount_remaining"], invoice["currency"]),
     )  # fmt: skip
 
 
@@ -106,9 +108,6 @@ def pay(visit: Visit, id_: str) -> Response:
     return redirect(
         str(intent["next_action"]["redirect_to_url"]["url"]) if outcome == "requires_action" else f"/i/{id_}"
     )
-
-
-pay.on_error = lambda visit, error, id_: show(visit, id_, error)  # type: ignore[attr-defined]
 
 
 def pdf(visit: Visit, id_: str) -> Response:
@@ -144,3 +143,7 @@ def receipt(visit: Visit, token: str) -> Response:
         f"{shown(charge['amount'], charge['currency'])} paid on {day(charge['created'])} with a card ending in "
         f"{charge['payment_method_details']['card']['last4']}.",
     )
+
+
+def show_again(visit: Visit, error: str, id_: str) -> Response:
+    return show(visit, id_, error)

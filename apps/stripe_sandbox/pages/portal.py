@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from apps.stripe_sandbox.api import Response
 from apps.stripe_sandbox.core.errors import ApiError, CardError, missing
 from apps.stripe_sandbox.core.events import emit
-from apps.stripe_sandbox.core.money import shown
+from apps.stripe_sandbox.core.money import every, shown
 from apps.stripe_sandbox.core.routes import Call
 from apps.stripe_sandbox.core.session import Session
 from apps.stripe_sandbox.core.shapes import Doc
@@ -136,9 +136,8 @@ def _subscription(opened: Opened, subscription: Doc) -> Markup:
 
 
 def _price(price: Doc) -> str:
-    recurring = price["recurring"]
     amount = "by tier" if price["unit_amount"] is None else shown(price["unit_amount"], price["currency"])
-    return f"{amount} per {recurring['interval'] if recurring['interval_count'] == 1 else f'''{recurring['interval_count']} {recurring['interval']}s'''}"
+    return f"{amount} per {every(price['recurring'])}"
 
 
 def _cards(opened: Opened) -> Markup:
@@ -238,9 +237,6 @@ def change_card(visit: Visit, id_: str) -> Response:
     if isinstance(outcome, CardError):
         raise outcome
     return redirect(intent["next_action"]["redirect_to_url"]["url"]) if outcome == "requires_action" else opened.done()
-
-
-change_card.on_error = lambda visit, error, id_: show_form(visit, id_, "card", None, error)  # type: ignore[attr-defined]
 
 
 def _card_saved(session: Session, intent: Doc) -> None:
@@ -382,4 +378,9 @@ def change_plan(visit: Visit, id_: str, subscription_id: str) -> Response:
     return opened.done()
 
 
-change_plan.on_error = lambda visit, error, id_, subscription_id: show_form(visit, id_, "plan", subscription_id, error)  # type: ignore[attr-defined]
+def card_again(visit: Visit, error: str, id_: str) -> Response:
+    return show_form(visit, id_, "card", None, error)
+
+
+def plan_again(visit: Visit, error: str, id_: str, subscription_id: str) -> Response:
+    return show_form(visit, id_, "plan", subscription_id, error)

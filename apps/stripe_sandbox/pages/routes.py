@@ -56,6 +56,16 @@ TABLE: list[tuple[str, str, View]] = [
 ]
 
 
+AGAIN: dict[View, View] = {
+    checkout.submit: checkout.show_again,
+    checkout.apply_code: checkout.show_again,
+    invoice.pay: invoice.show_again,
+    portal.change_card: portal.card_again,
+    portal.change_plan: portal.plan_again,
+}
+"""Which page shows the refusal of a form."""
+
+
 class Pages:
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -67,7 +77,7 @@ class Pages:
         for method, pattern, view in TABLE:
             match = re.fullmatch(pattern, request.path)
             if match and method == request.method:
-                return self._show(view, request, [text for text in match.groups()])
+                return self._show(view, request, list(match.groups()))
         return message("Not found", "There is no such page.", status=404)
 
     def _show(self, view: View, request: Request, ids: list[Any]) -> Response:
@@ -78,9 +88,9 @@ class Pages:
                 return view(Visit(session, query, form), *ids)
         except ApiError as error:
             with self.store.transaction() as session:
-                again = getattr(view, "on_error", None)
+                again = AGAIN.get(view)
                 if again and error.status != 404:
-                    return again(Visit(session, query, form), str(error), *ids)  # type: ignore[no-any-return]
+                    return again(Visit(session, query, form), str(error), *ids)
             return message("That did not work", str(error), status=error.status)
         except Exception:
             log.exception("%s %s failed", request.method, request.path)

@@ -56,10 +56,10 @@ def _check_open(subscription: Doc, given: dict[str, Any]) -> None:
 
 
 def _change_settings(session: Session, subscription: Doc, given: dict[str, Any]) -> None:
-    customer = session.need("customer", subscription["customer"])
+    _change_billing(session, subscription, given)
     if given.get("default_payment_method"):
         method = session.get(given["default_payment_method"])
-        if method is None or method.get("customer") != customer["id"]:
+        if method is None or method.get("customer") != subscription["customer"]:
             raise missing("PaymentMethod", given["default_payment_method"], "default_payment_method")
     for name in ("default_payment_method", "description", "days_until_due", "collection_method", "trial_settings"):
         if name in given:
@@ -70,6 +70,11 @@ def _change_settings(session: Session, subscription: Doc, given: dict[str, Any])
         subscription["payment_settings"] = creation.payment_settings(
             given["payment_settings"], subscription["payment_settings"]
         )
+
+
+def _change_billing(session: Session, subscription: Doc, given: dict[str, Any]) -> None:
+    """What the sums of coming invoices depend on."""
+    customer = session.need("customer", subscription["customer"])
     if "automatic_tax" in given:
         subscription["automatic_tax"] = creation.automatic_tax(given["automatic_tax"], customer)
     if "default_tax_rates" in given:
@@ -199,29 +204,39 @@ def _settle(
     billed = subscription["status"] in BILLED
     change.restarts = billed and _restarts(subscription, before, given)
     if billed and prorates != "none":
-        for old in before if change.restarts else change.replaced:
-            proration.credit(session, subscription, old, change.moment)
-        if not change.restarts:
-            for new in change.added:
-                proration.charge(session, subscription, new, change.moment)
+        _prorate(session, subscription, before, change)
     if change.restarts:
         _restart(subscription, change.moment)
+    touched = bool(change.replaced or change.added)
     invoice = None
-    invoices_now = prorates == "always_invoice" and (change.replaced or change.added) and billed
-    if change.restarts or invoices_now:
-        invoice = billing.new_invoice(session, subscription, "subscription_update")
-        if change.restarts:
-            billing.add_usage(session, invoice, subscription, before[0]["current_period_start"], change.moment)
-            billing.add_periods(session, invoice, subscription)
-        lifecycle.add_pending_items(session, invoice)
-        if not invoice["lines"]["data"]:
-            session.remove(invoice)
-            subscription["latest_invoice"] = (session.last_published(subscription) or subscription)["latest_invoice"]
-            invoice = None
+    if change.restarts or (billed and touched and prorates == "always_invoice"):
+        invoice = _invoice(session, subscription, before, change)
     emit(session, "customer.subscription.updated", subscription)
     if invoice:
         invoice["parent"]["subscription_details"]["subscription_proration_date"] = given.get("proration_date")
         billing.bill_now(session, subscription, invoice, behavior)
+
+
+def _prorate(session: Session, subscription: Doc, before: list[Doc], change: Change) -> None:
+    for old in before if change.restarts else change.replaced:
+        proration.credit(session, subscription, old, change.moment)
+    for new in [] if change.restarts else change.added:
+        proration.charge(session, subscription, new, change.moment)
+
+
+def _invoice(session: Session, subscription: Doc, before: list[Doc], change: Change) -> Doc | None:
+    """The invoice that the change leads to at once, if there is anything on it."""
+    previous = subscription["latest_invoice"]
+    invoice = billing.new_invoice(session, subscription, "subscription_update")
+    if change.restarts:
+        billing.add_usage(session, invoice, subscription, before[0]["current_period_start"], change.moment)
+        billing.add_periods(session, invoice, subscription)
+    lifecycle.add_pending_items(session, invoice)
+    if invoice["lines"]["data"]:
+        return invoice
+    session.remove(invoice)
+    subscription["latest_invoice"] = previous
+    return None
 
 
 def _restarts(subscription: Doc, before: list[Doc], given: dict[str, Any]) -> bool:

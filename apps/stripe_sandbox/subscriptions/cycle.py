@@ -124,7 +124,7 @@ def _move_on(subscription: Doc) -> tuple[int, int]:
 
 def tell_upcoming(session: Session, subscription: Doc) -> None:
     """`invoice.upcoming`, with the invoice as it would be."""
-    from apps.stripe_sandbox.subscriptions import preview  # noqa: PLC0415 - a preview renews, a renewal is told of by a preview
+    from apps.stripe_sandbox.subscriptions import preview  # noqa: PLC0415 - a preview renews
 
     period_end = subscription["items"]["data"][0]["current_period_end"]
     length = period_end - subscription["items"]["data"][0]["current_period_start"]

@@ -198,7 +198,12 @@ def _enter(session: Session, schedule: Doc, phase: Doc) -> None:
         common["trial_end"] = phase["trial_end"]
     subscription = session.get(schedule["subscription"])
     if subscription is None:
-        parameters = {"customer": schedule["customer"], "items": rows, "payment_behavior": "allow_incomplete", **common}
+        parameters = {
+            "customer": schedule["customer"],
+            "items": rows,
+            "payment_behavior": _behavior(session, schedule),
+            **common,
+        }
         subscription = creation.create(session, parameters)
         subscription["schedule"] = schedule["id"]
         schedule["subscription"] = subscription["id"]
@@ -212,6 +217,12 @@ def _enter(session: Session, schedule: Doc, phase: Doc) -> None:
     emit(session, "subscription_schedule.updated", schedule)
 
 
+def _behavior(session: Session, schedule: Doc) -> str:
+    """Without a card the first invoice waits for one."""
+    customer = session.need("customer", schedule["customer"])
+    return "allow_incomplete" if customer["invoice_settings"]["default_payment_method"] else "default_incomplete"
+
+
 def _replacing(subscription: Doc, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The change from what is subscribed to now to what the phase wants, item by item."""
     current = list(subscription["items"]["data"])
@@ -223,8 +234,7 @@ def _replacing(subscription: Doc, rows: list[dict[str, Any]]) -> list[dict[str, 
             current.remove(same)
             wanted.remove(row)
             change.append({**row, "id": same["id"]})
-    for row in wanted:
-        change.append({**row, "id": current.pop(0)["id"]} if current else row)
+    change += [{**row, "id": current.pop(0)["id"]} if current else row for row in wanted]
     return [*change, *({"id": item["id"], "deleted": True, "clear_usage": True} for item in current)]
 
 
