@@ -18,7 +18,7 @@ from apps.stripe_sandbox.core.routes import Call, Route, match
 from apps.stripe_sandbox.core.served import refuse_others
 from apps.stripe_sandbox.core.store import Store
 from apps.stripe_sandbox.core.validation import validate
-from apps.stripe_sandbox.core.version import API_VERSION
+from apps.stripe_sandbox.core.version import ACCOUNT, API_VERSION
 
 KEYS = ("sk_test_", "rk_test_")
 DAY = 86_400
@@ -192,7 +192,7 @@ def _check_headers(request: Request) -> None:
     version = request.headers.get("stripe-version", API_VERSION)
     if version != API_VERSION:
         raise not_served(f"version {version} of the API, only {API_VERSION}", "Stripe-Version")
-    if "stripe-account" in request.headers or "stripe-context" in request.headers:
+    if request.headers.get("stripe-account", ACCOUNT) != ACCOUNT or "stripe-context" in request.headers:
         raise not_served("connected accounts", "Stripe-Account")
     if "json" in request.headers.get("content-type", ""):
         raise ApiError("Invalid request: use application/x-www-form-urlencoded.", param="Content-Type")

@@ -25,6 +25,7 @@ from apps.stripe_sandbox.objects import (
     products,
     refunds,
     setup_intents,
+    tax_ids,
     taxes,
     webhook_endpoints,
 )
@@ -57,6 +58,7 @@ MODULES = (
     search,
     setup_intents,
     subscription_routes,
+    tax_ids,
     taxes,
     webhook_endpoints,
 )

@@ -193,7 +193,9 @@ def test_checkout__payment_and_setup_modes(api, world, page, shop):
     product = api.products.create({"name": "Mug"})
     price = api.prices.create({"currency": "eur", "unit_amount": 1500, "product": product.id})
     links = {"success_url": f"{shop}/done", "customer": world.customer(card=None).id}
-    bought = api.checkout.sessions.create({"mode": "payment", "line_items": [{"price": price.id, "quantity": 1}], **links})
+    bought = api.checkout.sessions.create(
+        {"mode": "payment", "line_items": [{"price": price.id, "quantity": 1}], **links}
+    )
     saved = api.checkout.sessions.create({"mode": "setup", "currency": "eur", **links})
 
     for session, verb in ((bought, "Pay €15.00"), (saved, "Save card")):
@@ -274,9 +276,7 @@ def test_portal__card_changed__new_default(api, page, portal):
     page.get_by_role("button", name="Save card").click()
 
     expect(page.get_by_text("Mastercard •••• 4444")).to_be_visible()
-    customer = api.customers.retrieve(
-        subscription.customer, {"expand": ["invoice_settings.default_payment_method"]}
-    )
+    customer = api.customers.retrieve(subscription.customer, {"expand": ["invoice_settings.default_payment_method"]})
     assert customer.invoice_settings.default_payment_method.card.last4 == "4444"
 
 

@@ -7,16 +7,15 @@ from apps.stripe_sandbox.core.lists import PAGE
 from apps.stripe_sandbox.core.routes import Call, get
 from apps.stripe_sandbox.core.session import Session
 from apps.stripe_sandbox.core.shapes import Doc, page
-
-ID = "acct_1SandboxSandbox0"
+from apps.stripe_sandbox.core.version import ACCOUNT
 
 
 def set_up(session: Session) -> None:
-    if session.get(ID) is None:
+    if session.get(ACCOUNT) is None:
         session.add(
             "account",
             0,
-            id=ID,
+            id=ACCOUNT,
             business_profile={"name": "Sandbox", "support_email": "support@sandbox.example"},
             capabilities={"card_payments": "active", "transfers": "active"},
             charges_enabled=True,
@@ -40,7 +39,7 @@ def set_up(session: Session) -> None:
 
 @get("/v1/account")
 def retrieve_current(call: Call) -> Doc:
-    return call.session.need("account", ID)
+    return call.session.need("account", ACCOUNT)
 
 
 @get("/v1/accounts", PAGE)
@@ -51,6 +50,6 @@ def list_accounts(call: Call) -> Doc:
 
 @get("/v1/accounts/{account}")
 def retrieve(call: Call, id_: str) -> Doc:
-    if id_ != ID:
+    if id_ != ACCOUNT:
         raise missing("account", id_)
-    return call.session.need("account", ID)
+    return call.session.need("account", ACCOUNT)

@@ -14,7 +14,7 @@ from apps.stripe_sandbox.core.presenting import includes
 from apps.stripe_sandbox.core.routes import Call, delete, get, post
 from apps.stripe_sandbox.core.session import Session
 from apps.stripe_sandbox.core.shapes import Doc, page
-from apps.stripe_sandbox.objects import payment_methods
+from apps.stripe_sandbox.objects import payment_methods, tax_ids
 
 PLAIN = "description email name phone preferred_locales business_name individual_name"
 SERVED = (
@@ -79,7 +79,7 @@ def add(session: Session, given: dict[str, Any]) -> Doc:
             param="invoice_settings[default_payment_method]",
         )
     for tax_id in given.get("tax_id_data") or []:
-        _add_tax_id(session, customer, tax_id["type"], tax_id["value"])
+        tax_ids.add(session, customer, tax_id["type"], tax_id["value"])
     return customer
 
 
@@ -189,88 +189,14 @@ def create_balance_transaction(call: Call, id_: str) -> Doc:
 
 @get("/v1/customers/{customer}/balance_transactions/{transaction}")
 def retrieve_balance_transaction(call: Call, customer: str, id_: str) -> Doc:
-    return _owned(call.session, "customer_balance_transaction", customer, id_)
+    return tax_ids.owned(call.session, "customer_balance_transaction", customer, id_)
 
 
 @post("/v1/customers/{customer}/balance_transactions/{transaction}", "description metadata")
 def update_balance_transaction(call: Call, customer: str, id_: str) -> Doc:
-    transaction = _owned(call.session, "customer_balance_transaction", customer, id_)
+    transaction = tax_ids.owned(call.session, "customer_balance_transaction", customer, id_)
     apply(transaction, call, "description metadata")
     return transaction
-
-
-def _owned(session: Session, object_: str, customer: str, id_: str) -> Doc:
-    doc = session.need(object_, id_)
-    if doc["customer"] != customer:
-        raise missing(object_.replace("_", " "), id_)
-    return doc
-
-
-# -- tax ids
-
-TAX_ID_FORMATS = {
-    "eu_vat": r"[A-Z]{2}[0-9A-Z]{2,12}",
-    "gb_vat": r"GB[0-9]{9,12}",
-    "us_ein": r"[0-9]{2}-?[0-9]{7}",
-    "ch_vat": r"CHE-?[0-9.]{9,11} ?(MWST|TVA|IVA)",
-}
-
-
-def _add_tax_id(session: Session, customer: Doc, kind: str, value: str) -> Doc:
-    if not re.fullmatch(TAX_ID_FORMATS.get(kind, ".+"), value):
-        raise ApiError(f"Invalid value for {kind}.", code="tax_id_invalid", param="value")
-    tax_id = session.add(
-        "tax_id",
-        session.now(customer),
-        customer=customer["id"],
-        country=value[:2] if kind == "eu_vat" else kind[:2].upper(),
-        owner={
-            "account": None,
-            "application": None,
-            "customer": customer["id"],
-            "type": "customer",
-            "customer_account": None,
-        },
-        type=kind,
-        value=value,
-        verification={
-            "status": "verified" if kind in TAX_ID_FORMATS else "unavailable",
-            "verified_address": None,
-            "verified_name": None,
-        },
-        _clock=customer.get("test_clock"),
-    )
-    emit(session, "customer.tax_id.created", tax_id)
-    return tax_id
-
-
-@post("/v1/customers/{customer}/tax_ids", "type value")
-def create_tax_id(call: Call, id_: str) -> Doc:
-    return _add_tax_id(call.session, call.session.need("customer", id_, "customer"), call["type"], call["value"])
-
-
-@get("/v1/customers/{customer}/tax_ids", PAGE)
-def list_tax_ids(call: Call, customer: str) -> Doc:
-    call.session.need("customer", customer, "customer")
-    return listed(call, "tax_id", f"/v1/customers/{customer}/tax_ids", [("customer = ?", (customer,))])
-
-
-@get("/v1/customers/{customer}/tax_ids/{id}")
-def retrieve_tax_id(call: Call, customer: str, id_: str) -> Doc:
-    return _owned(call.session, "tax_id", customer, id_)
-
-
-@delete("/v1/customers/{customer}/tax_ids/{id}")
-def remove_tax_id(call: Call, customer: str, id_: str) -> Doc:
-    tax_id = _owned(call.session, "tax_id", customer, id_)
-    tax_id["deleted"] = True
-    emit(call.session, "customer.tax_id.deleted", tax_id)
-    return {"id": id_, "object": "tax_id", "deleted": True}
-
-
-@includes("customer", "tax_ids")
-def tax_ids_of(session: Session, customer: Doc) -> Doc:
-    return page(session.find("tax_id", "customer = ?", customer["id"]), f"/v1/customers/{customer['id']}/tax_ids")
 
 
 @includes("customer", "subscriptions")
@@ -284,7 +210,8 @@ def sources_of(session: Session, customer: Doc) -> Doc:
     return page([], f"/v1/customers/{customer['id']}/sources")
 
 
-@get("/v1/customers/{customer}/sources", PAGE)
+@get("/v1/customers/{customer}/sources", f"{PAGE} object")
 def list_sources(call: Call, customer: str) -> Doc:
+    """Cards and accounts of the time before payment methods: of none of these types is there any."""
     call.session.need("customer", customer, "customer")
     return page([], f"/v1/customers/{customer}/sources")

@@ -7,7 +7,7 @@ from typing import Any
 from apps.stripe_sandbox.core.changes import apply, merged_metadata
 from apps.stripe_sandbox.core.errors import ApiError, missing
 from apps.stripe_sandbox.core.events import emit
-from apps.stripe_sandbox.core.lists import listed, serve_list, serve_object
+from apps.stripe_sandbox.core.lists import PAGE, listed, serve_list, serve_object, slice_page
 from apps.stripe_sandbox.core.routes import Call, delete, get, post
 from apps.stripe_sandbox.core.session import Session
 from apps.stripe_sandbox.core.shapes import Doc
@@ -139,6 +139,27 @@ def detach_feature(call: Call, product: str, id_: str) -> Doc:
     feature = _of_product(call.session, product, id_)
     feature["deleted"] = True
     return {"id": id_, "object": "product_feature", "deleted": True}
+
+
+@get("/v1/entitlements/active_entitlements", f"{PAGE} customer")
+def list_active(call: Call) -> Doc:
+    """The features of everything that a customer is subscribed to now."""
+    session = call.session
+    customer = session.need("customer", call["customer"], "customer")
+    running = "customer = ? AND body ->> '$.status' IN ('active', 'trialing', 'past_due')"
+    found: dict[str, Doc] = {}
+    for subscription in session.find("subscription", running, customer["id"]):
+        for item in subscription["items"]["data"]:
+            for attached in session.find("product_feature", "parent = ?", item["price"]["product"]):
+                feature = attached["entitlement_feature"]
+                found[feature["id"]] = {
+                    "id": f"ent_test_{customer['id'][-8:]}{feature['id'][-12:]}",
+                    "object": "entitlements.active_entitlement",
+                    "feature": feature["id"],
+                    "livemode": False,
+                    "lookup_key": feature["lookup_key"],
+                }
+    return slice_page(call, list(found.values()), "/v1/entitlements/active_entitlements")
 
 
 def _of_product(session: Session, product: str, id_: str) -> Doc:

@@ -70,11 +70,11 @@ def show(visit: Visit, id_: str, error: str | None = None) -> Response:
     body = html(
         "<div class=split><section class=card><h1>Invoice {number}</h1><p><span class=state>{status}</span> <span "
         "class=muted>{whom}</span></p>"
-        "<p class=total>{due}</p><p class=muted>Issued {issued} · Due {until}</p><ul class=rows>{rows}{totals}</ul>"
+        "<p class=total>{due}</p><p class=muted>Issued {issued}{until}</p><ul class=rows>{rows}{totals}</ul>"
         '<p class=actions><a class="button quiet" href="/i/{id}/pdf">Download PDF</a></p></section>{form}</div>',
         number=invoice["number"], status=invoice["status"], whom=invoice["customer_name"] or invoice["customer_email"],
-        due=shown(invoice["amount_remaining"], code),
-        issued=day(invoice["effective_at"]), until=day(invoice["due_date"]),
+        due=shown(invoice["amount_remaining" if invoice["status"] == "open" else "total"], code),
+        issued=day(invoice["effective_at"]), until=f" · Due {day(invoice['due_date'])}" if invoice["due_date"] else "",
         rows=rows, totals=totals, id=id_, form=_form(invoice, error),
     )  # fmt: skip
     return page(f"Invoice {invoice['number']} · Sandbox", body)
