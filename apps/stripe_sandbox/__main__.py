@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from types import FrameType
 
-ALLOWED = frozenset({"development", "test", "tests", "ci"})
+ALLOWED = frozenset({"development", "test"})
 
 
 def main() -> int:
@@ -36,9 +36,9 @@ def main() -> int:
 
 def reason_to_refuse(environment: dict[str, str]) -> str | None:
     """Why it must not run here: it stands in for money, so it runs in development and tests only."""
-    place = environment.get("ENVIRONMENT", "development")
+    place = environment.get("ENVIRONMENT", "production")
     if place not in ALLOWED:
-        return f"refuses to start where ENVIRONMENT is {place}: for development and tests only"
+        return f"refuses to start where ENVIRONMENT is {place}: set it to development or test"
     for name, value in environment.items():
         if value.startswith(("sk_live_", "rk_live_")):
             return f"refuses to start beside a live key ({name})"

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from apps.stripe_sandbox import registry
-from apps.stripe_sandbox.api import Request, Response
 from apps.stripe_sandbox.core.clock import Timekeeper
 from apps.stripe_sandbox.core.errors import ApiError
+from apps.stripe_sandbox.core.messages import Request, Response
 from apps.stripe_sandbox.core.routes import ROUTES
 from apps.stripe_sandbox.core.session import Session
 from apps.stripe_sandbox.core.shapes import Doc
@@ -83,8 +83,8 @@ class Control:
         """What was sent, the newest first."""
         with self.store.transaction() as session:
             rows = session.connection.execute(
-                "SELECT d.event, e.lookup, d.endpoint, d.attempts, d.due, d.delivered, d.log FROM deliveries d "
-                "JOIN documents e ON e.id = d.event ORDER BY d.seq DESC LIMIT 1000"
+                "SELECT d.event, e.lookup, d.endpoint, d.attempts, d.due, d.delivered, d.log FROM deliveries d JOIN "
+                "documents e ON e.id = d.event ORDER BY d.seq DESC LIMIT 1000"
             ).fetchall()
         names = ("event", "type", "endpoint", "attempts", "next_attempt", "delivered", "log")
         return [

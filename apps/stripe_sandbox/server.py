@@ -8,12 +8,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from apps.stripe_sandbox import registry
-from apps.stripe_sandbox.api import Api, Request, Response
 from apps.stripe_sandbox.control import Control
 from apps.stripe_sandbox.core import clock
 from apps.stripe_sandbox.core.events import emit
+from apps.stripe_sandbox.core.messages import Request, Response
 from apps.stripe_sandbox.core.store import Store
 from apps.stripe_sandbox.core.webhooks import Postman
+from apps.stripe_sandbox.gateway import Api
 from apps.stripe_sandbox.pages.routes import Pages
 
 HOST = "127.0.0.1"

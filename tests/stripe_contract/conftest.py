@@ -35,7 +35,8 @@ class CheckedClient(stripe.RequestsClient):
 @pytest.fixture(scope="session")
 def real_key() -> str | None:
     key = os.environ.get("STRIPE_SECRET_KEY", "")
-    if key.startswith("sk_test_") and key != SANDBOX_KEY:
+    # `make run` and the platform's tests set the key of a sandbox of their own.
+    if key.startswith("sk_test_") and "STRIPE_SANDBOX_PORT" not in os.environ:
         return key
     warnings.warn("No STRIPE_SECRET_KEY=sk_test_…: the contract is tested against the sandbox only.", stacklevel=1)
     return None

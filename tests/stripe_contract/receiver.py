@@ -60,7 +60,7 @@ def receiving(api: Any, types: list[str]) -> Iterator[Receiver]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     endpoint = api.webhook_endpoints.create(
         {"url": f"http://127.0.0.1:{server.server_port}/hook", "enabled_events": types}

@@ -148,7 +148,7 @@ def test_events__of_an_update__tell_what_was_before(api, world):
     customer = world.customer(card=None, metadata={"a": "1"})
     api.customers.update(customer.id, {"name": "Grace", "metadata": {"b": "2"}})
 
-    event = next(event for event in world.events(customer.id) if event.type == "customer.updated")
+    event = next(event for event in world.events(customer.id, "customer.*") if event.type == "customer.updated")
 
     assert event.data.previous_attributes.to_dict() == {"name": "Ada Example", "metadata": {"b": None}}
     assert event.data.object.name == "Grace"

@@ -32,7 +32,7 @@ def control(sandbox, command, status=200, **given):
         ({"ENVIRONMENT": "development", "STRIPE_SECRET_KEY": "sk_live_x"}, True),
         ({"ENVIRONMENT": "development", "STRIPE_SECRET_KEY": "sk_test_x"}, False),
         ({"ENVIRONMENT": "test"}, False),
-        ({}, False),
+        ({}, True),
     ],
 )
 def test_start__only_in_development_and_tests(environment, refused):

@@ -42,7 +42,7 @@ def test_trial__ends_with_card__charged_and_told_before(api, world):
         (0, "paid"),
         (2000, "paid"),
     ]
-    kinds = [event.type for event in world.events(subscription.id)]
+    kinds = [event.type for event in world.events(subscription.id, "customer.subscription.*")]
     assert kinds.index("customer.subscription.trial_will_end") < kinds.index("customer.subscription.updated")
 
 

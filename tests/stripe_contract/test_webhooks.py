@@ -38,7 +38,7 @@ def test_events__of_a_subscription__arrive_signed_and_tell_one_story(api, world)
     assert by_type["customer.subscription.created"]["data"]["object"]["status"] == "incomplete"
     updated = by_type["customer.subscription.updated"]["data"]
     assert (updated["object"]["status"], updated["previous_attributes"]["status"]) == ("active", "incomplete")
-    stored = [event.type for event in world.events(subscription.latest_invoice)]
+    stored = [event.type for event in world.events(subscription.latest_invoice, "invoice.*")]
     assert stored == ["invoice.created", "invoice.finalized", "invoice.paid", "invoice.payment_succeeded"]
 
 
@@ -59,7 +59,7 @@ def test_endpoint__disabled__gets_nothing(api, world):
 
         customer = world.customer(card=None)
 
-        event = world.events(customer.id)[0]
+        event = world.events(customer.id, "customer.*")[0]
     assert event.pending_webhooks == 0
     assert not receiver.events
 
@@ -72,7 +72,7 @@ def test_delivery__refused__tried_again_with_the_same_event(api, world):
         arrived = wait_until(lambda: receiver.of(customer.id))
 
     assert (len(arrived), receiver.refused) == (1, 1)
-    assert arrived[0]["id"] == world.events(customer.id)[0].id
+    assert arrived[0]["id"] == world.events(customer.id, "customer.*")[0].id
 
 
 def test_delivery__refused_for_hours__back_off_by_the_clock(own):
@@ -99,7 +99,7 @@ def test_deliveries__listed_with_their_attempts(api, world, sandbox):
     with receiving(api, ["customer.created"]) as receiver:
         customer = world.customer(card=None)
         wait_until(lambda: receiver.of(customer.id))
-        event = world.events(customer.id)[0].id
+        event = world.events(customer.id, "customer.*")[0].id
 
         found = wait_until(
             lambda: [

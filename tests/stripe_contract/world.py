@@ -69,7 +69,7 @@ class World:
         """All invoices of a subscription, the oldest first."""
         return list(self.api.invoices.list({"subscription": subscription.id, "limit": 100}).data)[::-1]
 
-    def events(self, object_id: str) -> list[Any]:
+    def events(self, object_id: str, kind: str) -> list[Any]:
         """The events about one object, in the order in which they happened."""
-        found = islice(self.api.events.list({"limit": 100}).auto_paging_iter(), 2000)
+        found = islice(self.api.events.list({"limit": 100, "type": kind}).auto_paging_iter(), 2000)
         return [event for event in found if getattr(event.data.object, "id", None) == object_id][::-1]

@@ -10,10 +10,10 @@ ZERO_DECIMAL = frozenset("bif clp djf gnf jpy kmf krw mga pyg rwf ugx vnd vuv xa
 THREE_DECIMAL = frozenset("bhd jod kwd omr tnd".split())
 TWO_DECIMAL = frozenset(
     (
-        "usd aed all amd aud azn bam bbd bdt bgn bmd bnd bob brl bsd bwp byn bzd cad chf cny cop crc czk dkk "
-        "dop dzd egp etb eur fjd gbp gel gip gtq gyd hkd hnd huf idr ils inr isk jmd kes kgs khr kyd kzt lbp "
-        "lkr mad mdl mkd mmk mop mur mvr mxn myr nad ngn nok npr nzd pab pen php pkr pln qar ron rsd sar scr "
-        "sek sgd thb try ttd twd tzs uah uyu uzs xcd zar "
+        "usd aed all amd aud azn bam bbd bdt bgn bmd bnd bob brl bsd bwp byn bzd cad chf cny cop crc czk dkk dop dzd "
+        "egp etb eur fjd gbp gel gip gtq gyd hkd hnd huf idr ils inr isk jmd kes kgs khr kyd kzt lbp lkr mad mdl mkd "
+        "mmk mop mur mvr mxn myr nad ngn nok npr nzd pab pen php pkr pln qar ron rsd sar scr sek sgd thb try ttd twd "
+        "tzs uah uyu uzs xcd zar "
     ).split()
 )
 CURRENCIES = ZERO_DECIMAL | THREE_DECIMAL | TWO_DECIMAL

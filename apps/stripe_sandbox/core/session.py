@@ -141,15 +141,14 @@ class Session:
         )
         if new:
             self.connection.execute(
-                "INSERT INTO documents (object, created, customer, parent, lookup, clock, due, gone, body, id) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO documents (object, created, customer, parent, lookup, clock, due, gone, body, id) VALUES "
+                "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 columns,
             )
         else:
             self.connection.execute(
-                "UPDATE documents SET object = ?, created = ?, customer = ?, parent = ?, lookup = ?, clock = ?, due "
-                "= ?, "
-                "gone = ?, body = ? WHERE id = ?",
+                "UPDATE documents SET object = ?, created = ?, customer = ?, parent = ?, lookup = ?, clock = ?, due = "
+                "?, gone = ?, body = ? WHERE id = ?",
                 columns,
             )
 
@@ -203,8 +202,8 @@ class Session:
         if self._endpoints is None:
             self.flush("webhook_endpoint")
             rows = self.connection.execute(
-                "SELECT id, body ->> '$.enabled_events' FROM documents "
-                "WHERE object = 'webhook_endpoint' AND gone = 0 AND body ->> '$.status' = 'enabled' ORDER BY seq"
+                "SELECT id, body ->> '$.enabled_events' FROM documents WHERE object = 'webhook_endpoint' AND gone = 0 "
+                "AND body ->> '$.status' = 'enabled' ORDER BY seq"
             )
             self._endpoints = [(id_, json.loads(events)) for id_, events in rows]
         return self._endpoints

@@ -48,7 +48,7 @@ def convert(value: Any, type_: Type, path: str) -> Any:
     if isinstance(type_, ListOf):
         return _list(value, type_, path)
     if isinstance(type_, MapOf):
-        return _map(value, path)
+        return _map(value, type_, path)
     if isinstance(type_, Record):
         return _record(value, type_, path)
     return _scalar(value, cast(Scalar, type_).name, path)
@@ -97,10 +97,13 @@ def _list(value: Any, type_: ListOf, path: str) -> list[Any]:
     return [convert(item, type_.item, f"{path}[{index}]") for index, item in enumerate(value)]
 
 
-def _map(value: Any, path: str) -> dict[str, Any]:
+def _map(value: Any, type_: MapOf, path: str) -> dict[str, Any]:
+    """Free keys; values that are text stay as they are, since an empty one takes its key away."""
     if not isinstance(value, dict):
         raise ApiError("Invalid object", param=path)
-    return value
+    if isinstance(type_.item, Scalar):
+        return value
+    return {name: convert(item, type_.item, _join(path, name)) for name, item in value.items()}
 
 
 def _scalar(value: Any, name: str, path: str) -> Any:

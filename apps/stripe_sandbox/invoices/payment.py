@@ -14,8 +14,8 @@ DAY = 86_400
 RETRY_DAYS = (3, 5, 7)
 """Days from one attempt to the next; `/_sandbox/settings` changes them."""
 MISSING_CARD = (
-    "This customer has no attached payment source or default payment method. Please consider adding a default "
-    "payment method."
+    "This customer has no attached payment source or default payment method. Please consider adding a default payment "
+    "method."
 )
 
 

@@ -126,8 +126,7 @@ def by_number(number: str) -> Card:
         raise CardError("Your card number is incorrect.", code="incorrect_number", param="number")
     raise CardError(
         "Your card was declined. Your request was in test mode, but used a non test card. For a list of valid test "
-        "cards, "
-        "visit: https://stripe.com/docs/testing.",
+        "cards, visit: https://stripe.com/docs/testing.",
         code="card_declined",
         decline_code="test_mode_live_card",
     )

@@ -38,9 +38,9 @@ serve_object("/v1/checkout/sessions/{session}", "checkout.session")
 
 @post(
     "/v1/checkout/sessions",
-    f"mode {LINES} {SUBSCRIPTION} {PAYMENT} {KEPT} setup_intent_data{{description metadata}} "
-    f"automatic_tax{{enabled}} currency customer "
-    "customer_creation customer_update discounts expires_at locale metadata payment_method_collection "
+    f"mode {LINES} {SUBSCRIPTION} {PAYMENT} {KEPT} setup_intent_data{{description metadata}} automatic_tax{{enabled}} "
+    f"currency customer "
+    "customer_creation customer_update{address} discounts expires_at locale metadata payment_method_collection "
     "payment_method_types submit_type ui_mode",
 )
 def create(call: Call) -> Doc:

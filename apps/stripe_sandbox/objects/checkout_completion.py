@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from apps.stripe_sandbox.core.changes import merged_metadata
-from apps.stripe_sandbox.core.errors import ApiError, CardError
+from apps.stripe_sandbox.core.errors import ApiError, CardError, known
 from apps.stripe_sandbox.core.events import emit
 from apps.stripe_sandbox.core.session import Session
 from apps.stripe_sandbox.core.shapes import Doc
+from apps.stripe_sandbox.objects import checkout as checkouts
 from apps.stripe_sandbox.objects import checkout_quote, customers, payment_intents, payment_methods, setup_intents
 from apps.stripe_sandbox.subscriptions import creation
 
@@ -31,13 +32,19 @@ def submit(session: Session, checkout: Doc, details: dict[str, Any], card: dict[
         "tax_ids": [],
     }
     if checkout["mode"] == "subscription":
-        return _subscribe(session, checkout, customer, method)
+        return _subscribe(session, checkout, known(customer), method)
     if checkout["mode"] == "payment":
         return _pay(session, checkout, customer, method)
     return _save(session, checkout, customer, method)
 
 
-def _customer(session: Session, checkout: Doc, details: dict[str, Any]) -> Doc:
+def _is_guest(checkout: Doc) -> bool:
+    """Whoever pays once stays unknown, unless a customer is asked for, or needed."""
+    needed = checkout["automatic_tax"]["enabled"] or checkout["_data"].get("setup_future_usage")
+    return checkout["mode"] != "subscription" and checkout["customer_creation"] == "if_required" and not needed
+
+
+def _customer(session: Session, checkout: Doc, details: dict[str, Any]) -> Doc | None:
     if checkout["customer"]:
         customer = session.need("customer", checkout["customer"])
         update = checkout["_customer_update"]
@@ -45,8 +52,10 @@ def _customer(session: Session, checkout: Doc, details: dict[str, Any]) -> Doc:
             customer["address"] = details["address"]
             emit(session, "customer.updated", customer)
         return customer
-    known = {name: details[name] for name in ("email", "name", "address") if details.get(name)}
-    customer = customers.add(session, known)
+    if _is_guest(checkout):
+        return None
+    fields = {name: details[name] for name in ("email", "name", "address") if details.get(name)}
+    customer = customers.add(session, fields)
     checkout["customer"] = customer["id"]
     return customer
 
@@ -74,18 +83,18 @@ def _subscribe(session: Session, checkout: Doc, customer: Doc, method: Doc | Non
     return _attempt(session, checkout, intent, method)
 
 
-def _pay(session: Session, checkout: Doc, customer: Doc, method: Doc | None) -> str | None:
+def _pay(session: Session, checkout: Doc, customer: Doc | None, method: Doc | None) -> str | None:
     if method is None:
         raise ApiError("A card is needed.")
     intent = session.get(checkout["payment_intent"])
     if intent is None:
-        with session.rehearsal():
-            total = checkout_quote.payment_invoice(session, checkout, session.need("customer", customer["id"]))["total"]
+        checkouts.quote(session, checkout)
+        total = checkout["amount_total"]
         intent = _new_intent(session, checkout, customer, total)
     return _attempt(session, checkout, intent, method)
 
 
-def _new_intent(session: Session, checkout: Doc, customer: Doc, total: int) -> Doc:
+def _new_intent(session: Session, checkout: Doc, customer: Doc | None, total: int) -> Doc:
     data = checkout["_data"]
     fields = {
         name: data[name]
@@ -116,7 +125,7 @@ def _attempt(session: Session, checkout: Doc, intent: Doc, method: Doc) -> str |
     return None
 
 
-def _save(session: Session, checkout: Doc, customer: Doc, method: Doc | None) -> str | None:
+def _save(session: Session, checkout: Doc, customer: Doc | None, method: Doc | None) -> str | None:
     if method is None:
         raise ApiError("A card is needed.")
     intent = session.get(checkout["setup_intent"])

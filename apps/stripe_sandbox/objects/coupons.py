@@ -100,8 +100,7 @@ REFRESHERS["coupon"] = _refresh
 
 @post(
     "/v1/promotion_codes",
-    "active code customer expires_at max_redemptions metadata promotion restrictions{first_time_transaction "
-    "minimum_amount minimum_amount_currency}",
+    "active code customer expires_at max_redemptions metadata promotion restrictions{first_time_transaction}",
 )
 def create_code(call: Call) -> Doc:
     session = call.session
@@ -127,8 +126,8 @@ def create_code(call: Call) -> Doc:
         promotion={"coupon": coupon["id"], "type": "coupon"},
         restrictions={
             "first_time_transaction": given.get("first_time_transaction", False),
-            "minimum_amount": given.get("minimum_amount"),
-            "minimum_amount_currency": given.get("minimum_amount_currency"),
+            "minimum_amount": None,
+            "minimum_amount_currency": None,
         },
         times_redeemed=0,
         _coupon=coupon["id"],

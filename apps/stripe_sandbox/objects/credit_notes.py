@@ -18,8 +18,8 @@ from apps.stripe_sandbox.invoices import lifecycle
 from apps.stripe_sandbox.objects import customers, payment_intents, refunds
 
 CREATED = (
-    "amount credit_amount refund_amount out_of_band_amount invoice memo metadata reason effective_at "
-    "lines{type amount description invoice_line_item quantity unit_amount}"
+    "amount credit_amount refund_amount out_of_band_amount invoice memo metadata reason effective_at lines{type "
+    "amount description invoice_line_item quantity unit_amount}"
 )
 
 serve_list("/v1/credit_notes", "credit_note", "created customer invoice")

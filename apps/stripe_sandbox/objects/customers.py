@@ -19,7 +19,7 @@ from apps.stripe_sandbox.objects import payment_methods, tax_ids
 PLAIN = "description email name phone preferred_locales business_name individual_name"
 SERVED = (
     f"{PLAIN} address balance invoice_prefix invoice_settings{{custom_fields default_payment_method footer}} metadata "
-    "next_invoice_sequence shipping tax_exempt tax{ip_address}"
+    "next_invoice_sequence shipping tax_exempt"
 )
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 

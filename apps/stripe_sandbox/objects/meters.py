@@ -123,8 +123,8 @@ def record(call: Call) -> Doc:
         _report(session, meter, identifier, problem)
     else:
         session.connection.execute(
-            "INSERT INTO meter_events (identifier, meter, customer, timestamp, created, value) VALUES (?, ?, ?, ?, "
-            "?, ?)",
+            "INSERT INTO meter_events (identifier, meter, customer, timestamp, created, value) VALUES (?, ?, ?, ?, ?, "
+            "?)",
             (
                 identifier,
                 meter["id"],
@@ -208,9 +208,8 @@ def usage(session: Session, meter_id: str, customer: str, start: int, end: int) 
     """What a meter says for a customer in [start, end), exactly."""
     meter = session.need("billing.meter", meter_id)
     rows = session.connection.execute(
-        "SELECT value FROM meter_events WHERE meter = ? AND customer = ? AND timestamp >= ? AND timestamp < ? AND "
-        "NOT canceled "
-        "ORDER BY timestamp, seq",
+        "SELECT value FROM meter_events WHERE meter = ? AND customer = ? AND timestamp >= ? AND timestamp < ? AND NOT "
+        "canceled ORDER BY timestamp, seq",
         (meter_id, customer, start, end),
     ).fetchall()
     formula = meter["default_aggregation"]["formula"]
@@ -231,8 +230,8 @@ def summaries(call: Call, id_: str) -> Doc:
     unit = window or 60
     if start % unit or end % unit or start >= end:
         raise ApiError(
-            "`start_time` and `end_time` must be aligned with the boundaries of the window (a minute without one), "
-            "in order.",
+            "`start_time` and `end_time` must be aligned with the boundaries of the window (a minute without one), in "
+            "order.",
             param="start_time",
         )
     spans = [(at, min(at + window, end)) for at in range(start, end, window)] if window else [(start, end)]

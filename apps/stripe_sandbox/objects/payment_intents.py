@@ -16,10 +16,9 @@ from apps.stripe_sandbox.core.session import Session
 from apps.stripe_sandbox.core.shapes import Doc
 from apps.stripe_sandbox.objects import cards, charges, disputes, payment_methods
 
-DATA = "payment_method_data{type billing_details metadata allow_redisplay}"
 PLAIN = "description metadata receipt_email setup_future_usage statement_descriptor statement_descriptor_suffix"
-SERVED = f"{PLAIN} payment_method {DATA} payment_method_types shipping"
-CONFIRM = "off_session return_url error_on_requires_action use_stripe_sdk mandate_data"
+SERVED = f"{PLAIN} payment_method payment_method_types shipping"
+CONFIRM = "off_session return_url error_on_requires_action"
 CONFIRMABLE = ("requires_payment_method", "requires_confirmation", "requires_action")
 SMALLEST = 50
 
@@ -39,7 +38,8 @@ def create(call: Call) -> Doc:
     customer = session.need("customer", call["customer"], "customer") if call.get("customer") else None
     intent = add(session, amount=call["amount"], currency=currency(call["currency"]), customer=customer)
     intent["capture_method"] = call.get("capture_method", "automatic_async")
-    intent["confirmation_method"] = call.get("confirmation_method", "automatic")
+    if call.get("confirmation_method", "automatic") == "manual":
+        raise not_served("confirmation by the server after authentication", "confirmation_method")
     if "payment_method_types" not in call:
         automatic = call.get("automatic_payment_methods", {"enabled": True})
         intent["automatic_payment_methods"] = (
@@ -50,7 +50,7 @@ def create(call: Call) -> Doc:
     emit(session, "payment_intent.created", intent)
     if call.get("confirm"):
         confirm_intent(call, intent)
-    elif any(name in call for name in ("off_session", "return_url", "error_on_requires_action", "mandate_data")):
+    elif any(name in call for name in ("off_session", "return_url", "error_on_requires_action")):
         raise ApiError("These parameters can only be used with `confirm`.", param="confirm")
     return intent
 
@@ -145,7 +145,7 @@ def update(call: Call, id_: str) -> Doc:
 
 @post(
     "/v1/payment_intents/{intent}/confirm",
-    f"payment_method {DATA} payment_method_types receipt_email setup_future_usage shipping capture_method {CONFIRM}",
+    f"payment_method payment_method_types receipt_email setup_future_usage shipping capture_method {CONFIRM}",
 )
 def confirm(call: Call, id_: str) -> Doc:
     intent = call.session.need("payment_intent", id_)
@@ -168,9 +168,8 @@ def confirm_intent(call: Call, intent: Doc) -> None:
     if intent["payment_method"] is None:
         raise ApiError(
             "You cannot confirm this PaymentIntent because it's missing a payment method. You can either update the "
-            "PaymentIntent "
-            "with a payment method and then confirm it again, or confirm it again directly with a payment method or "
-            "ConfirmationToken.",
+            "PaymentIntent with a payment method and then confirm it again, or confirm it again directly with a "
+            "payment method or ConfirmationToken.",
             code="payment_intent_unexpected_state",
         )
     automatic = intent["automatic_payment_methods"]
@@ -182,11 +181,9 @@ def confirm_intent(call: Call, intent: Doc) -> None:
     ):
         raise ApiError(
             "This PaymentIntent is configured to accept payment methods enabled in your Dashboard. Because some of "
-            "these payment methods "
-            "might redirect your customer off of your page, you must provide a `return_url`. If you don't want to "
-            "accept redirect-based "
-            "payment methods, set `automatic_payment_methods[enabled]` to `true` and "
-            "`automatic_payment_methods[allow_redirects]` to `never`."
+            "these payment methods might redirect your customer off of your page, you must provide a `return_url`. If "
+            "you don't want to accept redirect-based payment methods, set `automatic_payment_methods[enabled]` to "
+            "`true` and `automatic_payment_methods[allow_redirects]` to `never`."
         )
     method = session.need("payment_method", intent["payment_method"], "payment_method")
     outcome = attempt(

@@ -188,6 +188,8 @@ def _flow(session: Session, given: dict[str, Any] | None, customer: Doc) -> Doc 
         if subscription is None or subscription.get("customer") != customer["id"]:
             raise missing("subscription", details["subscription"], f"flow_data[{kind}][subscription]")
     after = given.get("after_completion") or {"type": "portal_homepage"}
+    if after["type"] == "hosted_confirmation":
+        raise not_served("the portal's confirmation page", "flow_data[after_completion][type]")
     flow: Doc = dict.fromkeys(
         ("customer_update", "subscription_cancel", "subscription_update", "subscription_update_confirm")
     )

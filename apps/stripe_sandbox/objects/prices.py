@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from apps.stripe_sandbox.core.changes import apply, currency, merged_metadata
-from apps.stripe_sandbox.core.errors import ApiError, required
+from apps.stripe_sandbox.core.errors import ApiError, not_served, required
 from apps.stripe_sandbox.core.events import emit
 from apps.stripe_sandbox.core.lists import serve_list, serve_object
 from apps.stripe_sandbox.core.routes import Call, post
@@ -26,15 +26,11 @@ serve_list(
 )
 serve_object("/v1/prices/{price}", "price")
 
-TIER = "tiers{up_to flat_amount flat_amount_decimal unit_amount unit_amount_decimal}"
-OPTIONS = "currency_options{*}".replace("*", f"tax_behavior {TIER} unit_amount unit_amount_decimal")
-
 
 @post(
     "/v1/prices",
     "active billing_scheme currency currency_options lookup_key metadata nickname product product_data recurring "
-    "tax_behavior "
-    "tiers tiers_mode transfer_lookup_key transform_quantity unit_amount unit_amount_decimal",
+    "tax_behavior tiers tiers_mode transfer_lookup_key transform_quantity unit_amount unit_amount_decimal",
 )
 def create(call: Call) -> Doc:
     return add(call.session, call.params)
@@ -81,8 +77,11 @@ def add(session: Session, given: dict[str, Any]) -> Doc:
 
 
 def _option(code: str, given: dict[str, Any]) -> Doc:
-    """What a price costs in another currency. It comes as text: keys that are free have no types."""
-    amounts = _amounts({name: int(value) if name == "unit_amount" else value for name, value in given.items()})
+    """What a price costs in another currency."""
+    for name in ("tiers", "custom_unit_amount"):
+        if name in given:
+            raise not_served(f"`{name}` in another currency", f"currency_options[{code}][{name}]")
+    amounts = _amounts(given)
     return {
         "custom_unit_amount": None,
         "tax_behavior": given.get("tax_behavior", "unspecified"),

@@ -27,7 +27,7 @@ serve_object("/v1/setup_intents/{intent}", "setup_intent")
 @post(
     "/v1/setup_intents",
     "automatic_payment_methods confirm customer description metadata payment_method payment_method_types return_url "
-    "usage use_stripe_sdk",
+    "usage",
 )
 def create(call: Call) -> Doc:
     session = call.session
@@ -86,7 +86,7 @@ def update(call: Call, id_: str) -> Doc:
     return intent
 
 
-@post("/v1/setup_intents/{intent}/confirm", "payment_method return_url use_stripe_sdk")
+@post("/v1/setup_intents/{intent}/confirm", "payment_method return_url")
 def confirm(call: Call, id_: str) -> Doc:
     intent = call.session.need("setup_intent", id_)
     if intent["status"] not in OPEN:

@@ -18,8 +18,8 @@ TEXTS = "active country description display_name jurisdiction metadata state tax
 VAT = dict(
     entry.split("=")
     for entry in (
-        "AT=20 BE=21 BG=20 CH=8.1 CZ=21 DE=19 DK=25 EE=24 ES=21 FI=25.5 FR=20 GB=20 GR=24 HR=25 HU=27 IE=23 "
-        "IT=22 LT=21 LU=17 LV=21 MT=18 NL=21 NO=25 PL=23 PT=23 RO=21 SE=25 SI=22 SK=23 "
+        "AT=20 BE=21 BG=20 CH=8.1 CZ=21 DE=19 DK=25 EE=24 ES=21 FI=25.5 FR=20 GB=20 GR=24 HR=25 HU=27 IE=23 IT=22 "
+        "LT=21 LU=17 LV=21 MT=18 NL=21 NO=25 PL=23 PT=23 RO=21 SE=25 SI=22 SK=23 "
     ).split()
 )
 SALES_TAX = {"CA": "7.25", "IL": "6.25", "MA": "6.25", "NJ": "6.625", "NY": "4", "PA": "6", "TX": "6.25", "WA": "6.5"}

@@ -6,8 +6,8 @@ import hmac
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from apps.stripe_sandbox.api import Response
 from apps.stripe_sandbox.core.errors import missing
+from apps.stripe_sandbox.core.messages import Response
 from apps.stripe_sandbox.core.session import Session
 from apps.stripe_sandbox.core.shapes import Doc
 from apps.stripe_sandbox.objects import payment_intents, setup_intents
@@ -32,8 +32,7 @@ def show(visit: Visit, id_: str) -> Response:
     body = html(
         "<section class=card><h1>Your bank asks</h1><p>Did you start this? A real bank would ask for a code now.</p>"
         '<form method=post><input type=hidden name=secret value="{secret}"><div class=actions><button name=answer '
-        "value=yes>Complete</button>"
-        "<button class=danger name=answer value=no>Fail</button></div></form></section>",
+        "value=yes>Complete</button><button class=danger name=answer value=no>Fail</button></div></form></section>",
         secret=intent["client_secret"],
     )
     return page("Your bank · Sandbox", body)

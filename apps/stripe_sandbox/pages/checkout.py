@@ -6,8 +6,8 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from apps.stripe_sandbox.api import Response
 from apps.stripe_sandbox.core.errors import ApiError
+from apps.stripe_sandbox.core.messages import Response
 from apps.stripe_sandbox.core.money import every, shown
 from apps.stripe_sandbox.core.session import Session
 from apps.stripe_sandbox.core.shapes import Doc
@@ -20,6 +20,7 @@ from apps.stripe_sandbox.pages.markup import Markup, html, join, options
 if TYPE_CHECKING:
     from apps.stripe_sandbox.pages.routes import Visit
 
+SUBMIT = {"pay": "Pay", "book": "Book", "donate": "Donate", "subscribe": "Subscribe"}
 VERBS = {"payment": "Pay", "subscription": "Subscribe", "setup": "Save card"}
 COUNTRIES = ["US", *sorted(VAT)]
 STATES = ["", "CA", "IL", "MA", "NJ", "NY", "PA", "TX", "WA"]
@@ -81,8 +82,8 @@ def _summary(session: Session, checkout: Doc) -> Markup:
     )
     return html(
         "<section class=card aria-label=Summary><h1>{what}</h1><p class=total>{total}</p>{trial}<ul "
-        "class=rows>{rows}{extras}"
-        "<li class=sum><span>Due today</span><span>{total}</span></li></ul>{code_form}{back}</section>",
+        "class=rows>{rows}{extras}<li class=sum><span>Due "
+        "today</span><span>{total}</span></li></ul>{code_form}{back}</section>",
         what="Subscribe" if checkout["mode"] == "subscription" else "Pay",
         total=shown(checkout["amount_total"], code),
         trial=_trial(session, checkout),
@@ -118,8 +119,7 @@ def _code_form(checkout: Doc) -> Markup | None:
         return None
     return html(
         '<form method=post action="/c/pay/{id}/code"><label class=field><span>Promotion code</span><input name=code '
-        "required autocomplete=off></label>"
-        "<button class=quiet>Apply</button></form>",
+        "required autocomplete=off></label><button class=quiet>Apply</button></form>",
         id=checkout["id"],
     )
 
@@ -133,7 +133,8 @@ def _form(checkout: Doc, customer: Doc | None, error: str | None, typed: dict[st
         '<section class=card aria-label="Your details"><h2>Your details</h2>{alert}<form method=post '
         'action="/c/pay/{id}">{email}{card}{address}'
         "<button class=full>{verb} {total}</button></form></section>",
-        alert=alert(error), id=checkout["id"], verb=VERBS[checkout["mode"]], total=total,
+        alert=alert(error), id=checkout["id"], total=total,
+        verb=SUBMIT.get(checkout["submit_type"] or "", VERBS[checkout["mode"]]),
         email=field("E-mail", "email", email, type="email", required="", autocomplete="email", **locked),
         card=None if optional else card_fields(typed),
         address=_address(typed),
@@ -182,8 +183,8 @@ def card_fields(typed: dict[str, str]) -> Markup:
 def _address(typed: dict[str, str]) -> Markup:
     return html(
         "<div class=pair><label class=field><span>Country</span><select name=country "
-        "autocomplete=country>{countries}</select></label>"
-        "<label class=field><span>State (US)</span><select name=state>{states}</select></label></div>{postal}",
+        "autocomplete=country>{countries}</select></label><label class=field><span>State (US)</span><select "
+        "name=state>{states}</select></label></div>{postal}",
         countries=options([(code, code) for code in COUNTRIES], typed.get("country", "US")),
         states=options([(code, code or "Another") for code in STATES], typed.get("state", "")),
         postal=field("Postal code", "postal_code", typed.get("postal_code", ""), autocomplete="postal-code"),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from apps.stripe_sandbox.api import Response
 from apps.stripe_sandbox.core.errors import CardError, missing
+from apps.stripe_sandbox.core.messages import Response
 from apps.stripe_sandbox.core.money import shown
 from apps.stripe_sandbox.core.session import Session
 from apps.stripe_sandbox.core.shapes import Doc
@@ -69,8 +69,8 @@ def show(visit: Visit, id_: str, error: str | None = None) -> Response:
     )
     body = html(
         "<div class=split><section class=card><h1>Invoice {number}</h1><p><span class=state>{status}</span> <span "
-        "class=muted>{whom}</span></p>"
-        "<p class=total>{due}</p><p class=muted>Issued {issued}{until}</p><ul class=rows>{rows}{totals}</ul>"
+        "class=muted>{whom}</span></p><p class=total>{due}</p><p class=muted>Issued {issued}{until}</p><ul "
+        "class=rows>{rows}{totals}</ul>"
         '<p class=actions><a class="button quiet" href="/i/{id}/pdf">Download PDF</a></p></section>{form}</div>',
         number=invoice["number"], status=invoice["status"], whom=invoice["customer_name"] or invoice["customer_email"],
         due=shown(invoice["amount_remaining" if invoice["status"] == "open" else "total"], code),

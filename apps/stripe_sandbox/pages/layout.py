@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from apps.stripe_sandbox.api import Response
+from apps.stripe_sandbox.core.messages import Response
 from apps.stripe_sandbox.pages.markup import Markup, html
 
 STYLE = (Path(__file__).parent / "style.css").read_bytes()

@@ -6,8 +6,8 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from apps.stripe_sandbox.api import Response
 from apps.stripe_sandbox.core.errors import ApiError, missing
+from apps.stripe_sandbox.core.messages import Response
 from apps.stripe_sandbox.core.presenting import present
 from apps.stripe_sandbox.objects import clocks
 from apps.stripe_sandbox.pages.layout import page, redirect
@@ -68,8 +68,8 @@ def show_object(visit: Visit, id_: str) -> Response:
 
 def show_deliveries(visit: Visit) -> Response:
     rows = visit.session.connection.execute(
-        "SELECT d.event, e.lookup, d.attempts, d.delivered, d.due, d.log FROM deliveries d JOIN documents e ON e.id "
-        "= d.event ORDER BY d.seq DESC LIMIT ?",
+        "SELECT d.event, e.lookup, d.attempts, d.delivered, d.due, d.log FROM deliveries d JOIN documents e ON e.id = "
+        "d.event ORDER BY d.seq DESC LIMIT ?",
         (SHOWN,),
     )
     cells = [
@@ -97,8 +97,7 @@ def show_clocks(visit: Visit) -> Response:
 def _advance_form(id_: str) -> Markup:
     return html(
         '<form method=post action="/clocks/{id}" class=actions><label><span class=hidden>Days for {id}</span><input '
-        "name=days type=number min=1 max=730 value=1></label>"
-        "<button class=quiet>Advance by days</button></form>",
+        "name=days type=number min=1 max=730 value=1></label><button class=quiet>Advance by days</button></form>",
         id=id_,
     )
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from apps.stripe_sandbox.api import Response
 from apps.stripe_sandbox.core.errors import ApiError, CardError, missing
 from apps.stripe_sandbox.core.events import emit
+from apps.stripe_sandbox.core.messages import Response
 from apps.stripe_sandbox.core.money import every, shown
 from apps.stripe_sandbox.core.routes import Call
 from apps.stripe_sandbox.core.session import Session

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 from urllib.parse import parse_qsl
 
-from apps.stripe_sandbox.api import Request, Response
 from apps.stripe_sandbox.core.errors import ApiError
+from apps.stripe_sandbox.core.messages import Request, Response
 from apps.stripe_sandbox.core.session import Session
 from apps.stripe_sandbox.core.store import Store
 from apps.stripe_sandbox.pages import authentication, checkout, invoice, overview, portal

@@ -163,8 +163,8 @@ def _check_usage(session: Session, subscription: Doc, item: Doc, parameters: dic
     meter = item["price"]["recurring"]["meter"]
     if meters.usage(session, meter, subscription["customer"], item["current_period_start"], item["current_period_end"]):
         raise ApiError(
-            f"Subscription item {item['id']} cannot be deleted because it has usage. Pass `clear_usage=true` to "
-            f"clear it.",
+            f"Subscription item {item['id']} cannot be deleted because it has usage. Pass `clear_usage=true` to clear "
+            f"it.",
             param=f"{param}[clear_usage]",
         )
 

@@ -15,8 +15,8 @@ from apps.stripe_sandbox.subscriptions import changes, creation, cycle, ending
 
 DETAILS = (
     "subscription_details{items{id price price_data quantity deleted clear_usage metadata tax_rates discounts} "
-    "billing_cycle_anchor "
-    "cancel_now cancel_at_period_end cancel_at default_tax_rates proration_behavior proration_date trial_end}"
+    "billing_cycle_anchor cancel_now cancel_at_period_end cancel_at default_tax_rates proration_behavior "
+    "proration_date trial_end}"
 )
 
 

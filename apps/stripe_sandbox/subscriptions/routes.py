@@ -59,8 +59,8 @@ serve_object("/v1/subscriptions/{subscription_exposed_id}", "subscription")
 
 @post(
     "/v1/subscriptions",
-    f"customer currency items{{{ITEM}}} billing_cycle_anchor billing_cycle_anchor_config billing_mode "
-    f"trial_from_plan trial_period_days {COMMON}",
+    f"customer currency items{{{ITEM}}} billing_cycle_anchor billing_cycle_anchor_config billing_mode trial_from_plan "
+    f"trial_period_days {COMMON}",
 )
 def create(call: Call) -> Doc:
     if "customer" not in call:

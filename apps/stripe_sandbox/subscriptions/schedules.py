@@ -6,7 +6,7 @@ from typing import Any
 
 from apps.stripe_sandbox.core import clock
 from apps.stripe_sandbox.core.changes import apply, merged_metadata
-from apps.stripe_sandbox.core.errors import ApiError, required
+from apps.stripe_sandbox.core.errors import ApiError, not_served, required
 from apps.stripe_sandbox.core.events import emit
 from apps.stripe_sandbox.core.lists import serve_list, serve_object
 from apps.stripe_sandbox.core.periods import boundary
@@ -17,9 +17,8 @@ from apps.stripe_sandbox.objects import taxes
 from apps.stripe_sandbox.subscriptions import changes, creation, ending
 
 PHASE = (
-    "phases{items{price quantity metadata tax_rates} collection_method default_payment_method default_tax_rates "
-    "description duration "
-    "end_date metadata proration_behavior trial trial_end}"
+    "phases{items{price quantity metadata tax_rates} default_payment_method description duration end_date metadata "
+    "proration_behavior trial trial_end}"
 )
 OVER = ("canceled", "completed", "released")
 
@@ -46,6 +45,7 @@ def create(call: Call) -> Doc:
         raise required("customer")
     if not call.get("phases"):
         raise required("phases")
+    _refuse_unserved(call)
     customer = session.need("customer", call["customer"], "customer")
     now = session.now(customer)
     start = now if call.get("start_date", "now") == "now" else call["start_date"]
@@ -75,6 +75,11 @@ def _add(session: Session, customer: Doc, end_behavior: str, metadata: dict[str,
         status="not_started",
         test_clock=customer["test_clock"],
     )
+
+
+def _refuse_unserved(call: Call) -> None:
+    if call.get("end_behavior", "release") not in ("release", "cancel"):
+        raise not_served(f"the end behavior {call['end_behavior']}", "end_behavior")
 
 
 def _around(session: Session, subscription: Doc) -> Doc:
@@ -245,6 +250,7 @@ def _replacing(subscription: Doc, rows: list[dict[str, Any]]) -> list[dict[str, 
 def update(call: Call, id_: str) -> Doc:
     session = call.session
     schedule = _running(session, id_)
+    _refuse_unserved(call)
     apply(schedule, call, "end_behavior metadata")
     if "phases" in call:
         current = schedule["current_phase"]

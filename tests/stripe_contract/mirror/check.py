@@ -1,4 +1,4 @@
-"""Mirrors the sandbox by dj-stripe: everything once by sync, then what changes by webhooks. Prints what it found as JSON."""
+"""Mirrors the sandbox by dj-stripe: everything once by sync, then what changes by webhooks. Prints a report in JSON."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def sync(api: Any) -> dict[str, Any]:
 
 
 class _Quiet(WSGIRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *args: object) -> None:
         pass
 
 
@@ -141,22 +141,17 @@ def webhooks(world: World, port: int) -> dict[str, Any]:
 
     with ThreadPoolExecutor(4) as pool:
         made = list(pool.map(live, range(4)))
-    statuses = lambda: set(
-        models.Subscription.objects.filter(id__in=[row[1] for row in made]).values_list("id", flat=True)
-    )  # noqa: E731
-    arrived = wait(lambda: len(statuses()) == len(made))
+    subscriptions = models.Subscription.objects.filter(id__in=[row[1] for row in made])
+    customers = models.Customer.objects.filter(id__in=[row[0] for row in made])
+    arrived = wait(lambda: subscriptions.count() == len(made))
     settled = wait(_all_delivered)
     events = list(models.Event.objects.values_list("id", flat=True))
     triggers = models.WebhookEventTrigger.objects.all()
     return {
         "arrived": arrived,
         "settled": settled,
-        "statuses": sorted(
-            {row.stripe_data["status"] for row in models.Subscription.objects.filter(id__in=[row[1] for row in made])}
-        ),
-        "names": sorted(
-            row.stripe_data["name"] for row in models.Customer.objects.filter(id__in=[row[0] for row in made])
-        ),
+        "statuses": sorted({row.stripe_data["status"] for row in subscriptions.all()}),
+        "names": sorted(row.stripe_data["name"] for row in customers.all()),
         "events": len(events),
         "events_unique": len(set(events)),
         "triggers": triggers.count(),

@@ -7,12 +7,12 @@ import hashlib
 import json
 import logging
 import time
-from dataclasses import dataclass, field
 from typing import Any
 
 from apps.stripe_sandbox.core.errors import ApiError, not_served
 from apps.stripe_sandbox.core.forms import decode
 from apps.stripe_sandbox.core.ids import random_text
+from apps.stripe_sandbox.core.messages import Request, Response
 from apps.stripe_sandbox.core.presenting import present
 from apps.stripe_sandbox.core.routes import Call, Route, match
 from apps.stripe_sandbox.core.served import refuse_others
@@ -23,24 +23,6 @@ from apps.stripe_sandbox.core.version import ACCOUNT, API_VERSION
 KEYS = ("sk_test_", "rk_test_")
 DAY = 86_400
 log = logging.getLogger("stripe_sandbox")
-
-
-@dataclass(frozen=True)
-class Request:
-    method: str
-    path: str
-    query: str
-    body: str
-    headers: dict[str, str]
-    """By lower-case name."""
-
-
-@dataclass
-class Response:
-    status: int
-    body: bytes
-    headers: dict[str, str] = field(default_factory=dict)
-    content_type: str = "application/json"
 
 
 class Api:
@@ -183,8 +165,7 @@ def _check_headers(request: Request) -> None:
     if not key:
         raise ApiError(
             "You did not provide an API key. You need to provide your API key in the Authorization header, using "
-            "Bearer auth "
-            "(e.g. 'Authorization: Bearer YOUR_SECRET_KEY').",
+            "Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY').",
             status=401,
         )
     if not key.startswith(KEYS):
