@@ -7,11 +7,11 @@ import sys
 from collections.abc import Callable
 from types import FrameType
 
-from . import leaks, listing, messages, provisioning, servers
+from . import leaks, listing, local_stripe, messages, provisioning, servers
 from .report import say
 
 BENCHMARKS: dict[str, Callable[[servers.Servers], None]] = {
-    benchmark.NAME: benchmark.run for benchmark in (provisioning, messages, listing, leaks)
+    benchmark.NAME: benchmark.run for benchmark in (provisioning, messages, listing, leaks, local_stripe)
 }
 
 

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def found(tmp_path_factory, request):
     """What the mirror reports of one run."""
-    from tests.stripe_contract.bench import served
+    from tests.stripe_contract.serving import served
 
     directory = tmp_path_factory.mktemp("mirror")
     with served(directory / "stripe.sqlite3") as port:

@@ -13,8 +13,8 @@ import requests
 import stripe
 
 from apps.stripe_sandbox.__main__ import reason_to_refuse
-from tests.stripe_contract.bench import served
 from tests.stripe_contract.conftest import SANDBOX_KEY, client_of
+from tests.stripe_contract.serving import served
 from tests.stripe_contract.world import World, at
 
 
