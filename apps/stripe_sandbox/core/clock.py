@@ -30,10 +30,11 @@ def run_due(session: Session, clock: str | None, until: int) -> bool:
         return False
     if clock:
         frozen = known(session.get(clock))
-        frozen["frozen_time"] = max(frozen["frozen_time"], row[1])
-        session.checkpoint()
+        if frozen["frozen_time"] < row[1]:
+            frozen["frozen_time"] = row[1]
+            session.flush()
     _act(session, row[0], row[1])
-    session.checkpoint()
+    session.forget()
     return True
 
 
@@ -45,7 +46,9 @@ def _act(session: Session, id_: str, due: int) -> None:
         ACTIONS[doc["object"]](session, doc, due)
         session.flush()
     except ApiError as error:
-        if not error.keep:
+        if error.keep:
+            session.flush()
+        else:
             _set_aside(session, id_, error)
     session.connection.execute("RELEASE step")
 
@@ -55,6 +58,7 @@ def _set_aside(session: Session, id_: str, error: ApiError) -> None:
     session.connection.execute("ROLLBACK TO step")
     session.forget()
     known(session.get(id_))["_stuck"] = str(error)
+    session.flush()
 
 
 def advance_step(session: Session, clock_id: str, emit: Callable[[Session, str, Doc], None]) -> bool:

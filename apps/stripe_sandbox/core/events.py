@@ -42,6 +42,8 @@ def emit(session: Session, type_: str, doc: Doc) -> None:
         "INSERT INTO documents (id, object, created, lookup, clock, body) VALUES (?, 'event', ?, ?, ?, ?)",
         (event["id"], event["created"], type_, clock, ENCODE(event)),
     )
+    if not endpoints:
+        return
     session.connection.executemany(
         "INSERT INTO deliveries (event, endpoint, due) VALUES (?, ?, ?)",
         [(event["id"], endpoint, session.time) for endpoint in endpoints],

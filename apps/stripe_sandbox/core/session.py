@@ -53,6 +53,7 @@ class Session:
         self._stored: dict[str, str] = {}
         self._published: dict[str, str] = {}
         self._offset: int | None = None
+        self._settings: dict[str, str | None] = {}
         self._endpoints: list[tuple[str, list[str]]] | None = None
 
     # -- documents
@@ -152,13 +153,8 @@ class Session:
                 columns,
             )
 
-    def checkpoint(self) -> None:
-        """Write and forget what is loaded, between the steps of a long transaction."""
-        self.flush()
-        self.forget()
-
     def forget(self) -> None:
-        """Forget what is loaded, changes included."""
+        """Forget what is loaded, changes that were not flushed included."""
         self._docs.clear()
         self._stored.clear()
         self._published.clear()
@@ -177,6 +173,7 @@ class Session:
             self.connection.execute("ROLLBACK TO rehearsal")
             self.connection.execute("RELEASE rehearsal")
             self._docs, self._stored, self._published, self.rehearsing = kept
+            self._settings.clear()
 
     def link(self, part: str, owner: str) -> None:
         """Remember in which object a part is, such as an item in its subscription."""
@@ -211,14 +208,18 @@ class Session:
     # -- settings and time
 
     def setting(self, name: str, default: Any = None) -> Any:
-        row = self.connection.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
-        return json.loads(row[0]) if row else default
+        if name not in self._settings:
+            row = self.connection.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
+            self._settings[name] = row[0] if row else None
+        text = self._settings[name]
+        return default if text is None else json.loads(text)
 
     def set_setting(self, name: str, value: Any) -> None:
         self.connection.execute(
             "INSERT INTO settings VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
             (name, json.dumps(value)),
         )
+        self._settings.pop(name, None)
         self._offset = None
 
     def next_number(self, name: str) -> int:

@@ -135,10 +135,17 @@ def page(data: list[Doc], url: str, *, has_more: bool = False) -> Doc:
     return {"object": "list", "data": data, "has_more": has_more, "url": url}
 
 
+CONTAINERS = (dict, list)
+
+
 def public(value: Any) -> Any:
     """A copy without what is ours: keys that begin with an underscore."""
     if isinstance(value, dict):
-        return {key: public(item) for key, item in value.items() if key[:1] != "_"}
+        return {
+            key: public(item) if item.__class__ in CONTAINERS else item
+            for key, item in value.items()
+            if key[:1] != "_"
+        }
     if isinstance(value, list):
-        return [public(item) for item in value]
+        return [public(item) if item.__class__ in CONTAINERS else item for item in value]
     return value

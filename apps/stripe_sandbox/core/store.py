@@ -55,6 +55,8 @@ class Store:
         self._connection = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=NORMAL")
+        self._connection.execute("PRAGMA cache_size=-65536")
+        self._connection.execute("PRAGMA wal_autocheckpoint=8000")
         self._connection.executescript(SCHEMA)
 
     @contextmanager
