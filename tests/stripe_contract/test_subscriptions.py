@@ -121,3 +121,48 @@ def test_subscription__card_declined_with_error_if_incomplete__leaves_nothing(ap
     assert refused.value.http_status == 402
     assert refused.value.code == "card_declined"
     assert not api.subscriptions.list({"customer": customer.id, "status": "all"}).data
+
+
+def test_card__runs_out_between_renewals__declined_as_expired(api, world):
+    clock = world.clock("2027-01-01 00:00:00")
+    customer = world.customer(clock=clock)
+    subscription = world.subscribe(customer, world.price())
+    method = api.customers.payment_methods.list(customer.id).data[0]
+    api.payment_methods.update(method.id, {"card": {"exp_month": 1, "exp_year": 2027}})
+
+    world.advance(clock, "2027-02-01 02:00:00")
+
+    invoice = api.invoices.retrieve(
+        world.invoices(subscription)[-1].id, {"expand": ["payments.data.payment.payment_intent"]}
+    )
+    assert invoice.payments.data[0].payment.payment_intent.last_payment_error.code == "expired_card"
+
+
+def test_change__of_nothing__is_no_event(api, world):
+    subscription = world.subscribe(world.customer(), world.price(), description="Same")
+    before = len(world.events(subscription.id, "customer.subscription.*"))
+
+    api.subscriptions.update(subscription.id, {"description": "Same"})
+
+    assert len(world.events(subscription.id, "customer.subscription.*")) == before
+
+
+def test_renewal__fails__events_tell_it_in_order(api, world):
+    clock = world.clock("2027-01-01 00:00:00")
+    customer = world.customer(clock=clock)
+    subscription = world.subscribe(customer, world.price())
+    failing = api.payment_methods.attach("pm_card_chargeCustomerFail", {"customer": customer.id})
+    api.customers.update(customer.id, {"invoice_settings": {"default_payment_method": failing.id}})
+
+    world.advance(clock, "2027-02-01 02:00:00")
+
+    invoice = world.events(world.invoices(subscription)[-1].id, "invoice.*")
+    assert [event.type for event in invoice] == [
+        "invoice.created",
+        "invoice.finalized",
+        "invoice.updated",
+        "invoice.payment_failed",
+    ]
+    assert invoice[2].data.previous_attributes["attempted"] is False
+    told = world.events(subscription.id, "customer.subscription.*")
+    assert [event.data.object.status for event in told] == ["incomplete", "active", "active", "past_due"]

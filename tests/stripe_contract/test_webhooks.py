@@ -39,7 +39,13 @@ def test_events__of_a_subscription__arrive_signed_and_tell_one_story(api, world)
     updated = by_type["customer.subscription.updated"]["data"]
     assert (updated["object"]["status"], updated["previous_attributes"]["status"]) == ("active", "incomplete")
     stored = [event.type for event in world.events(subscription.latest_invoice, "invoice.*")]
-    assert stored == ["invoice.created", "invoice.finalized", "invoice.paid", "invoice.payment_succeeded"]
+    assert stored == [
+        "invoice.created",
+        "invoice.finalized",
+        "invoice.updated",
+        "invoice.paid",
+        "invoice.payment_succeeded",
+    ]
 
 
 def test_endpoint__wants_some_types__gets_only_those(api, world):

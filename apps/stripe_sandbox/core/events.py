@@ -21,6 +21,8 @@ def emit(session: Session, type_: str, doc: Doc) -> None:
     if type_.endswith((".updated", ".reporting_period_changed")):
         before = session.last_published(doc)
         data["previous_attributes"] = differences(before, data["object"]) if before else {}
+        if before and not data["previous_attributes"]:
+            return  # Nothing that anybody can see has changed.
     session.mark_published(doc)
     clock = doc.get("test_clock") or doc.get("_clock")
     event = {

@@ -142,9 +142,7 @@ def public(value: Any) -> Any:
     """A copy without what is ours: keys that begin with an underscore."""
     if isinstance(value, dict):
         return {
-            key: public(item) if item.__class__ in CONTAINERS else item
-            for key, item in value.items()
-            if key[:1] != "_"
+            key: public(item) if item.__class__ in CONTAINERS else item for key, item in value.items() if key[:1] != "_"
         }
     if isinstance(value, list):
         return [public(item) if item.__class__ in CONTAINERS else item for item in value]

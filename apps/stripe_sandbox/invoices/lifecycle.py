@@ -238,6 +238,7 @@ def mark_paid(session: Session, invoice: Doc, *, out_of_band: bool = False) -> N
         emit(session, "invoice_payment.paid", payment)
     elif payment:
         _cancel_payment(session, invoice, payment)
+    emit(session, "invoice.updated", invoice)
     emit(session, "invoice.paid", invoice)
     emit(session, "invoice.payment_succeeded", invoice)
     _tell_subscription(session, invoice, "paid")

@@ -52,12 +52,12 @@ def collect(session: Session, invoice: Doc, method: Doc | None = None, *, retry:
         error = outcome if isinstance(outcome, CardError) else None
     if invoice["status"] == "paid":
         return None
-    if outcome == "requires_action":
-        emit(session, "invoice.payment_action_required", invoice)
     _schedule_retry(session, invoice, retry=retry)
     _mark_delinquent(session, invoice)
-    emit(session, "invoice.payment_failed", invoice)
     emit(session, "invoice.updated", invoice)
+    if outcome == "requires_action":
+        emit(session, "invoice.payment_action_required", invoice)
+    emit(session, "invoice.payment_failed", invoice)
     subscription = session.get(invoice.get("_subscription"))
     if subscription:
         lifecycle.SUBSCRIPTION_LISTENERS["failed"](session, subscription, invoice)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from apps.stripe_sandbox.core.changes import apply
@@ -161,8 +162,11 @@ def balance_entry(session: Session, charge: Doc, kind: str, amount: int, fee: in
     )
 
 
-def decline_of(card: cards.Card) -> CardError | None:
-    """The refusal that a card answers a charge with."""
+def decline_of(method: Doc, now: int) -> CardError | None:
+    """The refusal that a card answers a charge with: what it is made for, or that its time is over."""
+    card, today = payment_methods.card_of(method), datetime.fromtimestamp(now, UTC)
+    if (method["card"]["exp_year"], method["card"]["exp_month"]) < (today.year, today.month):
+        return CardError(cards.MESSAGES["expired_card"], code="expired_card", decline_code="expired_card")
     if not card.decline:
         return None
     return CardError(cards.message(card.decline, card.reason), code=card.decline, decline_code=card.reason)

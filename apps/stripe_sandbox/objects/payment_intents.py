@@ -218,7 +218,7 @@ def attempt(
         intent.update(status="requires_action", next_action=next_action(session, intent, return_url))
         emit(session, "payment_intent.requires_action", intent)
         return "requires_action"
-    error_or_none = charges.decline_of(card)
+    error_or_none = charges.decline_of(method, session.now(intent))
     if error_or_none:
         fail(session, intent, method, error_or_none)
         return error_or_none

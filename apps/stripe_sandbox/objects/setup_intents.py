@@ -124,7 +124,7 @@ def attempt(session: Session, intent: Doc, method: Doc, return_url: str | None =
         intent.update(status="requires_action", next_action=payment_intents.next_action(session, intent, return_url))
         emit(session, "setup_intent.requires_action", intent)
         return "requires_action"
-    error = charges.decline_of(card) if card.decline and not card.attaches else None
+    error = charges.decline_of(method, session.now(intent)) if card.decline and not card.attaches else None
     _record_attempt(session, intent, method, error)
     if error:
         _fail(session, intent, method, error)
