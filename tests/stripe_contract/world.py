@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any
 
 DAY = 86_400
+CARD = {"currency": "usd", "payment_method_types": ["card"], "confirm": True}
 
 
 def at(text: str) -> int:
@@ -73,3 +74,36 @@ class World:
         """The events about one object, in the order in which they happened."""
         found = islice(self.api.events.list({"limit": 100, "type": kind}).auto_paging_iter(), 2000)
         return [event for event in found if getattr(event.data.object, "id", None) == object_id][::-1]
+
+    def furnish(self) -> None:
+        """One of everything."""
+        api = self.api
+        coupon = api.coupons.create({"percent_off": 10, "duration": "forever"})
+        api.promotion_codes.create({"promotion": {"type": "coupon", "coupon": coupon.id}})
+        rate = api.tax_rates.create({"display_name": "VAT", "percentage": 19, "inclusive": False})
+        customer = self.customer(tax_id_data=[{"type": "eu_vat", "value": "DE123456789"}])
+        price = self.price()
+        subscription = self.subscribe(customer, price, discounts=[{"coupon": coupon.id}], default_tax_rates=[rate.id])
+        self.subscribe(self.customer(card=None), price, trial_period_days=14)
+        tiers = [{"up_to": 5, "unit_amount": 7}, {"up_to": "inf", "unit_amount": 5}]
+        self.subscribe(self.customer(), self.price(billing_scheme="tiered", tiers_mode="volume", tiers=tiers))
+        api.subscription_schedules.create({"from_subscription": subscription.id})
+        api.payment_intents.create({"amount": 500, "payment_method": "pm_card_createDispute", **CARD})
+        paid = api.payment_intents.create({"amount": 500, "payment_method": "pm_card_visa", **CARD})
+        api.refunds.create({"payment_intent": paid.id})
+        api.setup_intents.create(
+            {
+                "payment_method_types": ["card"],
+                "customer": customer.id,
+                "payment_method": "pm_card_visa",
+                "confirm": True,
+            }
+        )
+        api.invoice_items.create({"customer": customer.id, "amount": 100, "currency": "usd"})
+        api.checkout.sessions.create({"mode": "setup", "currency": "usd", "success_url": "https://example.com"})
+        feature = api.entitlements.features.create({"name": "SSO", "lookup_key": "sso"})
+        api.products.features.create(price.product, {"entitlement_feature": feature.id})
+        api.billing.meters.create(
+            {"display_name": "Seats", "event_name": "seats", "default_aggregation": {"formula": "last"}}
+        )
+        api.credit_notes.create({"invoice": subscription.latest_invoice, "amount": 100})

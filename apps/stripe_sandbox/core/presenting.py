@@ -42,7 +42,7 @@ def _shown(session: Session, doc: Doc) -> Doc:
     if doc.get("object") in ("list", "search_result"):
         return {**doc, "data": [_shown(session, item) for item in doc["data"]]}
     refresh = REFRESHERS.get(doc.get("object", ""))
-    if refresh:
+    if refresh and not doc.get("deleted"):
         refresh(session, doc)
     shown: Doc = public(doc)
     return shown

@@ -49,33 +49,6 @@ SERVED = {
     "WebhookEndpoint": "webhook_endpoints",
 }
 ALSO = ("Account", "LineItem", "PaymentMethod", "SubscriptionItem")
-CARD = {"currency": "usd", "payment_method_types": ["card"], "confirm": True}
-
-
-def furnish(world: World) -> None:
-    """One of everything."""
-    api = world.api
-    coupon = api.coupons.create({"percent_off": 10, "duration": "forever"})
-    api.promotion_codes.create({"promotion": {"type": "coupon", "coupon": coupon.id}})
-    rate = api.tax_rates.create({"display_name": "VAT", "percentage": 19, "inclusive": False})
-    customer = world.customer(tax_id_data=[{"type": "eu_vat", "value": "DE123456789"}])
-    price = world.price()
-    subscription = world.subscribe(customer, price, discounts=[{"coupon": coupon.id}], default_tax_rates=[rate.id])
-    world.subscribe(world.customer(card=None), price, trial_period_days=14)
-    tiers = [{"up_to": 5, "unit_amount": 7}, {"up_to": "inf", "unit_amount": 5}]
-    world.subscribe(world.customer(), world.price(billing_scheme="tiered", tiers_mode="volume", tiers=tiers))
-    api.subscription_schedules.create({"from_subscription": subscription.id})
-    api.payment_intents.create({"amount": 500, "payment_method": "pm_card_createDispute", **CARD})
-    paid = api.payment_intents.create({"amount": 500, "payment_method": "pm_card_visa", **CARD})
-    api.refunds.create({"payment_intent": paid.id})
-    api.setup_intents.create(
-        {"payment_method_types": ["card"], "customer": customer.id, "payment_method": "pm_card_visa", "confirm": True}
-    )
-    api.invoice_items.create({"customer": customer.id, "amount": 100, "currency": "usd"})
-    api.checkout.sessions.create({"mode": "setup", "currency": "usd", "success_url": "https://example.com"})
-    feature = api.entitlements.features.create({"name": "SSO", "lookup_key": "sso"})
-    api.products.features.create(price.product, {"entitlement_feature": feature.id})
-    api.credit_notes.create({"invoice": subscription.latest_invoice, "amount": 100})
 
 
 def sync(api: Any) -> dict[str, Any]:
@@ -172,7 +145,7 @@ def main() -> None:
         settings.STRIPE_TEST_SECRET_KEY, base_addresses={"api": settings.STRIPE_API_HOST}, max_network_retries=0
     )
     world = World(client.v1)
-    furnish(world)
+    world.furnish()
     found = {"sync": sync(client.v1), "again": sync(client.v1)["errors"], "webhooks": webhooks(world, serve())}
     print(json.dumps(found))
 
