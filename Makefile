@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: help run stop test test-slow lint schema format screenshots bench mutants
+.PHONY: help run stop test test-slow lint schema messages format screenshots bench mutants
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | expand -t 14
@@ -37,10 +37,14 @@ lint: $(STAMP) ## Check style, types, layers, security, migrations
 	@$(BIN)/bandit --quiet --recursive --configfile pyproject.toml apps config deploy
 	@$(BIN)/djlint --quiet --lint templates
 	@DJANGO_SETTINGS_MODULE=config.settings_lint $(BIN)/python manage.py makemigrations --check --dry-run
+	@DJANGO_SETTINGS_MODULE=config.settings_lint $(BIN)/python manage.py lint_migrations
 	@echo "lint: all clean"
 
 schema: $(STAMP) ## Write the API's description to docs/openapi.yaml
 	@DJANGO_SETTINGS_MODULE=config.settings_lint $(BIN)/python manage.py spectacular --urlconf config.urls_control --file docs/openapi.yaml
+
+messages: $(STAMP) ## Write the texts of the interface to locale/, and say what is not translated
+	@DJANGO_SETTINGS_MODULE=config.settings_lint $(BIN)/python manage.py collect_messages
 
 format: $(STAMP) ## Format the code
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .

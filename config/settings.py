@@ -43,6 +43,7 @@ SHARED_APPS = [
     "apps.onboarding",
     "apps.workspace",
     "apps.staff",
+    "apps.assurance",
     "django_tenants",
     "unfold.apps.BasicAppConfig",
     "django.contrib.admin",
@@ -77,23 +78,27 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 MIDDLEWARE = [
     "apps.fleet.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "apps.tenants.middleware.TrafficMiddleware",
     "django.middleware.gzip.GZipMiddleware",  # pads at random, so that lengths tell nothing about secrets
     "apps.core.middleware.RequestLogMiddleware",
     "apps.core.middleware.SecurityHeadersMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "apps.accounts.middleware.OriginMiddleware",
     "apps.tenants.middleware.TenantMiddleware",
+    "apps.accounts.reader.ReaderMiddleware",
     "apps.core.middleware.DomainErrorMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "apps.accounts.middleware.SubjectMiddleware",
+    "apps.accounts.visiting.VisitMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "apps.core.middleware.HtmxRedirectMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "apps.core.middleware.MethodNotAllowedMiddleware",
 ]
 
 TEMPLATES = [
@@ -102,13 +107,14 @@ TEMPLATES = [
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
+            "builtins": ["django.templatetags.i18n", "apps.core.templatetags.moments"],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "apps.accounts.context_processors.member",
                 "apps.workspace.context_processors.surroundings",
-            ]
+            ],
         },
     }
 ]
@@ -168,6 +174,7 @@ CACHES = {
     }
 }
 REDIS_POOL_SIZE = env.int("REDIS_POOL_SIZE", 20)
+TRAFFIC_FLUSH_SECONDS = env.float("TRAFFIC_FLUSH_SECONDS", 1.0)  # 0: the figures stay where they are noted
 CSRF_FAILURE_VIEW = "apps.core.problems.csrf_failure"
 SESSION_ENGINE = "apps.accounts.sessions"
 SESSION_COOKIE_AGE = 14 * 24 * 3600
@@ -181,6 +188,7 @@ CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {
     "apps.tenants.tasks.seal_audit_logs": {"queue": "default"},  # sign-ups do not wait for a sweep
     "apps.tenants.tasks.*": {"queue": "provisioning"},
+    "apps.fleet.tasks.*": {"queue": "provisioning"},
 }
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
@@ -213,7 +221,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
-ACCOUNT_FORMS = {"login": "apps.accounts.forms.SignInForm"}
+ACCOUNT_FORMS = {"login": "apps.accounts.forms.entry.SignInForm"}
 ACCOUNT_ADAPTER = "apps.accounts.adapter.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
@@ -265,6 +273,8 @@ ACCESS_TOKEN_SECONDS = 15 * 60
 REFRESH_TOKEN_SECONDS = 14 * 24 * 3600
 TOKEN_FAMILY_SECONDS = 90 * 24 * 3600
 SIGNING_KEY_NOTICE_SECONDS = 10 * 60  # longer than anybody may keep the key set
+TENANT_CONCURRENCY = env.int("TENANT_CONCURRENCY", 2)  # of the four threads of a process; 0: no limit
+TENANT_WAITING = env.int("TENANT_WAITING", 1)  # one thread is left for others even so
 REQUESTS_PER_MINUTE_ADDRESS = env.int("REQUESTS_PER_MINUTE_ADDRESS", 100)
 REQUESTS_PER_MINUTE_USER = env.int("REQUESTS_PER_MINUTE_USER", 1000)
 ATTEMPT_LIMITS = {  # action: per network, per account, in so many seconds
@@ -354,8 +364,11 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIN
 
 # -- Language, time, observability -------------------------------------------------------------------------------
 
-LANGUAGE_CODE = "en-us"
-TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+LOCALE_PATHS = [DATA_DIR / "locale"]  # what `manage.py build_messages` makes of locale/
+FORMAT_MODULE_PATH = ["config.formats"]
+TIME_ZONE = "UTC"  # of whoever has chosen none
 
 LOGGING = logging_config(level=env.str("LOG_LEVEL", "INFO"))
 DJANGO_STRUCTLOG_USER_ID_FIELD = None

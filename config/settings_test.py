@@ -31,6 +31,8 @@ if "TEST_STATIC_FILES" not in os.environ:  # only a browser needs them as they a
     STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}  # type: ignore[name-defined]
 MEDIA_ROOT = str(DATA_DIR / "media")
 Path(STATIC_ROOT).mkdir(parents=True, exist_ok=True)
+TENANT_CONCURRENCY = 0  # tests of the bulkhead set their own
+TRAFFIC_FLUSH_SECONDS = 0  # tests take the figures to memory themselves
 WARM_SCHEMAS = 2
 WARM_POOL_PLACES = 1
 POOL_CAPACITY = 50

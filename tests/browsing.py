@@ -13,14 +13,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
+from apps.accounts.models import SupportVisit, User
 from apps.accounts.roles import Assigned
-from apps.accounts.services import api_keys, invitations, members, people, roles
+from apps.accounts.services import api_keys, invitations, members, people, roles, visits
+from apps.audit.actors import SYSTEM
+from apps.audit.models import ControlEvent
 from apps.projects.services import custom_fields
+from apps.staff import services as staff
 from apps.tenancy.context import control
-from apps.tenants.models import Tenant
+from apps.tenants import traffic
+from apps.tenants.models import Domain, Placement, Pool, Tenant
+from apps.tenants.services.profiles import update_profile
+from apps.tenants.traffic import Figures
 from tests.factories import PASSWORD, Organization, add_document, add_person, add_project
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -36,7 +44,7 @@ def serving() -> Iterator[int]:
     """The application on the test servers' data, at the yielded port, with its files as in production."""
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings_test", "LOG_LEVEL": "ERROR"}
     environment["TEST_STATIC_FILES"] = "collected"
-    for task in (["build_css"], ["collectstatic", "--noinput", "-v", "0"]):
+    for task in (["build_messages"], ["build_css"], ["collectstatic", "--noinput", "-v", "0"]):
         subprocess.run([sys.executable, "manage.py", *task], cwd=ROOT, env=environment, check=True)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -97,6 +105,13 @@ class Visitor:
         self.page.click("main button[type=submit]")
         self.page.wait_for_url(f"http://{organization.host}:{self.port}/")
 
+    def sign_in_as_staff(self, email: str, password: str = PASSWORD) -> None:
+        self.go("localhost", "/admin/login/?next=/admin/")
+        self.page.fill("[name=username]", email)
+        self.page.fill("[name=password]", password)
+        self.page.click("button[type=submit]")
+        self.page.wait_for_url(f"http://localhost:{self.port}/admin/")
+
     @property
     def overflow(self) -> int:
         """By how many pixels the page is wider than the window."""
@@ -132,6 +147,7 @@ class Scene:
     role: Any
     invitation: Any
     colleague: Any
+    document: Any
 
 
 def furnish(organization: Organization) -> Scene:
@@ -140,7 +156,7 @@ def furnish(organization: Organization) -> Scene:
         colleague = _call(organization, user, name)
     for name in reversed(PROJECTS):
         project = add_project(organization, name)
-        add_document(organization, project, b"a page of text\n" * 400)
+        document = add_document(organization, project, b"a page of text\n" * 400)
     with organization.inside():
         actor = organization.subject
         role = roles.create_role(actor=actor, name="Bookkeeper", permissions=["projects:read", "billing:view"])
@@ -149,13 +165,28 @@ def furnish(organization: Organization) -> Scene:
         api_keys.create_api_key(actor=actor, name="Continuous integration", scopes=["projects:read"])
     with control("rename"):
         Tenant.objects.filter(id=organization.tenant.id).update(name="Acme GmbH")
-    return Scene(organization, project, role, invitation, colleague)
+    return Scene(organization, project, role, invitation, colleague, document)
+
+
+def speak(organization: Organization, locale: str) -> None:
+    """Have the organization's pages in this language, for all who have not chosen another."""
+    update_profile(actor=organization.subject, tenant_id=organization.tenant.id, locale=locale)
 
 
 def _call(organization: Organization, user: Any, name: str) -> Any:
     with control("find a member"):
         member = user.memberships.get(tenant=organization.tenant)
     return members.update_profile(actor=organization.subject, member_id=member.id, name=name)
+
+
+def employ(scene: Scene) -> User:
+    """A superuser, with a visit, figures and an event that is stuck for the pages of staff to show."""
+    person = staff.appoint(email="ada@staff.example", password=PASSWORD, is_superuser=True, actor=SYSTEM)
+    visits.grant(tenant_id=scene.organization.tenant.id, user_id=person.pk, reason="Ticket 4711")
+    traffic.recorder.note(scene.organization.tenant.id, Figures(requests=1200, errors=2, ms=40_000, bytes=10**6))
+    traffic.recorder.note(uuid4(), Figures(requests=100, ms=2_000))
+    traffic.recorder.flush()
+    return person
 
 
 # -- all pages ----------------------------------------------------------------------------------------------------
@@ -177,6 +208,8 @@ TENANT_PAGES: dict[str, Address] = {
     "project-delete": lambda scene: f"/projects/{scene.project.id}/delete/",
     "project-sharing": lambda scene: f"/projects/{scene.project.id}/shares/",
     "project-share": lambda scene: f"/projects/{scene.project.id}/share/",
+    "document-sharing": lambda scene: f"/projects/{scene.project.id}/documents/{scene.document.id}/shares/",
+    "document-share": lambda scene: f"/projects/{scene.project.id}/documents/{scene.document.id}/share/",
     "search": _at("/search/?q=re"),
     "members": _at("/members/"),
     "member-role": lambda scene: f"/members/{scene.colleague.id}/role/",
@@ -214,6 +247,40 @@ APEX_PAGES: dict[str, Address] = {
     "dev-mails": _at("/dev/mails/"),
     "components": _at("/dev/components/"),
 }
+
+
+# Where the platform is run, for a superuser.
+STAFF_PAGES: dict[str, Address] = {
+    "staff-dashboard": _at("/admin/"),
+    "staff-tenants": _at("/admin/tenants/tenant/"),
+    "staff-tenant": lambda scene: f"/admin/tenants/tenant/{scene.organization.tenant.id}/change/",
+    "staff-enter": lambda scene: f"/admin/tenants/tenant/{scene.organization.tenant.id}/enter/",
+    "staff-hold": lambda scene: f"/admin/tenants/tenant/{scene.organization.tenant.id}/hold/",
+    "staff-release": lambda scene: f"/admin/tenants/tenant/{scene.organization.tenant.id}/release/",
+    "staff-resume": lambda scene: f"/admin/tenants/tenant/{scene.organization.tenant.id}/resume/",
+    "staff-domains": _at("/admin/tenants/domain/"),
+    "staff-domain": lambda scene: _row("tenants/domain", Domain.objects.filter(tenant=scene.organization.tenant)),
+    "staff-memberships": _at("/admin/accounts/membership/"),
+    "staff-membership": lambda scene: f"/admin/accounts/membership/{scene.colleague.id}/change/",
+    "staff-users": _at("/admin/accounts/user/"),
+    "staff-user": lambda scene: f"/admin/accounts/user/{scene.organization.owner.id}/change/",
+    "staff-visits": _at("/admin/accounts/supportvisit/"),
+    "staff-visit": lambda scene: _row("accounts/supportvisit", SupportVisit.objects.all()),
+    "staff-placements": _at("/admin/tenants/placement/"),
+    "staff-placement": lambda scene: _row("tenants/placement", Placement.objects.filter(kind="schema")),
+    "staff-pools": _at("/admin/tenants/pool/"),
+    "staff-pool": lambda scene: _row("tenants/pool", Pool.objects.all()),
+    "staff-audit-log": _at("/admin/audit/controlevent/"),
+    "staff-event": lambda scene: _row("audit/controlevent", ControlEvent.objects.all()),
+    "staff-outbox": _at("/admin/outbox/"),
+    "staff-fleet": _at("/admin/fleet/"),
+    "staff-app": _at("/admin/tenants/"),
+}
+
+
+def _row(path: str, rows: Any) -> str:
+    with control("find a row"):
+        return f"/admin/{path}/{rows.order_by('pk').first().pk}/change/"
 
 
 def _token(scene: Scene) -> str:

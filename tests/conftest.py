@@ -12,12 +12,15 @@ from django_redis import get_redis_connection
 
 from apps.accounts.models import HandoffCode, Membership, Session, User
 from apps.core.memory import breaker
-from apps.fleet.services import migrate_control
+from apps.fleet.models import MigrationRun, Quarantine
+from apps.fleet.selectors import backlogs
+from apps.fleet.services.control_plane import migrate_control
 from apps.notifications.models import SentEmail
 from apps.tenancy.context import control, current
 from apps.tenants.directory import directory
 from apps.tenants.models import Placement, Tenant
 from apps.tenants.services import schema_store
+from apps.tenants.traffic import recorder
 from tests import servers
 from tests.factories import Organization, found, reset
 
@@ -35,6 +38,7 @@ def platform(django_db_blocker) -> Iterator[dict[str, list[Organization]]]:
     servers.recreate_databases()
     with django_db_blocker.unblock():
         call_command("setup_roles", verbosity=0)
+        call_command("build_messages", verbosity=0)
         migrate_control()
         schema_store.replenish()
         yield {kind: [found(f"{kind} {name}", kind) for name in ("home", "foreign")] for kind in PLACEMENTS}
@@ -91,6 +95,8 @@ def _remove_new_organizations(kept: set) -> None:
         Session.objects.all().delete()
         SentEmail.objects.all().delete()
         HandoffCode.objects.all().delete()
+        MigrationRun.objects.all().delete()
+        Quarantine.objects.all().delete()
         Placement.objects.filter(tenant__isnull=False).exclude(tenant_id__in=kept).delete()
         Tenant.objects.exclude(id__in=kept).delete()
         Membership.objects.exclude(tenant_id__in=kept).delete()
@@ -99,4 +105,6 @@ def _remove_new_organizations(kept: set) -> None:
         connection.execute("DELETE FROM platform.outbox")
     get_redis_connection("default").flushdb()
     directory.forget()
+    backlogs.forget()
+    recorder.forget()
     breaker.reset()

@@ -16,7 +16,16 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db.models import Q
 
 from apps.accounts import subjects
-from apps.accounts.models import ApiKey, CustomRole, IdempotentCall, Invitation, Membership, TokenFamily, User
+from apps.accounts.models import (
+    ApiKey,
+    CustomRole,
+    IdempotentCall,
+    Invitation,
+    Membership,
+    SupportVisit,
+    TokenFamily,
+    User,
+)
 from apps.accounts.permissions import Role
 from apps.accounts.roles import Assigned
 from apps.accounts.services import members, people
@@ -109,7 +118,7 @@ def reset(organizations: list[Organization]) -> None:
         Membership.objects.filter(**own).exclude(name="", locale="", time_zone="").update(
             name="", locale="", time_zone=""
         )
-        for model in (ApiKey, Invitation, CustomRole, IdempotentCall, Profile, TokenFamily):
+        for model in (ApiKey, Invitation, CustomRole, IdempotentCall, Profile, SupportVisit, TokenFamily):
             model.objects.filter(**own).delete()
     for organization in organizations:
         shutil.rmtree(organization.folder, ignore_errors=True)

@@ -22,7 +22,7 @@ def main() -> int:
     django.setup()
     from django.core.management import call_command
 
-    from apps.fleet.services import migrate_control
+    from apps.fleet.services.control_plane import migrate_control
     from apps.tenants.services import schema_store
     from tests import servers
     from tests.browsing import browsing, furnish, pages, serving, visit

@@ -14,6 +14,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from apps.accounts.models import Membership, User
 from apps.accounts.services import api_keys
 from apps.accounts.views.audit import PER_PAGE
 from apps.audit import verification
@@ -132,6 +133,71 @@ def test_log__asked_for_nonsense__names_the_field(browser, query, field):
 
     assert page.status_code == 422
     assert f'id="id_{field}_error"'.encode() in page.content
+
+
+@pytest.mark.parametrize("typed", ["zoë ", "Zoë Ash", "zoe@example.com", "zoe@"])
+def test_log__of_somebody_who_is_named__is_theirs_alone(acme, sign_in, typed):
+    zoe, other = add_named(acme, "Zoë Ash", "zoe@example.com"), add_named(acme, "Zo Oak", "oak@example.com")
+    add_named(acme, "Zoe Ashley", "ashley@example.com")
+    for user in (zoe, other):
+        with acme.inside():
+            projects.create_project(actor=subject_of(acme, user), name=f"Of {user.id}")
+
+    page = sign_in(acme).get("/audit/", {"person": typed, "action": "project"})
+
+    assert page.status_code == 200
+    assert actions(page) == ["project.created"]
+    assert f"actor_id={zoe.id}" in link(page, "CSV")
+    assert tail(sign_in(acme).get("/audit/", {"person": typed, "live": "1"})).count("person=") == 1
+
+
+def test_log__of_a_name_that_several_have__asks_whom_is_meant(acme, sign_in):
+    for number in range(4):
+        add_named(acme, "Kim", f"kim{number}@example.com")
+
+    page = sign_in(acme).get("/audit/", {"person": "kim"})
+
+    assert page.status_code == 422
+    assert "kim0@example.com, kim1@example.com, kim2@example.com and others" in page.content.decode()
+
+
+def test_people__suggested_while_one_types__are_few_of_ones_own(acme, platform, sign_in):
+    for number in range(15):
+        add_named(acme, f"Kim {number:02}", f"kim{number:02}@example.com")
+    add_named(platform["schema"][1], "Kim Foreign", "kim@foreign.example")
+    client = sign_in(acme)
+
+    found = re.findall(r'value="([^"]+)">([^<]+)', client.get("/audit/people/", {"person": "KIM"}).content.decode())
+
+    assert found == [(f"kim{number:02}@example.com", f"Kim {number:02}") for number in range(10)]
+    assert client.get("/audit/people/", {"person": ""}).content.strip() == b""
+    assert client.get("/audit/people/", {"person": "\x00%_'"}).content.strip() == b""
+
+
+def test_log__of_thousands_of_members__finds_each_in_as_many_queries(acme, sign_in, django_assert_max_num_queries):
+    client = sign_in(acme)
+    add_crowd(acme, 5000)
+
+    with django_assert_max_num_queries(16):
+        page = client.get("/audit/", {"person": "crowd4999@example.com"})
+
+    assert page.status_code == 200
+    assert len(page.content) < 60_000
+
+
+def add_named(organization: Any, name: str, email: str) -> Any:
+    user = add_person(organization)
+    with control("name a member"):
+        user.memberships.update(name=name, email=email)
+    return user
+
+
+def add_crowd(organization: Any, count: int) -> None:
+    with control("add a crowd"):
+        users = User.objects.bulk_create(User(email=f"crowd{number}@example.com") for number in range(count))
+        Membership.objects.bulk_create(
+            Membership(tenant=organization.tenant, user=user, email=user.email, role="member") for user in users
+        )
 
 
 def test_log__paged__shows_every_event_once_both_ways(acme, sign_in):

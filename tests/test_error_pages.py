@@ -27,6 +27,7 @@ from apps.workspace import selectors
 from tests.factories import Organization, add_person
 
 APEX = configuration.BASE_DOMAIN
+HTMX = {"HX-Request": "true"}
 
 
 class Nobody:
@@ -153,6 +154,72 @@ def test_403__of_an_organization_on_hold__gives_the_reason(acme):
     assert "an unpaid &lt;b&gt;bill&lt;/b&gt;" in page.content.decode()
 
 
+# -- what is asked in the wrong way ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [("get", "/sign-out/", "POST"), ("post", "/", "GET, HEAD"), ("options", "/", "GET, HEAD")],
+)
+def test_405__on_a_page__is_a_page_that_keeps_what_is_allowed(acme, sign_in, method, path, allowed):
+    page = getattr(sign_in(acme), method)(path)
+
+    assert page.status_code == 405
+    assert page["Allow"] == allowed
+    assert "This cannot be done here" in words(page)
+    assert acme.tenant.name in words(page)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("put", "/api/v1/projects"), ("post", "/api/v1/docs/"), ("post", "/api/v1/schema/")]
+)
+def test_405__of_the_api__is_a_problem(acme, sign_in, method, path):
+    answer = getattr(sign_in(acme), method)(path)
+
+    assert answer.status_code == 405
+    assert "GET" in answer["Allow"]
+    assert answer["Content-Type"] == "application/problem+json"
+    assert answer.json()["code"] == "method_not_allowed"
+
+
+# -- what htmx asks for ------------------------------------------------------------------------------------------
+
+
+def test_403__for_htmx__tells_the_missing_permission_and_who_gives_it(acme, person, sign_in):
+    viewer = person(Assigned(Role.VIEWER), "Vera")
+    person(Assigned(Role.ADMIN), "Adam")
+
+    message = sign_in(acme, viewer).get("/projects/new/", headers=HTMX)
+
+    assert message.status_code == 403
+    assert message.content.count(b"data-problem=") == 1
+    assert b"<html" not in message.content
+    assert "This takes the right “Create and change projects and documents”" in words(message)
+    assert "Missing permission: projects:write" in words(message)
+    assert "Adam" in words(message)
+
+
+def test_404_and_409__for_htmx__say_what_is_wrong(acme, sign_in):
+    missing = sign_in(acme).get(f"/projects/{uuid4()}/edit/", headers=HTMX)
+    request = RequestFactory().post("/", headers=HTMX)
+    broken = problems.domain_error_response(request, problems.DomainError("Somebody was faster."))
+
+    assert (missing.status_code, broken.status_code) == (404, 409)
+    assert "There is no such project." in words(missing)
+    assert "Somebody was faster." in words(broken)
+
+
+def test_429__for_htmx__tells_the_seconds(acme, settings):
+    settings.REQUESTS_PER_MINUTE_ADDRESS = 1
+    visit(acme, "/sign-in/")
+
+    message = visit(acme, "/sign-in/", **HTMX)
+
+    assert message.status_code == 429
+    assert f"You can try again in {message['Retry-After']} seconds." in words(message)
+    assert b"<html" not in message.content
+
+
 # -- what does not fit -------------------------------------------------------------------------------------------
 
 
@@ -256,7 +323,7 @@ def test_error__of_every_known_status__is_a_page(status):
     assert str(BY_STATUS[status].advice) in words(page)
 
 
-@pytest.mark.parametrize("status", [402, 405, 415, 418, 502])
+@pytest.mark.parametrize("status", [402, 410, 415, 418, 502])
 def test_error__of_any_other_status__is_a_page(status):
     page = problems.error_response(RequestFactory().get("/"), status, "any", "What happened.")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.core import mail
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from apps.notifications.composition import compose
@@ -16,11 +17,12 @@ from apps.notifications.samples import SAMPLES, sample
 from apps.notifications.services import send_email_once
 from apps.notifications.tasks import send_verification
 from apps.tenants.branding import BLACK, DARK_LINE, LIGHT_LINE, WHITE, Brand, contrast, parsed
-from apps.tenants.services.profiles import update_profile
+from apps.tenants.services.profiles import logo_token, set_logo, update_profile
 
 TEMPLATES = Path(settings.BASE_DIR, "templates", "emails")
 ADDRESS = "https://acme.example.com/open/?token=a&next=b"
 HOSTILE = '<script>alert(1)</script></mj-text> "quoted" {{ x }} ]]>\r\nBcc: eve@example.com\x0b'
+PNG, WEBP = b"\x89PNG\r\n\x1a\n" + bytes(16), b"RIFF\x00\x00\x00\x00WEBP" + bytes(16)
 MAX_BYTES = 60_000  # some mail programs cut what is longer than 100 kB
 COLORS = ["#4f39f6", "#0f766e", "#facc15", "#fafaf5", "#111111", "#777777", "#ff0000"]
 
@@ -71,7 +73,7 @@ def test_mail__with_its_sample__says_the_same_in_both_parts(name):
 def test_mail__opened__loads_nothing_and_is_small(name):
     html = sample(name).html
 
-    assert not re.search(r"<(script|img|link|iframe|form)\b|@import|url\(|\bsrc=", html)
+    assert not re.search(r"<(script|link|iframe|form)\b|@import|url\(|\bsrc=(?!\"data:)", html)
     assert len(html.encode()) < MAX_BYTES
     assert '<meta name="color-scheme" content="light dark"' in html
     assert re.search(r'<html lang="en', html)
@@ -129,6 +131,44 @@ def test_mail__of_an_organization_without_branding__has_its_name_and_the_default
     html = mail.outbox[0].alternatives[0][0]
     assert f">{acme.tenant.name}</td>" in html
     assert f"background:{Brand().color};color:#ffffff;" in html
+
+
+def test_mail__of_an_organization_with_a_logo__shows_it_to_whoever_reads_it(acme, foreign_client, settings):
+    settings.PUBLIC_SCHEME = "https"
+    with acme.inside():
+        profile = set_logo(actor=acme.subject, tenant_id=acme.tenant.id, upload=SimpleUploadedFile("logo.png", PNG))
+        send_verification(event_id="four", user_id=str(acme.owner.pk))
+    source = re.search(
+        r'<img src="https://([^/:"]+)(?::\d+)?(/brand/logo/[0-9a-f]{32}/)"', mail.outbox[0].alternatives[0][0]
+    )
+    assert source
+    assert source[1] == acme.host
+
+    shown = Client(HTTP_HOST=acme.host).get(source[2])
+    elsewhere, guessed = foreign_client.get(source[2]), Client(HTTP_HOST=acme.host).get(f"/brand/logo/{'0' * 32}/")
+
+    assert (shown.status_code, shown["Content-Type"], b"".join(shown.streaming_content)) == (200, "image/png", PNG)
+    assert (elsewhere.status_code, guessed.status_code) == (403, 403)
+    assert logo_token(profile) in source[2]
+
+
+@pytest.mark.parametrize(("scheme", "picture"), [("http", "PNG"), ("https", "WebP"), ("https", "")])
+def test_mail__whose_logo_could_not_be_shown__has_the_name(acme, settings, scheme, picture):
+    settings.PUBLIC_SCHEME = scheme
+    content = {"PNG": PNG, "WebP": WEBP}.get(picture)
+    with acme.inside():
+        if content:
+            set_logo(actor=acme.subject, tenant_id=acme.tenant.id, upload=SimpleUploadedFile("logo", content))
+        send_verification(event_id="five", user_id=str(acme.owner.pk))
+
+    html = mail.outbox[0].alternatives[0][0]
+    assert "<img" not in html
+    assert f">{acme.tenant.name}</td>" in html
+
+
+@pytest.fixture
+def foreign_client(platform) -> Client:
+    return Client(HTTP_HOST=platform["schema"][1].host)
 
 
 def test_contrast__of_known_pairs__is_what_wcag_says():

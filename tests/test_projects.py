@@ -287,6 +287,31 @@ def test_project__shared_by_page__is_shown_with_the_reasons(home, sign_in):
     assert viewer.get(f"{path}/").status_code == 404
 
 
+def test_document__shared_by_page__is_had_without_its_project(home, sign_in):
+    user = add_person(home, "viewer")
+    with home.inside():
+        project = projects.create_project(actor=home.subject, name="Secret plan", is_private=True)
+    document = add_document(home, project)
+    owner, viewer, path = sign_in(home), sign_in(home, user), f"/projects/{project.id}/documents/{document.id}"
+
+    before = viewer.get(f"{path}/shares/")
+    shared = owner.post(f"{path}/share/", {"person": str(user.id), "relation": "viewer"}, follow=True)
+    explained = owner.get(f"{path}/shares/", {"person": str(user.id)}).content.decode()
+    theirs = viewer.get(f"{path}/shares/")
+    fetched = viewer.get(f"{path}/", follow=True)
+    refused = viewer.post(f"{path}/share/", {"person": str(home.owner.id), "relation": "viewer"})
+    withdrawn = owner.post(f"{path}/unshare/", {"person": str(user.id)}, follow=True)
+
+    assert (before.status_code, theirs.status_code, fetched.status_code, refused.status_code) == (404, 200, 200, 403)
+    assert "The document is shared." in shared.content.decode()
+    assert user.email in shared.content.decode()
+    assert "Being its viewer allows projects:read." in explained
+    assert "Being its viewer does not allow projects:write." in explained
+    assert "Secret plan" not in theirs.content.decode()
+    assert "The document is no longer shared with them." in withdrawn.content.decode()
+    assert viewer.get(f"{path}/shares/").status_code == 404
+
+
 @pytest.mark.parametrize(
     ("path", "content", "status"),
     [
@@ -299,8 +324,11 @@ def test_project__shared_by_page__is_shown_with_the_reasons(home, sign_in):
 )
 def test_sharing__with_wrong_input__is_told_so(acme, sign_in, path, content, status):
     project = add_project(acme)
+    document = add_document(acme, project)
+    owner = sign_in(acme)
 
-    assert sign_in(acme).post(f"/projects/{project.id}/{path}", content).status_code == status
+    for thing in (f"/projects/{project.id}", f"/projects/{project.id}/documents/{document.id}"):
+        assert owner.post(f"{thing}/{path}", content).status_code == status
 
 
 def test_project_list__searched__shows_what_begins_like_it(acme, sign_in):

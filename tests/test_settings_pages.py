@@ -63,7 +63,7 @@ def test_pages__of_nobody__lead_to_the_sign_in_page(acme, path):
 def test_checklist__has_the_colors_until_there_are_some(acme, browser_of_acme):
     assert b"Choose your colors</a>" in browser_of_acme.get("/").content
 
-    browser_of_acme.post("/settings/", {**SETTINGS, "brand_color": "#ff0000"})
+    browser_of_acme.post("/settings/", {**SETTINGS, "locale": "en", "brand_color": "#ff0000"})
 
     assert b"<s>Choose your colors</s>" in browser_of_acme.get("/").content
 
@@ -174,7 +174,7 @@ def test_keys__however_many__take_as_many_queries(acme, sign_in, count, django_a
 def test_profile__saved_on_the_page__is_what_the_api_shows(home, browser):
     page = browser.post("/profile/", {"name": "Ada", "locale": "de", "time_zone": "Europe/Berlin"}, follow=True)
 
-    assert b"Your profile is saved." in page.content
+    assert b"Ihr Profil ist gespeichert." in page.content
     me = program_of(home).get(ME).json()
     assert (me["name"], me["locale"], me["time_zone"]) == ("Ada", "de", "Europe/Berlin")
     assert b'<option value="Europe/Berlin" selected>' in browser.get("/profile/").content
@@ -318,7 +318,7 @@ def test_sign_out__everywhere__ends_browsers_and_programs(home, browser, sign_in
 def test_settings__saved_on_the_page__show_everywhere(home, browser):
     done = browser.post("/settings/", {**SETTINGS, "brand_name": "Äcme", "brand_color": "#FFCC00"}, follow=True)
 
-    assert b"The settings are saved." in done.content
+    assert b"Die Einstellungen sind gespeichert." in done.content
     profile = profile_of(home.tenant.id)
     assert (profile.name, profile.locale, profile.time_zone) == ("Acme & Co", "de", "Europe/Berlin")
     assert (profile.brand_name, profile.brand_color) == ("Äcme", "#ffcc00")

@@ -16,24 +16,29 @@ from django.db import connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
-from apps.accounts.models import Membership, Session, User
+from apps.accounts.models import Membership, Session, SupportVisit, User
 from apps.audit.actors import SYSTEM
 from apps.audit.models import ControlEvent
+from apps.core.memory import MemoryAway
+from apps.core.routes import named_routes
 from apps.staff import services
 from apps.staff.admin import ReadOnlyAdmin
 from apps.staff.site import site
 from apps.tenancy import outbox
 from apps.tenancy.context import control
 from apps.tenancy.transactions import atomic
+from apps.tenants import traffic
 from apps.tenants.models import Domain, Placement, Pool, Tenant
 from apps.tenants.services import lifecycle
+from apps.tenants.traffic import Figures
 from tests.clients import APEX
 from tests.factories import PASSWORD, Organization
-from tests.isolation.test_routes import CONTROL_URLS, STAFF_ROUTES, routes
+from tests.isolation.test_routes import CONTROL_URLS, STAFF_ROUTES
 
 MODELS = ["tenants/tenant", "tenants/domain", "tenants/placement", "tenants/pool", "accounts/membership",
-          "accounts/user", "audit/controlevent"]  # fmt: skip
+          "accounts/user", "accounts/supportvisit", "audit/controlevent"]  # fmt: skip
 SIGN_IN = "/admin/login/"
 TOPIC = "tests.stuck"
 
@@ -221,7 +226,7 @@ def test_models__asked_by_staff_without_superuser__are_not_shown(staff, acme, pa
         assert acme.tenant.name.encode() not in response.content
 
 
-@pytest.mark.parametrize("act", ["hold", "release", "resume"])
+@pytest.mark.parametrize("act", ["enter", "hold", "release", "resume"])
 def test_acts__of_staff_without_superuser__are_refused(staff, acme, act):
     response = staff.post(page_of(acme.tenant, act), {"reason": "because"})
 
@@ -251,8 +256,10 @@ def test_dashboard__of_a_superuser__has_the_figures_of_all_tenants(superuser, pl
     kpis = {kpi["title"]: kpi for kpi in context["kpis"]}
     assert kpis["Tenants"]["value"] == "6"
     assert kpis["Members per tenant"]["value"] == "1.0"
-    assert [chart["title"] for chart in context["charts"]] == ["Sign-ups per day", "Tenants by placement and status"]
-    assert context["charts"][1]["words"] == "pool: 2; schema: 2; database: 2"
+    hour = ["Requests per minute", "Errors per minute"]
+    titles = [*hour, "Sign-ups per day", "Tenants by placement and status"]
+    assert [chart["title"] for chart in context["charts"]] == titles
+    assert context["charts"][3]["words"] == "pool: 2; schema: 2; database: 2"
     assert context["events"]["rows"][0][0] == "staff.signed_in"
 
 
@@ -265,6 +272,31 @@ def test_dashboard__however_many_tenants__costs_the_same_few_queries(superuser, 
         staff.get("/admin/")
 
     assert (len(by_superuser), len(by_staff)) == (9, 5)  # session, person, and one for each figure
+
+
+def test_dashboard__of_a_busy_platform__names_the_busiest_tenants_to_superusers_only(superuser, staff, acme):
+    traffic.recorder.note(acme.tenant.id, Figures(requests=12_000, errors=5, ms=20_000))
+    traffic.recorder.flush()
+
+    pages = {who: who.get("/admin/").content.decode() for who in (superuser, staff)}
+
+    assert "Busiest tenants" in pages[superuser]
+    assert acme.tenant.name in pages[superuser]
+    assert acme.tenant.name not in pages[staff]
+    for page in pages.values():
+        assert "Requests per minute" in page
+        assert "12,0" in page
+
+
+def test_dashboard__while_memory_is_away__says_so(superuser, monkeypatch):
+    def away(*args: Any) -> None:
+        raise MemoryAway
+
+    monkeypatch.setattr("apps.tenants.traffic.last_minutes", away)
+
+    kpis = {kpi["title"]: kpi for kpi in superuser.get("/admin/").context["kpis"]}
+
+    assert kpis["Requests in an hour"]["note"] == "memory is away"
 
 
 def test_dashboard__with_a_held_tenant__counts_it_as_held(superuser, acme):
@@ -350,7 +382,7 @@ def test_hold__without_a_reason__asks_for_one(superuser, acme, reason):
     assert not now(acme.tenant).is_held
 
 
-@pytest.mark.parametrize("act", ["hold", "release", "resume"])
+@pytest.mark.parametrize("act", ["enter", "hold", "release", "resume"])
 def test_acts__when_only_looked_at__change_nothing(superuser, acme, act):
     before = now(acme.tenant)
 
@@ -531,8 +563,15 @@ def rows(organization: Organization) -> dict[str, Any]:
             "tenants/pool": Pool.objects.first(),
             "accounts/membership": Membership.objects.get(**own),
             "accounts/user": organization.owner,
+            "accounts/supportvisit": visit_to(organization),
             "audit/controlevent": ControlEvent.objects.filter(**own).first(),
         }
+
+
+def visit_to(organization: Organization) -> SupportVisit:
+    later = timezone.now()
+    own: dict[str, Any] = {"tenant": organization.tenant, "user": organization.owner, "reason": "a ticket"}
+    return SupportVisit.objects.create(**own, code_hash=uuid4().hex, created_at=later, expires_at=later)
 
 
 def addresses(route: str, organization: Organization) -> Iterator[str]:
@@ -544,7 +583,7 @@ def addresses(route: str, organization: Organization) -> Iterator[str]:
         "event_id": uuid4,
         "url": lambda: "nothing/here/",
     }
-    for name, pattern in routes(CONTROL_URLS):
+    for name, pattern in named_routes(CONTROL_URLS):
         if name != route:
             continue
         if pattern.name is None:  # redirects of old addresses, and whatever is not there

@@ -36,10 +36,12 @@ class Access:
 
 
 def subject_of(request: Any) -> Subject | None:
-    """The bearer of a token, or the signed-in member."""
+    """The bearer of a token, staff on a visit, or the signed-in member."""
     if getattr(request, "subject", None) is not None:
         subject: Subject = request.subject
         return subject
+    if getattr(request, "visit", None) is not None:
+        return subjects.of_visit(request.visit)
     user = request.user
     if isinstance(user, User) and user.membership is not None:
         return subjects.of_membership(user.membership)
@@ -47,7 +49,7 @@ def subject_of(request: Any) -> Subject | None:
 
 
 def caller(request: Any) -> Subject:
-    """Who asks, for views that only members reach."""
+    """Who asks, for views that only members and visitors reach."""
     subject: Any = subject_of(request)
     return subject
 

@@ -6,19 +6,20 @@ from itertools import groupby
 from zoneinfo import available_timezones
 
 from django.conf import settings
+from django.utils.translation import gettext_lazy as _
 
-REGIONS = (
-    "Africa",
-    "America",
-    "Antarctica",
-    "Arctic",
-    "Asia",
-    "Atlantic",
-    "Australia",
-    "Europe",
-    "Indian",
-    "Pacific",
-)
+REGIONS = {
+    "Africa": _("Africa"),
+    "America": _("America"),
+    "Antarctica": _("Antarctica"),
+    "Arctic": _("Arctic"),
+    "Asia": _("Asia"),
+    "Atlantic": _("Atlantic"),
+    "Australia": _("Australia"),
+    "Europe": _("Europe"),
+    "Indian": _("Indian"),
+    "Pacific": _("Pacific"),
+}
 
 Choice = tuple[str, str]
 
@@ -34,7 +35,7 @@ def time_zones(current: str) -> list[Choice | tuple[str, list[Choice]]]:
     zones = sorted(zone for zone in available_timezones() if zone.partition("/")[0] in REGIONS)
     first = ["UTC", *([current] if current and current != "UTC" and current not in zones else [])]
     regions = groupby(zones, key=lambda zone: zone.partition("/")[0])
-    by_region = [(region, [_city(zone) for zone in found]) for region, found in regions]
+    by_region = [(str(REGIONS[region]), [_city(zone) for zone in found]) for region, found in regions]
     return [*((zone, zone) for zone in first), *by_region]
 
 

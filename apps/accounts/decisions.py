@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from apps.tenancy.planes import TENANT, plane_of
 
 from .errors import MissingPermission
@@ -59,9 +61,9 @@ def authorize(subject: Subject | None, action: str, resource: Any = None) -> Dec
     Costs no query unless the role does not settle it and the thing can be shared.
     """
     if subject is None:
-        return Decision(False, (Reason("subject", False, "You are not signed in."),))
+        return Decision(False, (Reason("subject", False, _("You are not signed in.")),))
     if resource is not None and _tenant_of(resource) != subject.tenant_id:
-        return Decision(False, (Reason("tenant", False, "It belongs to another organization."),))
+        return Decision(False, (Reason("tenant", False, _("It belongs to another organization.")),))
     reasons = [_by_role(subject, action)]
     if resource is not None and reasons[0].allows:
         reasons += [reason for rule in ATTRIBUTE_RULES if (reason := rule(subject, action, resource))]
@@ -91,30 +93,31 @@ def relation_to(subject: Subject, resource: Shareable) -> str | None:
 
 def _by_role(subject: Subject, action: str) -> Reason:
     granted = action in subject.permissions
-    verb = "allows" if granted else "does not allow"
-    return Reason("role", granted, f"The role {subject.role} {verb} {action}.")
+    detail = _("The role %(role)s allows %(action)s.") if granted else _("The role %(role)s does not allow %(action)s.")
+    return Reason("role", granted, detail % {"role": subject.role, "action": action})
 
 
 def _by_relation(subject: Subject, action: str, resource: Shareable) -> Reason:
     relation = relation_to(subject, resource)
     if relation is None:
-        return Reason("relation", None, "It is not shared with this person.")
+        return Reason("relation", None, _("It is not shared with this person."))
     granted = action in RELATION_GRANTS[relation]
-    return Reason("relation", granted, f"Being its {relation} {'allows' if granted else 'does not allow'} {action}.")
+    yes, no = _("Being its %(relation)s allows %(action)s."), _("Being its %(relation)s does not allow %(action)s.")
+    return Reason("relation", granted, (yes if granted else no) % {"relation": relation, "action": action})
 
 
 def _private_things(subject: Subject, action: str, resource: Any) -> Reason | None:
     """A private thing is for those it is shared with, and for owners and admins."""
     if not getattr(resource, "is_private", False) or subject.has_full_sight:
         return None
-    return Reason("private", False, "It is private.")
+    return Reason("private", False, _("It is private."))
 
 
 def _editors_edit_content(subject: Subject, action: str, resource: Any) -> Reason | None:
     """What members may write is content, never the organization's own furniture."""
     if subject.role != Role.MEMBER or action in READING or plane_of(type(resource)) == TENANT:
         return None
-    return Reason("content", False, "Members change projects and documents only.")
+    return Reason("content", False, _("Members change projects and documents only."))
 
 
 ATTRIBUTE_RULES: tuple[Callable[[Subject, str, Any], Reason | None], ...] = (_private_things, _editors_edit_content)

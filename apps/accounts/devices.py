@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext as _
+
 # In this order: browsers name those they descend from.
 BROWSERS = {
     "Edg": "Edge",
@@ -27,5 +29,5 @@ def device(user_agent: str) -> str:
     browser = next((name for mark, name in BROWSERS.items() if mark in user_agent), "")
     system = next((name for mark, name in SYSTEMS.items() if mark in user_agent), "")
     if browser:
-        return f"{browser} on {system}" if system else browser
-    return user_agent.partition(" ")[0][:60] or "Unknown program"
+        return _("%(browser)s on %(system)s") % {"browser": browser, "system": system} if system else browser
+    return user_agent.partition(" ")[0][:60] or _("Unknown program")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from django.core.exceptions import PermissionDenied
+from django.utils.translation import gettext_lazy as _
 
 from apps.core.errors import DomainError, NotFoundError
 
@@ -16,7 +17,7 @@ class MissingPermission(PermissionDenied):
 class EmailUnavailable(DomainError):
     status = 409
     code = "email_unavailable"
-    message = "This e-mail address and password do not go together. Use the password you already have, if any."
+    message = _("This e-mail address and password do not go together. Use the password you already have, if any.")
 
 
 class WeakPassword(DomainError):
@@ -27,13 +28,13 @@ class WeakPassword(DomainError):
 class WrongPassword(DomainError):
     status = 403
     code = "wrong_password"
-    message = "That is not your password."
+    message = _("That is not your password.")
 
 
 class CredentialsRefused(DomainError):
     status = 401
     code = "credentials_refused"
-    message = "The e-mail address or the password is not correct."
+    message = _("The e-mail address or the password is not correct.")
 
 
 class OrganizationRequired(DomainError):
@@ -60,16 +61,28 @@ class ForeignToken(DomainError):
     message = "The token belongs to another organization."
 
 
+class VisitRefused(DomainError):
+    status = 403
+    code = "visit_refused"
+    message = _("Only superusers may look into an organization, and only into one that is open.")
+
+
+class VisitIsReadOnly(DomainError):
+    status = 403
+    code = "visit_read_only"
+    message = _("Staff visits are read-only. End the visit first.")
+
+
 class HandoffRefused(DomainError):
     status = 403
     code = "handoff_refused"
-    message = "This sign-in link was used already, or is older than a minute. Please sign in."
+    message = _("This sign-in link was used already, or is older than a minute. Please sign in.")
 
 
 class TooManyAttempts(DomainError):
     status = 429
     code = "too_many_attempts"
-    message = "That was tried too often. Wait a minute and try again."
+    message = _("That was tried too often. Wait a minute and try again.")
 
     def __init__(self, *, retry_after_seconds: int = 60) -> None:
         super().__init__()
@@ -79,98 +92,98 @@ class TooManyAttempts(DomainError):
 class PasswordLinkRefused(DomainError):
     status = 403
     code = "password_link_refused"
-    message = "This link was used already, or is too old. Ask for a new one."
+    message = _("This link was used already, or is too old. Ask for a new one.")
 
 
 class VerificationRefused(DomainError):
     status = 403
     code = "verification_refused"
-    message = "This link is not for this account, or is too old. Ask for a new one."
+    message = _("This link is not for this account, or is too old. Ask for a new one.")
 
 
 class InvitationRefused(DomainError):
     status = 403
     code = "invitation_refused"
-    message = "This invitation was used already, was withdrawn, or is too old. Ask for a new one."
+    message = _("This invitation was used already, was withdrawn, or is too old. Ask for a new one.")
 
 
 class AlreadyInvited(DomainError):
     code = "already_invited"
-    message = "This address has an open invitation already."
+    message = _("This address has an open invitation already.")
 
 
 class AlreadyMember(DomainError):
     code = "already_member"
-    message = "This person is a member already."
+    message = _("This person is a member already.")
 
 
 class LastOwner(DomainError):
     code = "last_owner"
-    message = "An organization needs an owner. Make somebody else an owner first."
+    message = _("An organization needs an owner. Make somebody else an owner first.")
 
 
 class BeyondOwnRights(DomainError):
     status = 403
     code = "beyond_own_rights"
-    message = "Nobody can give or take away rights that they do not have themselves."
+    message = _("Nobody can give or take away rights that they do not have themselves.")
 
 
 class UnknownRole(DomainError):
     status = 400
     code = "unknown_role"
-    message = "There is no such role."
+    message = _("There is no such role.")
 
 
 class UnknownPermission(DomainError):
     status = 400
     code = "unknown_permission"
-    message = "There is no such permission."
+    message = _("There is no such permission.")
 
 
 class RoleNameTaken(DomainError):
     code = "role_name_taken"
-    message = "There already is a role with this name."
+    message = _("There already is a role with this name.")
 
 
 class RoleInUse(DomainError):
     code = "role_in_use"
-    message = "Members or invitations still have this role."
+    message = _("Members or invitations still have this role.")
 
 
 class InvalidExpiry(DomainError):
     status = 400
     code = "invalid_expiry"
-    message = "The expiry must be in the future."
+    message = _("The expiry must be in the future.")
 
 
 class MemberNotFound(NotFoundError):
     code = "member_not_found"
-    message = "There is no such member."
+    message = _("There is no such member.")
 
 
 class InvitationNotFound(NotFoundError):
     code = "invitation_not_found"
-    message = "There is no such open invitation."
+    message = _("There is no such open invitation.")
 
 
 class RoleNotFound(NotFoundError):
     code = "role_not_found"
-    message = "There is no such role."
+    message = _("There is no such role.")
 
 
 class ApiKeyNotFound(NotFoundError):
     code = "api_key_not_found"
-    message = "There is no such API key."
+    message = _("There is no such API key.")
 
 
 class SessionNotFound(NotFoundError):
     code = "session_not_found"
-    message = "There is no such session."
+    message = _("There is no such session.")
 
 
 class ShareNotFound(NotFoundError):
     code = "share_not_found"
-    message = "It is not shared with this person."
+    message = _("It is not shared with this person.")
 
 
 class InvalidIdempotencyKey(DomainError):

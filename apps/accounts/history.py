@@ -7,17 +7,22 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
 from apps.audit.selectors import Entry
+from apps.core.errors import Text
 
 from .selectors import actor_names
 from .subjects import API_KEY, USER
 
-UNNAMED = {
-    USER: "Former member",
-    API_KEY: "Former API key",
-    "system": "System",
-    "anonymous": "Not signed in",
-    "command": "Operator",
+UNNAMED: dict[str, Text] = {
+    USER: _("Former member"),
+    API_KEY: _("Former API key"),
+    "system": _("System"),
+    "anonymous": _("Not signed in"),
+    "command": _("Operator"),
+    "staff": _("Platform staff"),
 }
 
 
@@ -37,7 +42,9 @@ def lines_of(tenant_id: UUID, entries: list[Entry]) -> list[Line]:
 
 
 def _line(entry: Entry, name: str) -> Line:
-    return Line(entry, name or UNNAMED.get(entry.actor_type, entry.actor_type), _changes(entry), _details(entry))
+    if not name and "staff" in entry.metadata:
+        name = str(_("%(address)s (staff)") % {"address": entry.metadata["staff"]})
+    return Line(entry, name or str(UNNAMED.get(entry.actor_type, entry.actor_type)), _changes(entry), _details(entry))
 
 
 def _changes(entry: Entry) -> list[tuple[str, str, str]]:
@@ -50,7 +57,7 @@ def _changes(entry: Entry) -> list[tuple[str, str, str]]:
 
 
 def _details(entry: Entry) -> list[tuple[str, str]]:
-    place = [("address", entry.actor_ip)] if entry.actor_ip else []
+    place = [(gettext("address"), entry.actor_ip)] if entry.actor_ip else []
     return [*place, *((name, _text(value)) for name, value in sorted(entry.metadata.items()))]
 
 
@@ -58,7 +65,7 @@ def _text(value: Any) -> str:
     if value is None or value == "":
         return "—"
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return gettext("yes") if value else gettext("no")
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return ", ".join(value) or "—"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase, StreamingHttpResponse
+from django.utils.translation import gettext as _
 
 from apps.audit.actors import Origin, acting_from
 from apps.core.errors import DomainError
@@ -17,8 +18,9 @@ from apps.core.memory import MemoryAway
 from apps.core.network import client_ip, network_of
 from apps.core.problems import domain_error_response, error_response
 from apps.tenancy.context import iterate_inside, use
+from apps.tenants.bulkhead import Full, bulkhead
 from apps.tenants.directory import OutOfDate, directory
-from apps.tenants.middleware import refusal_for
+from apps.tenants.middleware import refusal_for, too_much_at_once
 
 from . import gate, revocation, subjects
 from .errors import ForeignToken, TokenRefused
@@ -26,6 +28,7 @@ from .gate import Answer, Policy
 from .services.api_keys import MARK, identify_api_key
 from .subjects import Subject
 from .tokens import read_access
+from .visiting import VISIT_KEY
 
 View = Callable[[HttpRequest], HttpResponseBase]
 API = "/api/"
@@ -89,8 +92,11 @@ class SubjectMiddleware:
             return refusal or domain_error_response(request, TokenRefused())
         request.tenant = tenant
         structlog.contextvars.bind_contextvars(tenant=tenant.slug, tenant_id=str(tenant.id))
-        with use(tenant.context()) as context:
-            response = self.get_response(request)
+        try:
+            with bulkhead.place_for(tenant.id), use(tenant.context()) as context:
+                response = self.get_response(request)
+        except Full:
+            return too_much_at_once(request, tenant)
         if isinstance(response, StreamingHttpResponse):
             response.streaming_content = iterate_inside(context, response.streaming_content)  # type: ignore[arg-type]
         return response
@@ -117,7 +123,7 @@ def _credentials(request: HttpRequest) -> tuple[Subject | None, gate.Token | Non
 def _limit_of(request: Any, subject: Subject | None) -> tuple[Policy, str]:
     if subject is not None:
         return Policy("user", settings.REQUESTS_PER_MINUTE_USER, 60), f"{subject.tenant_id}:{subject.id}"
-    user_id = request.session.get(SESSION_KEY)
+    user_id = request.session.get(SESSION_KEY) or request.session.get(VISIT_KEY)
     if user_id:
         structlog.contextvars.bind_contextvars(user_id=user_id)
         return Policy("user", settings.REQUESTS_PER_MINUTE_USER, 60), str(user_id)
@@ -137,7 +143,8 @@ def _stands(answer: Answer, token: gate.Token) -> bool:
 
 
 def _too_many(request: HttpRequest, answer: Answer) -> HttpResponse:
-    detail = f"More than {answer.policy.quota} requests in {answer.policy.seconds} seconds."
+    numbers = {"quota": answer.policy.quota, "seconds": answer.policy.seconds}
+    detail = _("More than %(quota)s requests in %(seconds)s seconds.") % numbers
     headers = {"Retry-After": str(max(answer.reset_seconds, 1))}
     return error_response(request, 429, "too_many_requests", detail, headers=headers)
 

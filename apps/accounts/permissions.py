@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from apps.core.errors import Text
 
 PROJECTS_READ = "projects:read"
 PROJECTS_WRITE = "projects:write"
@@ -25,38 +28,38 @@ MEMBER = "member"
 ORGANIZATION_READ = "organization:read"
 PROJECTS_LIST = "projects:list"
 
-DESCRIPTIONS: dict[str, str] = {
-    PROJECTS_READ: "See the organization's projects and documents",
-    PROJECTS_WRITE: "Create and change projects and documents",
-    PROJECTS_DELETE: "Delete projects",
-    PROJECTS_SHARE: "Share projects and documents with single members",
-    BILLING_VIEW: "See subscription and invoices",
-    BILLING_MANAGE: "Change subscription and payment method",
-    USERS_MANAGE: "Invite, change and remove members",
-    ROLES_MANAGE: "Make and change the organization's own roles",
-    KEYS_MANAGE: "Make and revoke API keys",
-    SETTINGS_MANAGE: "Change name, branding and settings",
-    SSO_MANAGE: "Set up single sign-on",
-    FLAGS_MANAGE: "Turn features on and off",
-    AUDIT_VIEW: "Read and export the audit log",
-    ANALYTICS_VIEW: "See usage and figures",
-    INTEGRATIONS_MANAGE: "Connect other services",
+DESCRIPTIONS: dict[str, Text] = {
+    PROJECTS_READ: _("See the organization's projects and documents"),
+    PROJECTS_WRITE: _("Create and change projects and documents"),
+    PROJECTS_DELETE: _("Delete projects"),
+    PROJECTS_SHARE: _("Share projects and documents with single members"),
+    BILLING_VIEW: _("See subscription and invoices"),
+    BILLING_MANAGE: _("Change subscription and payment method"),
+    USERS_MANAGE: _("Invite, change and remove members"),
+    ROLES_MANAGE: _("Make and change the organization's own roles"),
+    KEYS_MANAGE: _("Make and revoke API keys"),
+    SETTINGS_MANAGE: _("Change name, branding and settings"),
+    SSO_MANAGE: _("Set up single sign-on"),
+    FLAGS_MANAGE: _("Turn features on and off"),
+    AUDIT_VIEW: _("Read and export the audit log"),
+    ANALYTICS_VIEW: _("See usage and figures"),
+    INTEGRATIONS_MANAGE: _("Connect other services"),
 }
 ALL = frozenset(DESCRIPTIONS)
 
 # What the part before the colon is about.
-AREAS: dict[str, str] = {
-    "projects": "Projects",
-    "billing": "Billing",
-    "users": "Members",
-    "roles": "Roles",
-    "keys": "API keys",
-    "settings": "Settings",
-    "sso": "Single sign-on",
-    "flags": "Features",
-    "audit": "Audit log",
-    "analytics": "Analytics",
-    "integrations": "Integrations",
+AREAS: dict[str, Text] = {
+    "projects": _("Projects"),
+    "billing": _("Billing"),
+    "users": _("Members"),
+    "roles": _("Roles"),
+    "keys": _("API keys"),
+    "settings": _("Settings"),
+    "sso": _("Single sign-on"),
+    "flags": _("Features"),
+    "audit": _("Audit log"),
+    "analytics": _("Analytics"),
+    "integrations": _("Integrations"),
 }
 EVERYONE = frozenset({MEMBER, ORGANIZATION_READ, PROJECTS_LIST})
 
@@ -69,12 +72,16 @@ IMPLIED: dict[str, str] = {
 }
 
 
+# What staff sees on a support visit: what a viewer sees, and what happened. It changes nothing, whatever is here.
+VISITING = frozenset({ORGANIZATION_READ, PROJECTS_LIST, PROJECTS_READ, AUDIT_VIEW})
+
+
 class Role(models.TextChoices):
-    OWNER = "owner"
-    ADMIN = "admin"
-    MEMBER = "member"
-    VIEWER = "viewer"
-    CUSTOM = "custom"
+    OWNER = "owner", _("Owner")
+    ADMIN = "admin", _("Admin")
+    MEMBER = "member", _("Member")
+    VIEWER = "viewer", _("Viewer")
+    CUSTOM = "custom", _("Custom")
 
 
 GRANTS: dict[str, frozenset[str]] = {
@@ -86,11 +93,11 @@ GRANTS: dict[str, frozenset[str]] = {
 }
 
 
-def by_area() -> dict[str, dict[str, str]]:
+def by_area() -> dict[str, dict[str, Text]]:
     """The permissions with their descriptions, under the name of what they are about."""
-    grouped: dict[str, dict[str, str]] = {}
+    grouped: dict[str, dict[str, Text]] = {}
     for permission, description in DESCRIPTIONS.items():
-        area = AREAS[permission.partition(":")[0]]
+        area = str(AREAS[permission.partition(":")[0]])
         grouped.setdefault(area, {})[permission] = description
     return grouped
 
@@ -98,9 +105,9 @@ def by_area() -> dict[str, dict[str, str]]:
 class Relation(models.TextChoices):
     """What a person is to one project or document."""
 
-    OWNER = "owner"
-    EDITOR = "editor"
-    VIEWER = "viewer"
+    OWNER = "owner", _("Owner")
+    EDITOR = "editor", _("Editor")
+    VIEWER = "viewer", _("Viewer")
 
 
 RELATION_GRANTS: dict[str, frozenset[str]] = {

@@ -10,6 +10,7 @@ from .access import subject_of
 from .errors import MissingPermission
 from .permissions import DESCRIPTIONS
 from .selectors import grantors_of
+from .subjects import STAFF
 
 GRANTORS = 4
 
@@ -21,6 +22,6 @@ def permission_denied(request: HttpRequest, exception: Exception | None = None) 
     page = {
         "permission": exception.permission,
         "allows": DESCRIPTIONS.get(exception.permission, ""),
-        "grantors": grantors_of(exception.permission, subject.tenant_id, GRANTORS),
+        "grantors": [] if subject.type == STAFF else grantors_of(exception.permission, subject.tenant_id, GRANTORS),
     }
     return problems.error_response(request, 403, "permission_denied", str(exception), page=page)

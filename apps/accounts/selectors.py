@@ -17,11 +17,12 @@ from apps.tenancy.context import control
 
 from .devices import device
 from .errors import ApiKeyNotFound, InvitationNotFound, MemberNotFound, RoleNotFound
-from .models import ApiKey, CustomRole, Invitation, Membership, Session, TokenFamily, User
+from .models import ApiKey, CustomRole, Invitation, Membership, Session, SupportVisit, TokenFamily, User
 from .permissions import GRANTS, ROLES_MANAGE, USERS_MANAGE, Role
 from .roles import BUILT_IN, Assigned, may_give
 from .subjects import API_KEY, USER, Subject
 
+MAY_VISIT = Q(user__is_active=True, user__is_staff=True, user__is_superuser=True)
 GIVING = frozenset({USERS_MANAGE, ROLES_MANAGE})
 
 
@@ -42,6 +43,13 @@ def find_member(user_id: Any, tenant_id: UUID) -> User | None:
 def find_person(user_id: Any) -> User | None:
     with control("authenticate"):
         return User.objects.filter(id=user_id, is_active=True).first()
+
+
+def find_visit(visit_id: Any, tenant_id: UUID) -> SupportVisit | None:
+    """A support visit that is going on, of somebody who still may; one query."""
+    with control("authenticate a visit"):
+        visits = SupportVisit.objects.select_related("user").filter(id=visit_id, tenant_id=tenant_id)
+        return visits.filter(MAY_VISIT, started_at__isnull=False, ended_at=None, expires_at__gt=timezone.now()).first()
 
 
 def owners_of(tenant_id: UUID) -> list[Membership]:
@@ -84,6 +92,16 @@ def search_members(tenant_id: UUID, text: str) -> QuerySet[Membership]:
     called = Lower(Coalesce(NullIf("name", Value("")), "email"))
     matching = Q(name__icontains=text) | Q(email__icontains=text)
     return members_of(tenant_id).filter(matching).order_by(called, "id")
+
+
+def members_meant(tenant_id: UUID, text: str, *, limit: int) -> list[Membership]:
+    """The members with this name, address or id, or else those with the text in their name or address."""
+    meant = Q(name__iexact=text) | Q(email__iexact=text)
+    if _is_uuid(text):
+        meant |= Q(user_id=text)
+    return list(members_of(tenant_id).filter(meant).order_by("email")[:limit]) or list(
+        search_members(tenant_id, text)[:limit]
+    )
 
 
 def get_member(subject: Subject, member_id: UUID) -> Membership:
@@ -159,7 +177,7 @@ def all_roles(tenant_id: UUID) -> list[RoleInfo]:
     """The built-in roles, then the organization's own by name; two queries."""
     holders = Membership.objects.filter(tenant_id=tenant_id).values_list("role", "custom_role_id").order_by()
     people = {custom or role: count for role, custom, count in holders.annotate(count=Count("id"))}
-    built_in = [RoleInfo(role.label, GRANTS[role], people.get(role, 0)) for role in BUILT_IN]
+    built_in = [RoleInfo(str(role.label), GRANTS[role], people.get(role, 0)) for role in BUILT_IN]
     own = roles_of(tenant_id).order_by(Lower("name"))
     return built_in + [RoleInfo(r.name, frozenset(r.permissions), people.get(r.id, 0), r) for r in own]
 
@@ -167,7 +185,7 @@ def all_roles(tenant_id: UUID) -> list[RoleInfo]:
 def roles_to_give(subject: Subject) -> list[tuple[str, str]]:
     """The roles that somebody may give to others, as choices of a form."""
     own = roles_of(subject.tenant_id).order_by(Lower("name"))
-    found = [(Assigned(role), str(role), role.label) for role in BUILT_IN]
+    found = [(Assigned(role), str(role), str(role.label)) for role in BUILT_IN]
     found += [(Assigned(Role.CUSTOM, role), str(role.id), role.name) for role in own]
     return [(key, label) for role, key, label in found if may_give(subject, role)]
 

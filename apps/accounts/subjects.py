@@ -8,18 +8,18 @@ from uuid import UUID
 
 from apps.audit.actors import Actor
 
-from .permissions import EVERYONE, IMPLIED, Role
+from .permissions import EVERYONE, IMPLIED, VISITING, Role
 
 if TYPE_CHECKING:
-    from .models import ApiKey, Membership
+    from .models import ApiKey, Membership, SupportVisit
 
-USER, API_KEY = "user", "api_key"
+USER, API_KEY, STAFF = "user", "api_key", "staff"
 NOBODY = UUID(int=0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Subject(Actor):
-    """A member, or a program with a key, in one organization.
+    """A member, a program with a key, or staff on a visit, in one organization.
 
     ``permissions`` are those of the role, or the scopes of the key. ``session_id`` names the token family.
     """
@@ -38,7 +38,7 @@ class Subject(Actor):
 
     @property
     def person_id(self) -> UUID:
-        """Like ``user_id``; for a program nobody's id."""
+        """Like ``user_id``; for programs and visitors nobody's id."""
         return self.user_id or NOBODY
 
     @property
@@ -55,6 +55,10 @@ def of_membership(membership: Membership) -> Subject:
         role=membership.role,
         permissions=membership.permissions | EVERYONE,
     )
+
+
+def of_visit(visit: SupportVisit) -> Subject:
+    return Subject(type=STAFF, id=str(visit.user_id), tenant_id=visit.tenant_id, role="visitor", permissions=VISITING)
 
 
 def of_api_key(key: ApiKey) -> Subject:

@@ -1,10 +1,12 @@
 from django.urls import path
 
-from .views import audit, entry, invitations, keys, members, organization, own, roles
+from .views import audit, entry, invitations, keys, members, organization, own, roles, visits
 
 urlpatterns = [
     path("sign-in/", entry.sign_in, name="account_login"),
     path("sign-in/handoff/", entry.handoff, name="handoff"),
+    path("staff-visit/", visits.begin, name="visit"),
+    path("staff-visit/end/", visits.end, name="visit-end"),
     path("sign-in/password/<uuid:user_id>/<str:token>/", entry.set_password, name="set-password"),
     path("sign-in/reset/", entry.reset_password, name="reset-password"),
     path("invitation/<str:token>/", entry.accept_invitation, name="accept-invitation"),
@@ -30,6 +32,7 @@ urlpatterns = [
     path("security/sessions/<uuid:session_id>/end/", own.end_session, name="end-session"),
     path("security/sign-out-everywhere/", own.sign_out_everywhere, name="sign-out-everywhere"),
     path("audit/", audit.audit_log, name="audit-log"),
+    path("audit/people/", audit.suggest_people, name="audit-people"),
     path("audit/verification/", audit.verify_chain, name="verify-chain"),
     path("api-keys/", keys.key_list, name="api-keys-page"),
     path("api-keys/new/", keys.key_create, name="key-create"),
@@ -39,5 +42,6 @@ urlpatterns = [
     path("settings/logo/remove/", organization.remove_logo, name="logo-remove"),
     path("settings/danger/", organization.danger_zone, name="danger-zone"),
     path("brand/logo", organization.logo, name="brand-logo"),
+    path("brand/logo/<str:token>/", organization.mailed_logo, name="mailed-logo"),
     path("brand.css", organization.brand_stylesheet, name="brand-css"),
 ]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from django.utils.translation import gettext_lazy as _
+
 from apps.core.errors import DomainError, NotFoundError
 
 
@@ -16,9 +18,9 @@ class EventRefused(Exception):
 
 
 class InvalidCursor(NotFoundError):
-    message = "Invalid cursor."
+    message = _("Invalid cursor.")
 
 
 class TooLongToVerify(DomainError):
     code = "too_long_to_verify"
-    message = "This log is too long to be verified while you wait. Ask the operator to run verify_audit_chain."
+    message = _("This log is too long to be verified while you wait. Ask the operator to run verify_audit_chain.")

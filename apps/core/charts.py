@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from django.utils.translation import gettext as _
+
 Point = tuple[float, float]
 
 LEFT, TOP, BOTTOM, END = 44, 12, 28, 8
@@ -117,7 +119,9 @@ class AreaChart:
     def summary(self) -> str:
         """What the curve shows, for those who do not see it."""
         numbers = [value for _, value in self.values]
-        return f"{sum(numbers):g} in all, between {min(numbers):g} and {max(numbers):g}, last {numbers[-1]:g}"
+        figures = {"sum": sum(numbers), "min": min(numbers), "max": max(numbers), "last": numbers[-1]}
+        named = {name: f"{number:g}" for name, number in figures.items()}
+        return _("%(sum)s in all, between %(min)s and %(max)s, last %(last)s") % named
 
     @property
     def _largest(self) -> float:

@@ -9,9 +9,11 @@ from typing import Any
 import structlog
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
+from django.utils import translation
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from .locales import language_of_browser
 from .theme import theme_of
 
 Text = str | Promise
@@ -51,6 +53,7 @@ BY_CODE: Mapping[str, Explanation] = {
         _("Check the spelling of the address, or let us mail you the addresses of your organizations."),
         "map-pin-off",
     ),
+    "visit_read_only": Explanation(_("Visits are for looking only"), _("Nothing was changed."), "eye"),
     "handoff_refused": EXPIRED_LINK,
     "password_link_refused": EXPIRED_LINK,
     "verification_refused": EXPIRED_LINK,
@@ -71,6 +74,11 @@ BY_STATUS: Mapping[int, Explanation] = {
         _("There is nothing here"),
         _("It may have been deleted or moved, or it was never shared with you. Check the address."),
         "search-x",
+    ),
+    405: Explanation(
+        _("This cannot be done here"),
+        _("What leads here is a button or a form, not the address itself. Go back to the page that has it."),
+        "traffic-cone",
     ),
     409: Explanation(
         _("That does not go together"),
@@ -103,14 +111,17 @@ RELOADED, RELOAD_SECONDS = 503, 5
 # The codes whose own words say no more than the explanation does.
 UNSPECIFIC = frozenset(
     "bad_request not_found server_error temporarily_unavailable csrf_failed unknown_host tenant_deactivated "
-    "tenant_provisioning content_too_large too_many_attempts".split()
+    "tenant_provisioning content_too_large too_many_attempts method_not_allowed".split()
 )
 
 
 def error_page(
     request: HttpRequest, status: int, code: str, detail: str, headers: Mapping[str, str], page: Mapping[str, Any]
 ) -> HttpResponse:
-    """The page of an error. It asks no database, and nobody who they are: either may be what is broken."""
+    """The page of an error, for htmx a message with the same words.
+
+    It asks no database, and nobody who they are: either may be what is broken.
+    """
     default = BY_STATUS[500 if status >= 500 else 400]
     context = {
         "status": status,
@@ -121,10 +132,14 @@ def error_page(
         "request_id": structlog.contextvars.get_contextvars().get("request_id", "") if status >= 500 else "",
         "again": request.get_full_path() if request.method in ("GET", "HEAD") else "",
         "tenant": getattr(request, "tenant", None),
+        "visit": getattr(request, "visit", None),
         "theme": theme_of(request),
         **page,
     }
-    response = HttpResponse(render_to_string("errors/error.html", context), status=status)
-    if status == RELOADED and context["again"]:
+    is_htmx = bool(request.headers.get("HX-Request"))  # its middleware may not have been reached
+    with translation.override(getattr(request, "LANGUAGE_CODE", "") or language_of_browser(request)):
+        text = render_to_string("errors/toast.html" if is_htmx else "errors/error.html", context)
+    response = HttpResponse(text, status=status)
+    if status == RELOADED and context["again"] and not is_htmx:
         response["Refresh"] = str(RELOAD_SECONDS)
     return response

@@ -1,12 +1,19 @@
-"""What pages with a form have in common."""
+"""What pages with a form have in common.
+
+A view of such a page binds its form, calls one service ``with blaming(form)`` when it is valid, and is ``done``; with
+whatever is wrong, and before anything is sent, it answers with ``form_page``.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from django import forms
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 
 from .errors import DomainError
 
@@ -16,9 +23,19 @@ def posted(request: HttpRequest) -> Any:
     return request.POST if request.method == "POST" else None
 
 
-def blame(form: forms.BaseForm, error: DomainError) -> None:
-    """Show a broken rule at the field that is at fault, or above the form."""
-    form.add_error(error.field if error.field in form.fields else None, error.message)
+@contextmanager
+def blaming(form: forms.BaseForm) -> Iterator[None]:
+    """Show a rule that is broken inside at the field that is at fault, or above the form."""
+    try:
+        yield
+    except DomainError as error:
+        form.add_error(error.field if error.field in form.fields else None, error.message)
+
+
+def done(request: HttpRequest, message: str, to: str, **route: Any) -> HttpResponse:
+    """Say what was done on the page that comes next."""
+    messages.success(request, message)
+    return redirect(to, **route)
 
 
 def status_of(form: forms.BaseForm) -> int:
@@ -27,3 +44,9 @@ def status_of(form: forms.BaseForm) -> int:
 
 def form_page(request: HttpRequest, template: str, form: forms.BaseForm, **context: Any) -> HttpResponse:
     return render(request, template, {"form": form, **context}, status=status_of(form))
+
+
+def choose(form: forms.BaseForm, name: str, choices: Sequence[Any]) -> None:
+    """Give a field the choices that are known only when the form is made."""
+    field: Any = form.fields[name]
+    field.choices = choices

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 from django_structlog.middlewares import RequestMiddleware
 
 from .errors import DomainError
-from .problems import AWAY, away, domain_error_response
+from .problems import AWAY, away, domain_error_response, method_not_allowed
 
 
 def content_security_policy(*, form_targets: str = "", exceptions: str = "") -> str:
@@ -58,6 +58,19 @@ class HtmxRedirectMiddleware:
             answer = HttpResponse(status=204, headers={"HX-Redirect": response["Location"]})
             answer.cookies = response.cookies
             return answer
+        return response
+
+
+class MethodNotAllowedMiddleware:
+    """Has views that refuse a method say so as every other refusal is said."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        if isinstance(response, HttpResponseNotAllowed):
+            return method_not_allowed(request, response["Allow"])
         return response
 
 

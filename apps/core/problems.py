@@ -11,6 +11,8 @@ import structlog
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from drf_standardized_errors.formatter import ExceptionFormatter
 from drf_standardized_errors.handler import ExceptionHandler
 from drf_standardized_errors.types import ErrorResponse
@@ -84,31 +86,36 @@ def _headers_of(error: DomainError) -> dict[str, str]:
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     if isinstance(exception, RequestDataTooBig):
         return error_response(request, 413, ContentTooLarge.default_code, str(ContentTooLarge.default_detail))
-    return error_response(request, 400, "bad_request", "The request could not be understood.")
+    return error_response(request, 400, "bad_request", _("The request could not be understood."))
 
 
 def permission_denied(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    return error_response(request, 403, "permission_denied", str(exception or "") or "You may not do this.")
+    return error_response(request, 403, "permission_denied", str(exception or "") or _("You may not do this."))
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    detail = "This form has expired, or was sent from another site. Go back, reload the page and send it again."
+    detail = _("This form has expired, or was sent from another site. Go back, reload the page and send it again.")
     return error_response(request, 403, "csrf_failed", detail)
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    return error_response(request, 404, "not_found", "There is nothing at this address.")
+    return error_response(request, 404, "not_found", _("There is nothing at this address."))
+
+
+def method_not_allowed(request: HttpRequest, allowed: str) -> HttpResponse:
+    detail = _("%(method)s is not possible here, only %(allowed)s.") % {"method": request.method, "allowed": allowed}
+    return error_response(request, 405, "method_not_allowed", detail, headers={"Allow": allowed})
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     if isinstance(sys.exc_info()[1], AWAY):
         return away(request)
-    return error_response(request, 500, "server_error", "Something went wrong on our side. It has been noted.")
+    return error_response(request, 500, "server_error", _("Something went wrong on our side. It has been noted."))
 
 
 def away(request: HttpRequest) -> HttpResponse:
     """A server that we need is away; whoever asked may try again."""
-    return error_response(request, 503, ServerAway.default_code, ServerAway.default_detail, headers=RETRY_SOON)
+    return error_response(request, 503, ServerAway.default_code, str(ServerAway.default_detail), headers=RETRY_SOON)
 
 
 class DomainProblem(APIException):
@@ -125,7 +132,7 @@ class ServerAway(APIException):
 
     status_code = 503
     default_code = "temporarily_unavailable"
-    default_detail = "This is not possible for a moment. Please try again."
+    default_detail = gettext_lazy("This is not possible for a moment. Please try again.")
 
 
 class ProblemHandler(ExceptionHandler):  # type: ignore[misc]

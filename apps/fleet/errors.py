@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from apps.core.errors import NotFoundError
+from apps.core.errors import DomainError, NotFoundError
 
 
 class EventGone(NotFoundError):
@@ -11,3 +11,8 @@ class EventGone(NotFoundError):
 class OutboxNotFound(NotFoundError):
     code = "outbox_not_found"
     message = "There is no such database."
+
+
+class NothingQuarantined(DomainError):
+    code = "nothing_quarantined"
+    message = "No schema is in quarantine."

@@ -22,7 +22,7 @@ from apps.tenancy.context import CONTROL_ALIAS, control, use
 from apps.tenants.models import TenantDatabase
 from apps.tenants.selectors import tenant_databases
 
-from .services import control_migrations_missing
+from .services.control_plane import control_migrations_missing
 
 log = structlog.get_logger(__name__)
 

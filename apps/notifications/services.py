@@ -9,6 +9,7 @@ from django.core.mail import EmailMultiAlternatives
 from django.db import IntegrityError
 from django.utils import timezone
 
+from apps.core.locales import ANYBODY, Reader, speaking_to
 from apps.tenancy.context import control
 from apps.tenancy.transactions import atomic
 from apps.tenants.branding import Brand
@@ -18,15 +19,22 @@ from .models import SentEmail
 
 KEPT = timedelta(days=30)
 PRODUCT = Brand()
+NOWHERE = ".invalid"
 
 
-def send_email_once(*, to: str, template: str, context: dict[str, Any], key: str, brand: Brand = PRODUCT) -> None:
-    """Send the mail of a template unless it went out before.
+def send_email_once(
+    *, to: str, template: str, context: dict[str, Any], key: str, brand: Brand = PRODUCT, reader: Reader = ANYBODY
+) -> None:
+    """Send the mail of a template, in its reader's language and time zone, unless it went out before.
 
     ``key`` identifies what is told to whom. The note that it was sent is committed after the mail server took it:
-    a worker that dies in between makes the next one send it again, under the same Message-ID.
+    a worker that dies in between makes the next one send it again, under the same Message-ID. What is addressed to
+    a name that can never exist (RFC 2606) is not sent.
     """
-    mail = compose(template, context, brand)
+    if to.endswith(NOWHERE):
+        return
+    with speaking_to(reader):
+        mail = compose(template, context, brand)
     message = EmailMultiAlternatives(mail.subject, mail.text, to=[to])
     message.attach_alternative(mail.html, "text/html")
     message.extra_headers["Message-ID"] = f"<{key}@tenantry>"

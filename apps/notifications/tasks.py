@@ -9,7 +9,7 @@ from celery import shared_task
 from django.conf import settings
 from django.urls import reverse
 
-from apps.accounts.models import Invitation
+from apps.accounts.models import Invitation, Membership
 from apps.accounts.selectors import find_member, find_person, memberships_of, names_of, owners_of
 from apps.accounts.services.invitations import INVITED, make_token
 from apps.accounts.services.lookup import LOOKUP_REQUESTED
@@ -20,16 +20,20 @@ from apps.accounts.services.people import (
     make_verification_token,
 )
 from apps.accounts.subjects import NOBODY
+from apps.core.locales import Reader
 from apps.tenancy import outbox
 from apps.tenancy.context import current_tenant
 from apps.tenants.branding import brand_of
 from apps.tenants.links import link
+from apps.tenants.models import Profile
 from apps.tenants.selectors import primary_domain, profile_of
+from apps.tenants.services.profiles import logo_token
 from apps.tenants.services.provisioning import READY
 
 from . import services
 from .services import send_email_once
 
+SHOWN_IN_MAILS = frozenset({"image/png", "image/jpeg"})
 PERSISTENT: dict[str, Any] = {  # mail servers come and go
     "autoretry_for": (OSError,),
     "retry_backoff": True,
@@ -48,7 +52,7 @@ def send_welcome_email(event_id: str) -> None:
             path = "/sign-in/"
         else:
             path = _path("set-password", user_id=owner.user_id, token=make_password_token(member))
-        _send("welcome", to=owner.email, key=f"{event_id}.{owner.id}", path=path, email=owner.email)
+        _send("welcome", to=owner.email, key=f"{event_id}.{owner.id}", path=path, member=owner, email=owner.email)
 
 
 @outbox.subscribe(INVITED)
@@ -73,7 +77,7 @@ def send_password_reset(event_id: str, user_id: str) -> None:
     member = find_member(UUID(user_id), current_tenant().tenant_id)
     if member is not None:
         path = _path("set-password", user_id=member.pk, token=make_password_token(member))
-        _send("password_reset", to=member.email, key=event_id, path=path)
+        _send("password_reset", to=member.email, key=event_id, path=path, member=member.membership)
 
 
 @outbox.subscribe(VERIFICATION_REQUESTED)
@@ -83,7 +87,7 @@ def send_verification(event_id: str, user_id: str) -> None:
     member = find_member(UUID(user_id), current_tenant().tenant_id)
     if member is not None:
         path = _path("verify-email", token=make_verification_token(member))
-        _send("verification", to=member.email, key=event_id, path=path)
+        _send("verification", to=member.email, key=event_id, path=path, member=member.membership)
 
 
 @outbox.subscribe(LOOKUP_REQUESTED)
@@ -92,8 +96,12 @@ def send_organizations(event_id: str, user_id: str) -> None:
     """Mail somebody the addresses of the organizations they belong to."""
     person = find_person(user_id)
     if person is not None:
-        found = [(m.tenant.name, link(primary_domain(m.tenant_id).domain)) for m in memberships_of(person)]
-        send_email_once(to=person.email, template="organizations", context={"links": found}, key=event_id)
+        memberships = memberships_of(person)
+        found = [(m.tenant.name, link(primary_domain(m.tenant_id).domain)) for m in memberships]
+        reader = Reader.of(*((m.locale, m.time_zone) for m in memberships))
+        send_email_once(
+            to=person.email, template="organizations", context={"links": found}, key=event_id, reader=reader
+        )
 
 
 @shared_task(control_reason="clear old mail notes")
@@ -102,11 +110,22 @@ def clear_old_notes() -> None:
     services.clear_old_notes()
 
 
-def _send(template: str, *, to: str, key: str, path: str, **context: Any) -> None:
+def _send(template: str, *, to: str, key: str, path: str, member: Membership | None = None, **context: Any) -> None:
+    """Write to a member, or to somebody of whom the organization knows no language but its own."""
     tenant_id = current_tenant().tenant_id
     profile, domain = profile_of(tenant_id), primary_domain(tenant_id)
     context |= {"organization": profile.name, "address": link(domain.domain, path)}
-    send_email_once(to=to, template=template, context=context, key=key, brand=brand_of(profile))
+    own = (member.locale, member.time_zone) if member else ("", "")
+    reader = Reader.of(own, (profile.locale, profile.time_zone))
+    brand = brand_of(profile, _logo_address(profile, domain.domain))
+    send_email_once(to=to, template=template, context=context, key=key, brand=brand, reader=reader)
+
+
+def _logo_address(profile: Profile, host: str) -> str:
+    """Where mail programs get the logo; nowhere if it is of a kind they do not show, or would not come by https."""
+    if settings.PUBLIC_SCHEME != "https" or profile.logo_type not in SHOWN_IN_MAILS:
+        return ""
+    return link(host, _path("mailed-logo", token=logo_token(profile)))
 
 
 def _path(name: str, **kwargs: Any) -> str:

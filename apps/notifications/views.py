@@ -16,8 +16,8 @@ from .samples import SAMPLES, sample
 DEVELOPMENT = "exists in development only"
 # Mails carry their styles with them. Nothing else of theirs is loaded or run, wherever they are opened.
 MAIL_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'; "
-    "sandbox allow-popups allow-popups-to-escape-sandbox"
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'self'; sandbox allow-popups allow-popups-to-escape-sandbox"
 )
 
 

@@ -21,13 +21,13 @@ class Feature:
 class Figure:
     what: Text
     ours: str
-    plain: str
+    plain: Text
 
 
 @dataclass(frozen=True)
 class Tile:
     label: Text
-    value: str
+    value: Text
 
 
 @dataclass(frozen=True)
@@ -57,17 +57,17 @@ FIGURES = (
     Figure(_("Founding an organization, typically, with 500 there already"), "12 ms", "87 ms"),
     Figure(_("Lists of projects answered per second, with a token"), "712", "469"),
     Figure(_("Nineteen of twenty of them take at most"), "48 ms", "67 ms"),
-    Figure(_("Rows of somebody else in 3,600 units of work through PgBouncer"), "0", "4,291"),
+    Figure(_("Rows of somebody else in 3,600 units of work through PgBouncer"), "0", _("4,291")),
     Figure(_("Memory of the largest worker under 1,000 connections"), "136 MiB", "105 MiB"),
     Figure(_("Smallest units of work per second, where looking up the place is most of it"), "315", "513"),
 )
 TILES = (
     Tile(_("Projects"), "18"),
     Tile(_("Documents"), "246"),
-    Tile(_("Storage"), "3.4 GB"),
+    Tile(_("Storage"), _("3.4 GB")),
     Tile(_("Members"), "12"),
 )
-POINTS = [(f"{day} Nov", float(day * 37 % 11 + day + 4)) for day in range(1, 25)]
+POINTS = [(str(day), float(day * 37 % 11 + day + 4)) for day in range(1, 25)]
 HAPPENINGS = (
     Happening("Ada Obi", _("shared a project"), _("2 minutes ago")),
     Happening("Jon Weiss", _("uploaded a document"), _("an hour ago")),

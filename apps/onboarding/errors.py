@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from django.utils.translation import gettext_lazy as _
+
 from apps.core.errors import DomainError
 
 
 class InvalidName(DomainError):
     status = 400
     code = "invalid_name"
-    message = "Give the organization a name of 1 to 200 characters."
+    message = _("Give the organization a name of 1 to 200 characters.")
 
 
 class InvalidPlacement(DomainError):
@@ -17,7 +19,7 @@ class InvalidPlacement(DomainError):
 
 class OrganizationExists(DomainError):
     code = "organization_exists"
-    message = "An organization of this name belongs to another owner."
+    message = _("An organization of this name belongs to another owner.")
 
 
 class PlacementDiffers(DomainError):

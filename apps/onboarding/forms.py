@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
 from .services import NAME_MAX_LENGTH
 
@@ -8,15 +9,16 @@ from .services import NAME_MAX_LENGTH
 class SignUpForm(forms.Form):
     organization = forms.CharField(
         max_length=NAME_MAX_LENGTH,
-        label="Name of your organization",
+        label=_("Name of your organization"),
         widget=forms.TextInput(attrs={"autocomplete": "organization", "aria-describedby": "address"}),
     )
     email = forms.EmailField(
-        max_length=254, label="Your e-mail address", widget=forms.EmailInput(attrs={"autocomplete": "email"})
+        max_length=254, label=_("Your e-mail address"), widget=forms.EmailInput(attrs={"autocomplete": "email"})
     )
     password = forms.CharField(
         max_length=1000,
         strip=False,
-        help_text="At least 15 characters; a sentence is fine.",
+        label=_("Password"),
+        help_text=_("At least 15 characters; a sentence is fine."),
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )

@@ -36,11 +36,14 @@ class SignUp:
         return self.tenant.status == Tenant.Status.READY
 
 
-def sign_up(*, organization: str, email: str, password: str, placement: str = "") -> SignUp:
-    """Found an organization with its owner, in one transaction. Raises a DomainError that names the field."""
+def sign_up(*, organization: str, email: str, password: str, placement: str = "", locale: str = "") -> SignUp:
+    """Found an organization with its owner, in one transaction; ``locale`` is the language it begins with.
+
+    Raises a DomainError that names the field.
+    """
     with control("sign-up"):
         person = people.identify_person(email=email, password=password)
-    return _found(organization, placement, lambda: people.save_person(person))
+    return _found(organization, placement, lambda: people.save_person(person), locale=locale)
 
 
 def ensure_organization(*, organization: str, owner_email: str, placement: str = "") -> SignUp:
@@ -83,11 +86,11 @@ def validated(*, organization: str, placement: str) -> tuple[str, str]:
     return name, kind
 
 
-def _found(organization: str, placement: str, owner: Callable[[], User]) -> SignUp:
+def _found(organization: str, placement: str, owner: Callable[[], User], *, locale: str = "") -> SignUp:
     name, kind = validated(organization=organization, placement=placement)
     with control("found organization"), atomic():
         user = owner()
-        tenant = provisioning.open_tenant(name=name, kind=kind)
+        tenant = provisioning.open_tenant(name=name, kind=kind, locale=locale)
         audit.record("organization.founded", actor=ANONYMOUS, resource=tenant, tenant_id=tenant.id)
         members.add_member(tenant_id=tenant.id, user=user, role=Assigned(Role.OWNER))
     return SignUp(tenant, user, created=True)

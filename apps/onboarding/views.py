@@ -8,6 +8,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
@@ -16,6 +17,7 @@ from apps.accounts.access import public
 from apps.accounts.limits import SIGN_UP, count_attempt
 from apps.accounts.services.handoff import issue_handoff_code
 from apps.core.errors import DomainError
+from apps.core.forms import blaming, form_page, posted
 from apps.core.middleware import content_security_policy
 from apps.fleet.health import recent_standing
 from apps.tenants.links import authority, link
@@ -52,15 +54,12 @@ def landing(request: HttpRequest) -> HttpResponse:
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign_up(request: HttpRequest) -> HttpResponse:
-    form = SignUpForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        try:
+    form = SignUpForm(posted(request))
+    if form.is_valid():
+        with blaming(form):
             count_attempt(request, SIGN_UP, form.cleaned_data["email"])
-            return _welcome(services.sign_up(**form.cleaned_data))
-        except DomainError as error:
-            form.add_error(error.field or None, error.message)
-    context = {"form": form, **_address(request.POST.get("organization", ""))}
-    response = render(request, "onboarding/sign_up.html", context, status=422 if form.errors else 200)
+            return _welcome(services.sign_up(**form.cleaned_data, locale=get_language() or ""))
+    response = form_page(request, "onboarding/sign_up.html", form, **_address(request.POST.get("organization", "")))
     hosts = link(f"*.{settings.BASE_DOMAIN}", path="")
     response["Content-Security-Policy"] = content_security_policy(form_targets=hosts)
     return response

@@ -1,21 +1,23 @@
 from __future__ import annotations
 
+from django.utils.translation import gettext_lazy as _
+
 from apps.core.errors import DomainError, NotFoundError
 
 
 class ProjectNameTaken(DomainError):
     code = "project_name_taken"
-    message = "There already is a project with this name."
+    message = _("There already is a project with this name.")
 
 
 class ProjectNotFound(NotFoundError):
     code = "project_not_found"
-    message = "There is no such project."
+    message = _("There is no such project.")
 
 
 class DocumentNotFound(NotFoundError):
     code = "document_not_found"
-    message = "There is no such document."
+    message = _("There is no such document.")
 
 
 class DocumentTooLarge(DomainError):
@@ -26,12 +28,12 @@ class DocumentTooLarge(DomainError):
 class DownloadRefused(DomainError):
     status = 403
     code = "download_refused"
-    message = "This download link has expired or is not yours. Open the project and try again."
+    message = _("This download link has expired or is not yours. Open the project and try again.")
 
 
 class CustomFieldExists(DomainError):
     code = "custom_field_exists"
-    message = "There already is a custom field with this key."
+    message = _("There already is a custom field with this key.")
 
 
 class InvalidCustomField(DomainError):
@@ -41,4 +43,4 @@ class InvalidCustomField(DomainError):
 
 class CustomFieldNotFound(NotFoundError):
     code = "custom_field_not_found"
-    message = "There is no such custom field."
+    message = _("There is no such custom field.")

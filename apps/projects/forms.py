@@ -5,16 +5,19 @@ from typing import Any
 
 from django import forms
 from django.core.validators import RegexValidator
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from apps.accounts.models import Membership
 from apps.accounts.permissions import Relation
+from apps.core.forms import choose
 
 from .models import CustomField, Project
 
 CUSTOM = "custom_fields."
 Kind = CustomField.Kind
 MAX_CHOICES, MAX_CHOICE = 50, 80
-is_key = RegexValidator(r"^[a-z][a-z0-9_]{0,39}\Z", "A key has small letters, digits and _, a letter first.")
+is_key = RegexValidator(r"^[a-z][a-z0-9_]{0,39}\Z", _("A key has small letters, digits and _, a letter first."))
 
 
 class ProjectForm(forms.ModelForm):
@@ -27,8 +30,8 @@ class ProjectForm(forms.ModelForm):
             "name": forms.TextInput(attrs={"autofocus": True}),
             "description": forms.Textarea(attrs={"rows": 4}),
         }
-        labels = {"is_private": "Private"}  # noqa: RUF012
-        help_texts = {"is_private": "Only for those it is shared with, owners and admins."}  # noqa: RUF012
+        labels = {"name": _("Name"), "description": _("Description"), "is_private": _("Private")}  # noqa: RUF012
+        help_texts = {"is_private": _("Only for those it is shared with, owners and admins.")}  # noqa: RUF012
 
     def __init__(self, *args: Any, custom_fields: Iterable[CustomField], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -50,17 +53,18 @@ class ProjectForm(forms.ModelForm):
 
 
 class DocumentForm(forms.Form):
-    file = forms.FileField(max_length=255, allow_empty_file=False)
+    file = forms.FileField(label=_("File"), max_length=255, allow_empty_file=False)
 
 
 class ShareForm(forms.Form):
-    person = forms.ChoiceField(label="Member")
-    relation = forms.ChoiceField(label="May", choices=Relation.choices, initial=Relation.VIEWER)
+    person = forms.ChoiceField(label=_("Member"))
+    relation = forms.ChoiceField(
+        label=pgettext_lazy("what somebody may do", "May"), choices=Relation.choices, initial=Relation.VIEWER
+    )
 
     def __init__(self, *args: Any, members: Iterable[Membership], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        person: Any = self.fields["person"]
-        person.choices = [(str(member.user_id), f"{member.display_name} ({member.email})") for member in members]
+        choose(self, "person", [(str(m.user_id), f"{m.display_name} ({m.email})") for m in members])
 
 
 class PersonForm(forms.Form):
@@ -70,21 +74,25 @@ class PersonForm(forms.Form):
 class CustomFieldForm(forms.Form):
     """A field that projects get; one that is there keeps its key and kind."""
 
-    label = forms.CharField(max_length=80)
+    label = forms.CharField(max_length=80, label=_("Label"))
     key = forms.CharField(
         max_length=40,
+        label=_("Key"),
         validators=[is_key],
-        help_text="Its name in the API, such as cost_center. It cannot be changed later.",
+        help_text=_("Its name in the API, such as cost_center. It cannot be changed later."),
     )
     kind = forms.ChoiceField(
-        choices=[(kind.value, kind.label) for kind in CustomField.Kind], help_text="It cannot be changed later."
+        label=_("Kind"),
+        choices=[(kind.value, kind.label) for kind in CustomField.Kind],
+        help_text=_("It cannot be changed later."),
     )
     choices = forms.CharField(
         required=False,
+        label=_("Choices"),
         widget=forms.Textarea(attrs={"rows": 4}),
-        help_text="One a line; for a choice only.",
+        help_text=_("One a line; for a choice only."),
     )
-    required = forms.BooleanField(required=False, label="Every project must have it")
+    required = forms.BooleanField(required=False, label=_("Every project must have it"))
 
     def __init__(self, *args: Any, field: CustomField | None = None, **kwargs: Any) -> None:
         if field is not None:
@@ -100,7 +108,10 @@ class CustomFieldForm(forms.Form):
         lines = (line.strip() for line in self.cleaned_data["choices"].splitlines())
         found = list(dict.fromkeys(line for line in lines if line))
         if len(found) > MAX_CHOICES or any(len(choice) > MAX_CHOICE for choice in found):
-            raise forms.ValidationError(f"Up to {MAX_CHOICES} choices of up to {MAX_CHOICE} characters.")
+            raise forms.ValidationError(
+                _("Up to %(count)s choices of up to %(length)s characters.")
+                % {"count": MAX_CHOICES, "length": MAX_CHOICE}
+            )
         return found
 
 

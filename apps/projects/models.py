@@ -6,6 +6,7 @@ from typing import ClassVar
 from uuid import UUID, uuid4
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from apps.tenancy.constraints import TenantForeignKey
 from apps.tenancy.models import TenantModel
@@ -17,11 +18,11 @@ class CustomField(TenantModel):
     """A field that an organization adds to its projects."""
 
     class Kind(models.TextChoices):
-        TEXT = "text"
-        NUMBER = "number"
-        DATE = "date"
-        BOOLEAN = "boolean"
-        CHOICE = "choice"
+        TEXT = "text", _("Text")
+        NUMBER = "number", _("Number")
+        DATE = "date", _("Date")
+        BOOLEAN = "boolean", _("Boolean")
+        CHOICE = "choice", _("Choice")
 
     key = models.CharField(max_length=40)
     label = models.CharField(max_length=80)

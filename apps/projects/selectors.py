@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -89,7 +90,13 @@ def shown_values(project: Project) -> list[tuple[str, Any]]:
     values = project.custom_fields
     if not values:
         return []
-    return [(field.label, values[field.key]) for field in CustomField.objects.all() if field.key in values]
+    return [
+        (field.label, _shown(field, values[field.key])) for field in CustomField.objects.all() if field.key in values
+    ]
+
+
+def _shown(field: CustomField, value: Any) -> Any:
+    return date.fromisoformat(value) if field.kind == CustomField.Kind.DATE else value
 
 
 def custom_fields() -> QuerySet[CustomField]:

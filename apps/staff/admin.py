@@ -10,7 +10,7 @@ from django import forms
 from django.contrib import messages
 from django.contrib.admin import SimpleListFilter, register
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.template.defaultfilters import date
 from django.urls import URLPattern, reverse
@@ -21,15 +21,18 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
-from apps.accounts.models import Membership, User
-from apps.audit.actors import Actor
+from apps.accounts.models import Membership, SupportVisit, User
+from apps.accounts.services import visits
 from apps.audit.models import ControlEvent
 from apps.core.errors import DomainError
+from apps.core.middleware import content_security_policy
+from apps.tenants.links import link
 from apps.tenants.models import Domain, Placement, Pool, Tenant
+from apps.tenants.selectors import primary_domain
 from apps.tenants.services import lifecycle, provisioning
 
-from .access import is_superuser
-from .forms import HoldForm, NothingToSay
+from .access import EXCEPTIONS, is_superuser
+from .forms import HoldForm, NothingToSay, VisitForm
 from .services import staff_actor
 from .site import site
 
@@ -118,21 +121,25 @@ class MembershipInline(ReadOnlyInline):
 
 @dataclass(frozen=True)
 class Act:
-    """Something that is done to an organization once it is confirmed."""
+    """Something that is done to an organization once it is confirmed.
+
+    With ``goes_there`` staff is then led to the organization's own host, to the path that ``perform`` returns.
+    """
 
     title: str
     explained: str
     done: str
-    perform: Callable[[Tenant, Actor, dict[str, Any]], Any]
+    perform: Callable[[Tenant, User, dict[str, Any]], Any]
     form: type[forms.Form] = NothingToSay
     variant: str = "primary"
+    goes_there: bool = False
 
 
 HOLD = Act(
     "Hold",
     "Nobody can sign in to a held organization or open its pages; its data stays.",
     "is on hold.",
-    lambda tenant, actor, words: lifecycle.hold(slug=tenant.slug, actor=actor, **words),
+    lambda tenant, user, words: lifecycle.hold(slug=tenant.slug, actor=staff_actor(user), **words),
     HoldForm,
     "danger",
 )
@@ -140,13 +147,22 @@ RELEASE = Act(
     "Release",
     "Its members can sign in again at once.",
     "is released.",
-    lambda tenant, actor, words: lifecycle.release(slug=tenant.slug, actor=actor),
+    lambda tenant, user, words: lifecycle.release(slug=tenant.slug, actor=staff_actor(user)),
 )
 RESUME = Act(
     "Resume provisioning",
     "The provisioner is asked once more to build what the organization waits for.",
     "is being provisioned.",
-    lambda tenant, actor, words: provisioning.request_finish(tenant_id=tenant.id, actor=actor),
+    lambda tenant, user, words: provisioning.request_finish(tenant_id=tenant.id, actor=staff_actor(user)),
+)
+ENTER = Act(
+    "Enter",
+    "You look into the organization, in this window, for an hour at most. "
+    "You see what a viewer sees and the audit log; you change nothing.",
+    "",
+    lambda tenant, user, words: f"/staff-visit/?code={visits.grant(tenant_id=tenant.id, user_id=user.pk, **words)}",
+    VisitForm,
+    goes_there=True,
 )
 
 
@@ -164,7 +180,7 @@ class TenantAdmin(ReadOnlyAdmin):
     )
     readonly_fields = ("id", "state", "kind", "place", "alias", "created_at")
     inlines = (MembershipInline, DomainInline)
-    actions_detail = ("hold", "release", "resume")
+    actions_detail = ("enter", "hold", "release", "resume")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Tenant]:
         return Tenant.objects.with_placement()
@@ -191,10 +207,16 @@ class TenantAdmin(ReadOnlyAdmin):
         """Only what the organization's status allows."""
         tenant = self.get_object(request, str(object_id))
         possible = {"resume"} if tenant and tenant.status == Tenant.Status.PROVISIONING else set()
+        if tenant and tenant.is_open:
+            possible.add("enter")
         if tenant and tenant.status in (Tenant.Status.READY, Tenant.Status.DEACTIVATED):
             possible.add("release" if tenant.is_held else "hold")
         found = super().get_actions_detail(request, object_id)
         return [one for one in found if one.action_name.removeprefix("tenants_tenant_") in possible]
+
+    @action(description="Enter", url_path="enter", icon="visibility", permissions=["view"])
+    def enter(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._confirmed(request, object_id, ENTER)
 
     @action(description="Hold", url_path="hold", icon="block", variant=ActionVariant.DANGER, permissions=["view"])
     def hold(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -217,7 +239,9 @@ class TenantAdmin(ReadOnlyAdmin):
         user: Any = request.user
         if form.is_valid():
             try:
-                act.perform(tenant, staff_actor(user), form.cleaned_data)
+                done = act.perform(tenant, user, form.cleaned_data)
+                if act.goes_there:
+                    return HttpResponseRedirect(link(primary_domain(tenant.id).domain, done))
                 messages.success(request, f"{tenant.name} {act.done}")
                 return redirect("admin:tenants_tenant_change", tenant.pk)
             except DomainError as error:
@@ -229,7 +253,11 @@ class TenantAdmin(ReadOnlyAdmin):
             "act": act,
             "form": form,
         }
-        return render(request, "staff/confirm.html", context, status=422 if form.errors else 200)
+        response = render(request, "staff/confirm.html", context, status=422 if form.errors else 200)
+        if act.goes_there:  # browsers follow a form's redirect only to where its page says
+            host = link(primary_domain(tenant.id).domain, path="")
+            response["Content-Security-Policy"] = content_security_policy(form_targets=host, exceptions=EXCEPTIONS)
+        return response
 
 
 @register(Domain, site=site)
@@ -286,6 +314,20 @@ class UserAdmin(ReadOnlyAdmin):
         if not user.is_staff:
             return None
         return "superuser" if user.is_superuser else "staff"
+
+
+@register(SupportVisit, site=site)
+class SupportVisitAdmin(ReadOnlyAdmin):
+    list_display = ("tenant", "user", "reason", moment("started_at", "Started (UTC)"), "over")
+    list_select_related = ("tenant", "user")
+    search_fields = ("tenant__name", "user__email", "reason")
+    ordering = ("-created_at",)
+    fields = (("tenant", "user"), "reason", ("created_at", "started_at"), ("expires_at", "ended_at"))
+
+    @display(description="Over (UTC)")
+    def over(self, visit: SupportVisit) -> str:
+        """When it ended, or will at the latest."""
+        return date(visit.ended_at or visit.expires_at, "j M Y, H:i")
 
 
 # -- places ------------------------------------------------------------------------------------------------------

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.template.defaultfilters import date
 
-from apps.tenancy import outbox
-from apps.tenancy.context import CONTROL_ALIAS
+from apps.core.memory import MemoryAway
+from apps.fleet.selectors import all_outboxes
+from apps.tenants import traffic
 from apps.tenants.models import Placement, Tenant
 from apps.tenants.services import schema_store
+from apps.tenants.traffic import Figures, Minute
 
 from . import selectors
-from .selectors import HELD, Organizations
+from .selectors import HELD, Organizations, Traffic
 
-DAYS, EVENTS = 30, 8
+DAYS, EVENTS, TENANTS = 30, 8, 10
 STATUSES = {  # with the color of its bars
     Tenant.Status.READY.value: "var(--color-primary-500)",
     Tenant.Status.PROVISIONING.value: "var(--color-primary-300)",
@@ -28,13 +32,16 @@ TICKS = {"color": "#8b8b99", "font": {"size": 12}}
 
 def dashboard(*, with_organizations: bool) -> dict[str, Any]:
     """How the platform does, for all staff; about organizations and people for those who may know."""
-    machinery = _machinery()
+    minutes = _last_hour()
+    machinery, hour = [*_machinery(), *_requests(minutes)], _traffic_charts(minutes)
     if not with_organizations:
-        return {"kpis": machinery, "charts": [], "events": None}
+        return {"kpis": machinery, "charts": hour, "events": None}
     counted, founded = selectors.organizations(), selectors.sign_ups(DAYS)
     return {
         "kpis": [*_organizations(counted, sum(founded.values())), *machinery],
-        "charts": [_sign_ups(founded), _placements(counted)],
+        "charts": [*hour, _sign_ups(founded), _placements(counted)],
+        "busiest": _busiest() if minutes else None,
+        "minutes": selectors.NOW,
         "events": _events(),
     }
 
@@ -50,15 +57,63 @@ def _organizations(counted: Organizations, new: int) -> list[dict[str, str]]:
 
 
 def _machinery() -> list[dict[str, str]]:
-    queue, stock = outbox.backlog(CONTROL_ALIAS), schema_store.stock()
-    late = f"{queue.lag_seconds:.0f} s behind" if queue.waiting else "nothing late"
-    parked = f"{queue.parked} parked" if queue.parked else late
+    outboxes, stock = all_outboxes(), schema_store.stock()
+    queue, away = outboxes.total, len(outboxes.unreachable)
+    late = f"{queue.lag_seconds:.0f} s behind" if queue.waiting else f"in {outboxes.databases} databases"
+    note = f"{queue.parked} parked" if queue.parked else late
+    if away:
+        note = f"{away} of {outboxes.databases} databases unreachable"
     wanted = settings.WARM_SCHEMAS
     return [
-        _kpi("Outbox", queue.waiting, parked, "bad" if queue.parked else ""),
+        _kpi("Outbox", queue.waiting, note, "bad" if queue.parked or away else ""),
         _kpi("Warm schemas", stock.schemas, f"of {wanted}", "" if stock.schemas >= wanted else "bad"),
         _kpi("Pool places", stock.pool_places, "free"),
     ]
+
+
+def _last_hour() -> list[Minute]:
+    """Nothing while memory is away."""
+    try:
+        return traffic.last_minutes(selectors.HOUR)
+    except MemoryAway:
+        return []
+
+
+def _requests(minutes: list[Minute]) -> list[dict[str, str]]:
+    if not minutes:
+        return [_kpi("Requests in an hour", "–", "memory is away", "bad")]
+    total = Figures()
+    for minute in minutes:
+        total.add(minute.figures)
+    mean = f"{total.ms / total.requests:.0f} ms each" if total.requests else "in the last hour"
+    share = f"{100 * total.errors / total.requests:.2f}%" if total.requests else "in the last hour"
+    return [
+        _kpi("Requests in an hour", intcomma(total.requests), f"{mean}, {intcomma(total.refused)} refused"),
+        _kpi("Errors in an hour", intcomma(total.errors), share, "bad" if total.errors else ""),
+    ]
+
+
+def _traffic_charts(minutes: list[Minute]) -> list[dict[str, str]]:
+    if not minutes:
+        return []
+    labels = [datetime.fromtimestamp(minute.timestamp, UTC).strftime("%H:%M") for minute in minutes]
+    shown = {
+        "Requests per minute": ([m.figures.requests for m in minutes], "var(--color-primary-500)"),
+        "Errors per minute": ([m.figures.errors for m in minutes], "var(--color-red-500)"),
+    }
+    charts = []
+    for title, (numbers, color) in shown.items():
+        bars = {"label": title, "data": numbers, "backgroundColor": color, "borderRadius": 2}
+        words = f"{title}: {sum(numbers)} in the last hour, at most {max(numbers)}, now {numbers[-1]}."
+        charts.append(_chart(title, {"labels": labels, "datasets": [bars]}, words, stacked=False))
+    return charts
+
+
+def _busiest() -> list[Traffic] | None:
+    try:
+        return selectors.busiest(TENANTS)
+    except MemoryAway:
+        return None
 
 
 def _kpi(title: str, value: object, note: str, tone: str = "") -> dict[str, str]:

@@ -18,6 +18,14 @@ class HoldForm(forms.Form):
     )
 
 
+class VisitForm(forms.Form):
+    reason = forms.CharField(
+        max_length=500,
+        help_text="The organization's people read it in their audit log, with your address and every page you open.",
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+    )
+
+
 class OutboxForm(forms.Form):
     """Which events are shown."""
 

@@ -14,6 +14,7 @@ TENANTS = {
     "Domains": ("language", "admin:tenants_domain_changelist"),
     "Memberships": ("badge", "admin:accounts_membership_changelist"),
     "Users": ("group", "admin:accounts_user_changelist"),
+    "Support visits": ("visibility", "admin:accounts_supportvisit_changelist"),
 }
 PLACES = {
     "Placements": ("dns", "admin:tenants_placement_changelist"),
@@ -24,7 +25,7 @@ PLACES = {
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """What the person may open; everything that is about tenants is for superusers."""
     everything = is_superuser(request)
-    events = {"Outbox": ("outbox", "staff-outbox")}
+    events = {"Outbox": ("outbox", "staff-outbox"), "Migrations": ("published_with_changes", "staff-fleet")}
     if everything:
         events["Audit log"] = ("history", "admin:audit_controlevent_changelist")
     groups = [_group("", {"Dashboard": ("dashboard", "admin:index")})]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from apps.accounts.models import User
-from apps.accounts.services import people, sessions
+from apps.accounts.services import people, sessions, visits
 from apps.audit import services as audit
 from apps.audit.actors import Actor
 from apps.audit.services import difference, state
@@ -61,5 +61,7 @@ def note_sign_in(user: User) -> None:
 
 
 def note_sign_out(user: User) -> None:
+    """Record that somebody has left, whose visits end with that."""
     with control("note a staff sign-out"), atomic():
+        visits.end_all(user)
         audit.record("staff.signed_out", actor=staff_actor(user), resource=user)

@@ -14,8 +14,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from apps.core.errors import DomainError
-from apps.fleet import services as fleet
-from apps.fleet.selectors import open_outbox, outbox_names
+from apps.fleet.selectors import all_outboxes, open_outbox, outbox_names
+from apps.fleet.services import events as fleet_events
 from apps.tenancy import outbox as events
 from apps.tenancy.context import CONTROL_ALIAS
 from apps.tenancy.outbox import Backlog
@@ -34,7 +34,7 @@ SHOWN = 100
 def outbox(request: HttpRequest) -> HttpResponse:
     """Events that are not done yet, of one database at a time; whose they are is for superusers."""
     form = OutboxForm(request.GET or None)
-    form.fields["database"].choices = [(name, name) for name in _visible(request)]  # type: ignore[attr-defined]
+    form.fields["database"].choices = _choices(request)  # type: ignore[attr-defined]
     chosen = form.cleaned_data if form.is_bound and form.is_valid() else {}
     database = open_outbox(chosen.get("database") or CONTROL_ALIAS)
     context = {
@@ -55,6 +55,11 @@ def _visible(request: HttpRequest) -> list[str]:
     return outbox_names() if is_superuser(request) else [CONTROL_ALIAS]
 
 
+def _choices(request: HttpRequest) -> list[tuple[str, str]]:
+    away = all_outboxes().unreachable
+    return [(name, f"{name} (unreachable)" if name in away else name) for name in _visible(request)]
+
+
 def _figures(backlog: Backlog) -> list[dict[str, str]]:
     shown = {
         "Waiting": str(backlog.waiting),
@@ -72,7 +77,7 @@ def retry(request: HttpRequest, database: str, event_id: UUID) -> HttpResponse:
     if database not in _visible(request):
         raise Http404
     try:
-        fleet.retry_event(event_id=event_id, database=database, actor=staff_actor(user))
+        fleet_events.retry_event(event_id=event_id, database=database, actor=staff_actor(user))
         messages.success(request, "The event is handed over again within a second.")
     except DomainError as error:
         messages.error(request, error.message)

@@ -54,6 +54,11 @@ def register(alias: str, url: str, version: int) -> None:
         _versions[alias] = version
 
 
+def statements_sent() -> int:
+    """How many statements this thread has had carried out so far, on all the connections that it has."""
+    return sum(getattr(connection, "statements", 0) for connection in connections.all(initialized_only=True))
+
+
 def forget(alias: str) -> None:
     with _lock:
         _close_connection(alias)

@@ -23,3 +23,11 @@ class TaskRefused(ContextError):
 
 class DatabaseNotConfigured(ContextError):
     """A database alias that this process has no credentials for was asked for."""
+
+
+class SchemaChangedMeanwhile(Exception):
+    """A schema is no longer in the state in which it was when the decision to change it was made."""
+
+
+class SchemaDiverged(Exception):
+    """A schema has migrations that this release does not know, and lacks some of this release's."""

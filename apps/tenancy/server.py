@@ -13,6 +13,7 @@ from psycopg import sql
 from .roles import APP_CONTROL, APP_RELAY, APP_TENANT, ASSUMED_ROLES, PLATFORM_SCHEMA
 
 Connection = psycopg.Connection[Any]
+PLATFORM_VERSION = "2"  # raised whenever the statements of the platform schema change
 
 
 def prepare_roles(connection: Connection, *, login: tuple[str, str], operator: tuple[str, str]) -> None:
@@ -38,9 +39,14 @@ def prepare_database(connection: Connection, *, login: str, operator: str) -> No
     for role in (login, operator):
         _run(connection, "GRANT CONNECT ON DATABASE {} TO {}", database, sql.Identifier(role))
     _close_public_schema(connection)
-    with connection.transaction():
-        for statement in _platform_schema(operator):
-            connection.execute(statement)
+    _make_platform(connection, operator)
+
+
+def upgrade_platform(connection: Connection, *, operator: str) -> None:
+    """Bring a database's platform schema up to date; nothing is touched, or locked, if it is."""
+    query = "SELECT obj_description(to_regnamespace(%s), 'pg_namespace')"
+    if connection.execute(query, [PLATFORM_SCHEMA]).fetchone() != (PLATFORM_VERSION,):
+        _make_platform(connection, operator)
 
 
 def create_database(connection: Connection, name: str) -> None:
@@ -85,17 +91,22 @@ def _close_public_schema(connection: Connection) -> None:
     _run(connection, "GRANT USAGE ON SCHEMA public TO {}", roles)
 
 
+def _make_platform(connection: Connection, operator: str) -> None:
+    with connection.transaction():
+        for statement in _platform_schema(operator):
+            connection.execute(statement)
+
+
 def _platform_schema(operator: str) -> list[sql.Composed]:
-    """The schema that every database has: the outbox, and the control plane's migration record."""
-    schema, names = (
-        sql.Identifier(PLATFORM_SCHEMA),
-        {
-            "tenant": sql.Identifier(APP_TENANT),
-            "control": sql.Identifier(APP_CONTROL),
-            "relay": sql.Identifier(APP_RELAY),
-            "operator": sql.Identifier(operator),
-        },
-    )
+    """The schema that every database has: the outbox, the ledger of schemas, the control plane's migration record."""
+    names: dict[str, sql.Composable] = {
+        "schema": sql.Identifier(PLATFORM_SCHEMA),
+        "tenant": sql.Identifier(APP_TENANT),
+        "control": sql.Identifier(APP_CONTROL),
+        "relay": sql.Identifier(APP_RELAY),
+        "operator": sql.Identifier(operator),
+        "version": sql.Literal(PLATFORM_VERSION),
+    }
     templates = [
         "CREATE SCHEMA IF NOT EXISTS {schema}",
         "GRANT USAGE ON SCHEMA {schema} TO {tenant}, {control}, {relay}, {operator}",
@@ -112,6 +123,10 @@ def _platform_schema(operator: str) -> list[sql.Composed]:
             created_at timestamptz NOT NULL DEFAULT now(), available_at timestamptz NOT NULL DEFAULT now())""",
         """ALTER TABLE {schema}.outbox ADD COLUMN IF NOT EXISTS waiting_for text[],
             ADD COLUMN IF NOT EXISTS deliveries int NOT NULL DEFAULT 0""",
+        """CREATE TABLE IF NOT EXISTS {schema}.schema_ledger (
+            schema text PRIMARY KEY, fingerprint text NOT NULL, changed_at timestamptz NOT NULL DEFAULT now(),
+            migration text NOT NULL DEFAULT '', operations_done int NOT NULL DEFAULT 0)""",
+        "GRANT SELECT ON {schema}.schema_ledger TO {operator}",
         "CREATE INDEX IF NOT EXISTS outbox_pending ON {schema}.outbox (available_at, id)",
         "ALTER TABLE {schema}.outbox ENABLE ROW LEVEL SECURITY",
         "ALTER TABLE {schema}.outbox FORCE ROW LEVEL SECURITY",
@@ -127,8 +142,9 @@ def _platform_schema(operator: str) -> list[sql.Composed]:
             $$ BEGIN PERFORM pg_notify('outbox', ''); RETURN NULL; END $$""",
         """CREATE OR REPLACE TRIGGER wake_relay AFTER INSERT ON {schema}.outbox
             FOR EACH STATEMENT EXECUTE FUNCTION {schema}.wake_relay()""",
+        "COMMENT ON SCHEMA {schema} IS {version}",
     ]
-    return [sql.SQL(template).format(schema=schema, **names) for template in templates]  # type: ignore[arg-type]
+    return [sql.SQL(template).format(**names) for template in templates]  # type: ignore[arg-type]
 
 
 def _run(connection: Connection, template: str, *parts: sql.Composable) -> None:

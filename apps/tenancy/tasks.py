@@ -77,6 +77,12 @@ class ContextTask(Task):  # type: ignore[misc]
         return context
 
 
+def registered_tasks() -> dict[str, Any]:
+    """Every task of the installed applications by name."""
+    current_app.loader.import_default_modules()
+    return {name: task for name, task in current_app.tasks.items() if not name.startswith("celery.")}
+
+
 def publish(task: str, event: Event) -> None:
     """Send an outbox event to a task, with its tenant in the header and an id that stays the same when repeated."""
     headers: dict[str, Any] = {LOG_CONTEXT_HEADER: {"request_id": event.request_id}, OUTBOX_HEADER: event.database}

@@ -100,10 +100,11 @@ def _shades(*colors: Color) -> Shades:
 
 @dataclass(frozen=True)
 class Brand:
-    """An organization's name and color in its mails."""
+    """An organization's name and color in its mails, and the address of its logo if mails can show it."""
 
     name: str = PRODUCT_NAME
     color: str = DEFAULT_COLOR
+    logo: str = ""
 
     @property
     def ink(self) -> str:
@@ -120,5 +121,5 @@ class Brand:
         return DARK_LINE if contrast(parsed(self.color), DARK_BASE) < LOST else self.color
 
 
-def brand_of(profile: Profile) -> Brand:
-    return Brand(name=profile.brand_name or profile.name, color=profile.brand_color or DEFAULT_COLOR)
+def brand_of(profile: Profile, logo: str = "") -> Brand:
+    return Brand(profile.brand_name or profile.name, profile.brand_color or DEFAULT_COLOR, logo)

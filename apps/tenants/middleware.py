@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import perf_counter
 
 import structlog
 from django.conf import settings
@@ -10,20 +11,46 @@ from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase, StreamingHttpResponse
 from django.urls import set_urlconf
+from django.utils.translation import gettext as _
 from django_tenants.middleware.main import TenantMainMiddleware
 from django_tenants.utils import remove_www
 
 from apps.core.encryption import DecryptionError
 from apps.core.problems import error_response
 from apps.tenancy.context import Context, iterate_inside, use
+from apps.tenancy.databases import statements_sent
 
+from .bulkhead import Full, bulkhead
 from .directory import Entry, OutOfDate, directory
 from .links import apex_link
 from .models import Tenant
+from .traffic import Figures, recorder
 
 log = structlog.get_logger(__name__)
 
 RETRY_AFTER_SECONDS = 2
+
+
+class TrafficMiddleware:
+    """Notes what each request came to, for the figures of its organization; files and unknown hosts are left out."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        began, sent = perf_counter(), statements_sent()
+        response = self.get_response(request)
+        if hasattr(request, "tenant"):
+            figures = Figures(
+                requests=1,
+                errors=int(response.status_code >= 500),
+                refused=int(response.status_code == 429),
+                ms=round((perf_counter() - began) * 1000),
+                queries=max(0, statements_sent() - sent),
+                bytes=_length(response),
+            )
+            recorder.note(request.tenant.id if request.tenant else None, figures)
+        return response
 
 
 class TenantMiddleware(TenantMainMiddleware):  # type: ignore[misc]
@@ -59,7 +86,11 @@ class TenantMiddleware(TenantMainMiddleware):  # type: ignore[misc]
             log.error("tenant_database_credentials_unreadable", tenant=tenant.slug, error=str(error))
             detail = f"{tenant.name} cannot be reached right now."
             return _try_again(request, tenant, "temporarily_unavailable", detail)
-        return self._run(request, tenant, context)
+        try:
+            with bulkhead.place_for(tenant.id):
+                return self._run(request, tenant, context)
+        except Full:
+            return too_much_at_once(request, tenant)
 
     @staticmethod
     def hostname_from_request(request: HttpRequest) -> str:
@@ -78,6 +109,14 @@ class TenantMiddleware(TenantMainMiddleware):  # type: ignore[misc]
         return response
 
 
+def _length(response: HttpResponseBase) -> int:
+    """Of the body, as far as it is known before it is sent."""
+    if isinstance(response, HttpResponse):
+        return len(response.content)
+    announced = response.headers.get("Content-Length", "")
+    return int(announced) if announced.isdigit() else 0
+
+
 def refusal_for(request: HttpRequest, tenant: Tenant | None) -> HttpResponse | None:
     """The answer where an organization is not there, not open or not ready yet."""
     if tenant is None or tenant.status == Tenant.Status.ERASED:
@@ -92,6 +131,12 @@ def refusal_for(request: HttpRequest, tenant: Tenant | None) -> HttpResponse | N
         detail = f"{tenant.name} has been deactivated."
         return error_response(request, 403, "tenant_deactivated", detail, page={"tenant": tenant})
     return None
+
+
+def too_much_at_once(request: HttpRequest, tenant: Tenant) -> HttpResponse:
+    headers = {"Retry-After": "1"}
+    detail = _("%(organization)s has more requests in hand than it may have at once.") % {"organization": tenant.name}
+    return error_response(request, 429, "too_many_at_once", detail, headers=headers, page={"tenant": tenant})
 
 
 def _try_again(request: HttpRequest, tenant: Tenant, code: str, detail: str) -> HttpResponse:

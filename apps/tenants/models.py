@@ -23,9 +23,15 @@ class TenantQuerySet(models.QuerySet["Tenant"]):
     def with_placement(self) -> TenantQuerySet:
         return self.select_related("placement__database")
 
+    def without_probes(self) -> TenantQuerySet:
+        return self.filter(is_probe=False)
+
 
 class Tenant(TenantMixin):  # type: ignore[misc]
-    """An organization. ``schema_name`` is its logical name; its Placement says where the rows are."""
+    """An organization. ``schema_name`` is its logical name; its Placement says where the rows are.
+
+    A probe was founded to be attacked: nobody's customer, counted nowhere, removed when the attack is over.
+    """
 
     auto_create_schema = False
 
@@ -40,6 +46,7 @@ class Tenant(TenantMixin):  # type: ignore[misc]
     slug = models.CharField(max_length=63, unique=True)
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.PROVISIONING)
     requested_placement = models.CharField(max_length=8)
+    is_probe = models.BooleanField(default=False, db_default=False, editable=False)
     held_at = models.DateTimeField(null=True, blank=True)
     hold_reason = models.CharField(max_length=500, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -6,7 +6,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 
-from apps.accounts.models import User
+from apps.accounts.access import subject_of
 from apps.core.theme import theme_of
 from apps.tenants.models import Profile, Tenant
 
@@ -34,14 +34,13 @@ def brand_of(tenant: Tenant) -> Brand:
 
 
 def surroundings(request: HttpRequest) -> dict[str, Any]:
-    """The theme somebody chose, and where a member can go."""
+    """The theme somebody chose, and where a member or a visitor can go."""
     around: dict[str, Any] = {"theme": theme_of(request)}
-    user, tenant = getattr(request, "user", None), getattr(request, "tenant", None)
-    membership = user.membership if isinstance(user, User) else None
+    tenant = getattr(request, "tenant", None)
     if tenant is not None:
         around["brand"] = brand_of(tenant)
-    if membership is not None and tenant is not None:
-        may = membership.permissions
-        around["navigation"] = entries(MAIN, may, request.path)
-        around["account_navigation"] = entries(ACCOUNT, may, request.path)
+    subject = subject_of(request) if tenant is not None and hasattr(request, "user") else None
+    if subject is not None:
+        around["navigation"] = entries(MAIN, subject.permissions, request.path)
+        around["account_navigation"] = entries(ACCOUNT, subject.permissions, request.path)
     return around

@@ -6,8 +6,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
-from apps.accounts.permissions import AUDIT_VIEW, KEYS_MANAGE, SETTINGS_MANAGE, USERS_MANAGE
+from apps.accounts.permissions import AUDIT_VIEW, KEYS_MANAGE, MEMBER, SETTINGS_MANAGE, USERS_MANAGE
+from apps.core.errors import Text
 
 EVERYONE = ""
 
@@ -16,25 +18,25 @@ EVERYONE = ""
 class Place:
     """A page that the navigation leads to, for those who hold the permission."""
 
-    label: str
+    label: Text
     icon: str
     route: str
     permission: str = EVERYONE
 
 
 MAIN = (
-    Place("Overview", "layout-dashboard", "overview"),
-    Place("Projects", "folder", "projects:list"),
-    Place("Members", "users", "members"),
-    Place("Invitations", "mail", "invitations", USERS_MANAGE),
-    Place("Roles", "shield-check", "roles"),
-    Place("Audit log", "scroll-text", "audit-log", AUDIT_VIEW),
-    Place("API keys", "key-round", "api-keys-page", KEYS_MANAGE),
-    Place("Settings", "settings", "settings", SETTINGS_MANAGE),
+    Place(_("Overview"), "layout-dashboard", "overview"),
+    Place(_("Projects"), "folder", "projects:list"),
+    Place(_("Members"), "users", "members"),
+    Place(_("Invitations"), "mail", "invitations", USERS_MANAGE),
+    Place(_("Roles"), "shield-check", "roles"),
+    Place(_("Audit log"), "scroll-text", "audit-log", AUDIT_VIEW),
+    Place(_("API keys"), "key-round", "api-keys-page", KEYS_MANAGE),
+    Place(_("Settings"), "settings", "settings", SETTINGS_MANAGE),
 )
 ACCOUNT = (
-    Place("Profile", "user", "profile"),
-    Place("Security", "shield-check", "security"),
+    Place(_("Profile"), "user", "profile", MEMBER),
+    Place(_("Security"), "shield-check", "security", MEMBER),
 )
 
 
@@ -53,5 +55,5 @@ def entries(places: tuple[Place, ...], may: Collection[str], path: str) -> list[
         if place.permission and place.permission not in may:
             continue
         url = reverse(place.route)
-        found.append(Entry(place.label, place.icon, url, path == url if url == "/" else path.startswith(url)))
+        found.append(Entry(str(place.label), place.icon, url, path == url if url == "/" else path.startswith(url)))
     return found

@@ -10,7 +10,9 @@ from django.db.models import Count, Sum
 from django.db.models.functions import TruncDate
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.http import urlencode
+from django.utils.translation import gettext as _
 
 from apps.accounts.permissions import PROJECTS_WRITE, SETTINGS_MANAGE, USERS_MANAGE
 from apps.accounts.selectors import actor_names, members_of, open_invitations, search_members
@@ -59,7 +61,7 @@ def activity(tenant_id: UUID) -> list[tuple[str, float]]:
         for day, count in recent.values_list(TruncDate("occurred_at")).annotate(count=Count("id")).order_by():
             counted[day] = counted.get(day, 0) + count
     days = [today - timedelta(days=back) for back in reversed(range(DAYS))]
-    return [(f"{day.day} {day:%b}", counted.get(day, 0)) for day in days]
+    return [(date_format(day, "MONTH_DAY_FORMAT"), counted.get(day, 0)) for day in days]
 
 
 def recent_events(tenant_id: UUID, limit: int) -> list[tuple[Entry, str]]:
@@ -74,13 +76,13 @@ def steps(subject: Subject, *, projects: int, documents: int, people: int) -> li
     may = subject.permissions
     found = []
     if PROJECTS_WRITE in may:
-        found.append(Step("Create a project", reverse("projects:create"), projects > 0))
-        found.append(Step("Upload a document", reverse("projects:list"), documents > 0))
+        found.append(Step(_("Create a project"), reverse("projects:create"), projects > 0))
+        found.append(Step(_("Upload a document"), reverse("projects:list"), documents > 0))
     if USERS_MANAGE in may:
-        found.append(Step("Invite a colleague", reverse("invite"), people > 1))
+        found.append(Step(_("Invite a colleague"), reverse("invite"), people > 1))
     if SETTINGS_MANAGE in may:
         profile = profile_of(subject.tenant_id)
-        found.append(Step("Choose your colors", reverse("settings"), bool(profile.brand_color) or profile.has_logo))
+        found.append(Step(_("Choose your colors"), reverse("settings"), bool(profile.brand_color) or profile.has_logo))
     return [] if all(step.is_done for step in found) else found
 
 
@@ -91,12 +93,20 @@ def people_count(tenant_id: UUID) -> tuple[int, int]:
 
 def projects_found(subject: Subject, text: str) -> list[Hit]:
     rows = search_projects(projects_for(subject), text)[:HITS]
-    return [Hit(p.name, "Project", "folder", reverse("projects:detail", args=[p.id])) for p in rows]
+    return [Hit(p.name, _("Project"), "folder", reverse("projects:detail", args=[p.id])) for p in rows]
 
 
 def documents_found(subject: Subject, text: str) -> list[Hit]:
     rows: list[Document] = list(documents_for(subject).filter(name__icontains=text)[:HITS])
-    return [Hit(d.name, f"in {d.project.name}", "file", reverse("projects:detail", args=[d.project_id])) for d in rows]
+    return [
+        Hit(
+            d.name,
+            _("in %(project)s") % {"project": d.project.name},
+            "file",
+            reverse("projects:detail", args=[d.project_id]),
+        )
+        for d in rows
+    ]
 
 
 def members_found(subject: Subject, text: str) -> list[Hit]:

@@ -7,10 +7,11 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from apps.accounts.access import public, requires, subject_of
-from apps.accounts.permissions import AUDIT_VIEW, MEMBER
+from apps.accounts.permissions import AUDIT_VIEW, ORGANIZATION_READ
 from apps.core.theme import THEME_COOKIE, THEME_SECONDS, THEMES
 from apps.projects.selectors import projects_for
 
@@ -22,7 +23,7 @@ from .selectors import Hit
 RECENT = 6
 
 
-@requires(MEMBER)
+@requires(ORGANIZATION_READ)
 @require_safe
 def overview(request: HttpRequest) -> HttpResponse:
     subject = _subject(request)
@@ -44,18 +45,19 @@ def overview(request: HttpRequest) -> HttpResponse:
     return render(request, "workspace/overview.html", context)
 
 
-@requires(MEMBER)
+@requires(ORGANIZATION_READ)
 @require_safe
 def search(request: HttpRequest) -> HttpResponse:
     """Pages, projects, documents and members with the text; in the palette only the results are shown."""
     subject, text = _subject(request), request.GET.get("q", "").strip().replace("\x00", "")[:100]
     places = entries((*MAIN, *ACCOUNT), subject.permissions, request.path)
-    groups = {"Pages": [Hit(p.label, "Page", p.icon, p.url) for p in places if selectors.matches(p.label, text)]}
+    groups = {_("Pages"): [Hit(p.label, _("Page"), p.icon, p.url) for p in places if selectors.matches(p.label, text)]}
     if text:
-        groups["Projects"] = selectors.projects_found(subject, text)
-        groups["Documents"] = selectors.documents_found(subject, text)
-        groups["Members"] = selectors.members_found(subject, text)
-    return render(request, "workspace/search.html", {"groups": groups, "text": text})
+        groups[_("Projects")] = selectors.projects_found(subject, text)
+        groups[_("Documents")] = selectors.documents_found(subject, text)
+        groups[_("Members")] = selectors.members_found(subject, text)
+    context = {"groups": groups, "found": any(groups.values()), "text": text}
+    return render(request, "workspace/search.html", context)
 
 
 @public("how pages look is everybody's own choice")

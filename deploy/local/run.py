@@ -28,6 +28,7 @@ SET_UP = (
     ("preparing roles", ("setup_roles",)),
     ("migrating schemas", ("migrate_schemas",)),
     ("warming schemas", ("replenish_schemas",)),
+    ("compiling the translations", ("build_messages",)),
     ("compiling the stylesheet", ("build_css",)),
     ("collecting static files", ("collectstatic", "--noinput", "-v", "0")),
 )

@@ -3,6 +3,7 @@
 
 const dialog = () => document.getElementById("dialog");
 const palette = () => document.getElementById("palette");
+const texts = () => document.getElementById("toasts").dataset;
 
 // Forms in dialogs: a link with data-dialog shows the form of its page here.
 document.addEventListener("htmx:afterSwap", (event) => {
@@ -16,12 +17,12 @@ document.addEventListener("htmx:afterSwap", (event) => {
 document.addEventListener("click", (event) => {
   const closer = event.target.closest("[data-close]");
   if (closer) {
-    const open = closer.closest("dialog");
-    if (open) {
+    const closed = closer.closest("[data-closable], dialog");
+    if (closed instanceof HTMLDialogElement) {
       event.preventDefault();
-      open.close();
+      closed.close();
     } else {
-      closer.closest("[data-closable]")?.remove();
+      closed?.remove();
     }
   }
   if (event.target instanceof HTMLDialogElement && event.target.open) event.target.close(); // its backdrop
@@ -35,7 +36,7 @@ document.addEventListener("click", (event) => {
 
 function copy(button) {
   const source = document.getElementById(button.dataset.copy);
-  navigator.clipboard?.writeText(source.value ?? source.textContent.trim()).then(() => announce("Copied."));
+  navigator.clipboard?.writeText(source.value ?? source.textContent.trim()).then(() => announce(texts().copied));
 }
 
 // The command palette.
@@ -70,24 +71,34 @@ function movePalette(event) {
   (links[next] ?? (next < 0 ? palette().querySelector("input") : links[0]))?.focus();
 }
 
-// Messages, read out and taken away after a while.
+// Messages, read out and taken away after a while; what they say is in the page, in its language.
 function announce(text) {
   const toast = document.createElement("div");
   toast.className = "toast";
   toast.textContent = text;
-  document.getElementById("toasts")?.append(toast);
+  show(toast);
   setTimeout(() => toast.remove(), 6000);
+}
+
+// While a dialog is open, what is outside it can be neither seen well nor used.
+function show(toast) {
+  const toasts = document.getElementById("toasts");
+  (document.querySelector("dialog:modal") ?? document.body).append(toasts);
+  toasts.append(toast);
 }
 
 for (const toast of document.querySelectorAll("#toasts [data-closable]")) setTimeout(() => toast.remove(), 8000);
 
-document.addEventListener("htmx:sendError", () => announce("You seem to be offline. Nothing was changed."));
+document.addEventListener("htmx:sendError", () => announce(texts().unsent));
+// A refusal is told in its own words, once at a time, and stays until it is closed.
 document.addEventListener("htmx:responseError", (event) => {
-  const wait = event.detail.xhr.getResponseHeader("Retry-After");
-  announce(wait ? `Too many requests. Try again in ${wait} seconds.` : "That did not work. Reload the page and try again.");
+  const told = new DOMParser().parseFromString(event.detail.xhr.responseText, "text/html").querySelector("[data-problem]");
+  if (!told) return announce(texts().failed);
+  document.querySelector(`[data-problem="${told.dataset.problem}"]`)?.remove();
+  show(document.adoptNode(told));
 });
-addEventListener("offline", () => announce("You are offline."));
-addEventListener("online", () => announce("You are back online."));
+addEventListener("offline", () => announce(texts().offline));
+addEventListener("online", () => announce(texts().online));
 
 // Uploads show how far they are.
 document.addEventListener("htmx:xhr:progress", (event) => {

@@ -109,7 +109,7 @@ def test_schema__replayed__equals_one_that_was_migrated(platform, database):
     owner = databases.owner_alias()
     replayed, migrated = blueprint.new_schema_name(), blueprint.new_schema_name()
     blueprint.build_schema(owner, replayed, operator="tenantry_operator")
-    recorded, blueprint._recorded = blueprint._recorded, []
+    recorded, blueprint._recorded = blueprint._recorded, {}
     try:
         blueprint.build_schema(owner, migrated, operator="tenantry_operator")
     finally:

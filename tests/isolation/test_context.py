@@ -278,6 +278,20 @@ def test_plain_transaction__used_from_another_context__is_refused(platform, data
         assert names() == []
 
 
+def test_transaction__begun_long_before_its_first_statement__is_in_its_context(platform, database):
+    """A kept connection that was silent for a while is asked whether it lives; not within a transaction."""
+    one, other = platform["pool"]
+    words = [stock(organization).word for organization in (one, other)]
+    connection = connections["default"]
+    with other.inside():
+        assert names() == [words[1]]
+
+    connection.health_check_done = False  # as each request begins
+    with one.inside(), atomic():
+        connection._answered_at = 0.0
+        assert names() == [words[0]]
+
+
 def test_atomic__without_a_context__is_refused(platform, database):
     with pytest.raises(NoTenantContext), atomic():
         pass

@@ -25,6 +25,7 @@ from apps.accounts.models import (
     RevokedToken,
     Session,
     Share,
+    SupportVisit,
     TokenFamily,
 )
 from apps.audit.models import Anchor, ControlEvent, ControlSeal, Event, Seal
@@ -119,6 +120,16 @@ ROWS |= {
     "accounts.IdempotentCall": control_row(
         lambda t: IdempotentCall.objects.create(
             tenant=t, caller="x", key=uuid4().hex, started_at=LATER, expires_at=LATER
+        )
+    ),
+    "accounts.SupportVisit": control_row(
+        lambda t: SupportVisit.objects.create(
+            tenant=t,
+            user=Membership.objects.filter(tenant=t).first().user,
+            reason="x",
+            code_hash=uuid4().hex,
+            created_at=LATER,
+            expires_at=LATER,
         )
     ),
     "accounts.Share": tenant_row(

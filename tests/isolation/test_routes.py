@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.test import Client
-from django.urls import URLPattern, get_resolver, reverse
+from django.urls import reverse
 
 from apps.accounts.access import Access
 from apps.accounts.models import Membership
 from apps.accounts.permissions import ALL, EVERYONE
 from apps.accounts.services.people import make_password_token
+from apps.core.routes import named_routes
 from apps.tenancy.context import control
 
 TENANT_URLS, CONTROL_URLS = "config.urls_tenant", "config.urls_control"
@@ -38,6 +38,9 @@ TENANT_ROUTES: dict[str, tuple[str, ...]] = {
     "projects:document-link": ("project_id", "document_id"),
     "projects:document-download": ("project_id", "document_id"),
     "projects:document-delete": ("project_id", "document_id"),
+    "projects:document-shares": ("project_id", "document_id"),
+    "projects:document-share": ("project_id", "document_id"),
+    "projects:document-unshare": ("project_id", "document_id"),
     "account_login": (),
     "set-password": ("user_id", "token"),
     "reset-password": (),
@@ -46,6 +49,8 @@ TENANT_ROUTES: dict[str, tuple[str, ...]] = {
     "account_logout": (),
     "account_signup": (),
     "handoff": (),
+    "visit": (),
+    "visit-end": (),
     "members": (),
     "leave": (),
     "member-role": ("member_id",),
@@ -65,6 +70,7 @@ TENANT_ROUTES: dict[str, tuple[str, ...]] = {
     "end-session": ("session_id",),
     "sign-out-everywhere": (),
     "audit-log": (),
+    "audit-people": (),
     "verify-chain": (),
     "api-keys-page": (),
     "key-create": (),
@@ -74,6 +80,7 @@ TENANT_ROUTES: dict[str, tuple[str, ...]] = {
     "logo-remove": (),
     "danger-zone": (),
     "brand-logo": (),
+    "mailed-logo": ("token",),
     "brand-css": (),
     "projects:fields": (),
     "projects:field-create": (),
@@ -127,18 +134,21 @@ TENANT_ROUTES: dict[str, tuple[str, ...]] = {
 }
 # The models that staff sees on the apex, and what can be done there with one of them besides looking.
 STAFF_MODELS: dict[str, tuple[str, ...]] = {
-    "tenants_tenant": ("hold", "release", "resume"),
+    "tenants_tenant": ("enter", "hold", "release", "resume"),
     "tenants_domain": (),
     "tenants_placement": (),
     "tenants_pool": (),
     "accounts_membership": (),
     "accounts_user": (),
+    "accounts_supportvisit": (),
     "audit_controlevent": (),
 }
 STAFF_ROUTES = {
     *(f"admin:{name}" for name in ("index", "login", "logout", "jsi18n", "search", "app_list", "None")),
     *(f"admin:{model}_{page}" for model in STAFF_MODELS for page in ("changelist", "change", "history")),
     *(f"admin:{model}_{act}" for model, acts in STAFF_MODELS.items() for act in acts),
+    "staff-fleet",
+    "staff-fleet-retry",
     "staff-outbox",
     "staff-outbox-retry",
 }
@@ -165,36 +175,24 @@ CONTROL_ROUTES = {
     *API_ROUTES,
     *STAFF_ROUTES,
 }
-PROVEN_BY_TOKEN = {"set-password", "accept-invitation", "verify-email"}
+PROVEN_BY_TOKEN = {"set-password", "accept-invitation", "verify-email", "mailed-logo"}
 WITH_IDS = [name for name, ids in TENANT_ROUTES.items() if ids and name not in PROVEN_BY_TOKEN]
 WITHOUT_IDS = [name for name in TENANT_ROUTES if name not in WITH_IDS]
 # What anybody may look at; everything else answers the anonymous with a refusal or the way to the sign-in page.
 OPEN = {"account_login", "set-password", "reset-password", "brand-css", "api-schema", "api-docs", "jwks"}
 
 
-def routes(urlconf: str) -> Iterator[tuple[str, URLPattern]]:
-    def walk(patterns: Any, namespace: str) -> Iterator[tuple[str, URLPattern]]:
-        for pattern in patterns:
-            if isinstance(pattern, URLPattern):
-                yield f"{namespace}{pattern.name}", pattern
-            else:
-                prefix = f"{namespace}{pattern.namespace}:" if pattern.namespace else namespace
-                yield from walk(pattern.url_patterns, prefix)
-
-    return walk(get_resolver(urlconf).url_patterns, "")
-
-
 def test_routes__of_a_tenant_host__are_all_attacked_below():
-    assert {name: tuple(p.pattern.converters) for name, p in routes(TENANT_URLS)} == TENANT_ROUTES
+    assert {name: tuple(p.pattern.converters) for name, p in named_routes(TENANT_URLS)} == TENANT_ROUTES
 
 
 def test_routes__of_the_apex__are_all_known():
-    assert {name for name, _ in routes(CONTROL_URLS)} == CONTROL_ROUTES
+    assert {name for name, _ in named_routes(CONTROL_URLS)} == CONTROL_ROUTES
 
 
 @pytest.mark.parametrize("urlconf", [TENANT_URLS, CONTROL_URLS])
 def test_routes__all__declare_a_permission_or_why_they_need_none(urlconf):
-    for name, pattern in routes(urlconf):
+    for name, pattern in named_routes(urlconf):
         api = getattr(pattern.callback, "cls", None)
         access = getattr(pattern.callback, "access", None)
         if api is None:

@@ -6,14 +6,14 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from celery import Task, current_app
+from celery import Task
 from django.core import mail
 
 from apps.accounts.models import Membership
 from apps.notifications.tasks import send_welcome_email
 from apps.tenancy.context import control, current, use
 from apps.tenancy.errors import NoTenantContext, TaskRefused
-from apps.tenancy.tasks import TENANT_HEADER, ContextTask
+from apps.tenancy.tasks import TENANT_HEADER, ContextTask, registered_tasks
 from apps.tenants.errors import TenantNotFound, TenantNotReady
 from apps.tenants.models import Tenant
 
@@ -38,6 +38,7 @@ CONTROL_TASKS = {
     "apps.accounts.tasks.clear_expired",
     "apps.accounts.tasks.republish_rights",
     "apps.audit.tasks.forward_control_event",
+    "apps.fleet.tasks.retry_quarantined",
     "apps.notifications.tasks.clear_old_notes",
     "apps.notifications.tasks.send_organizations",
     "apps.tenants.tasks.finish_provisioning",
@@ -47,22 +48,17 @@ CONTROL_TASKS = {
 }
 
 
-def registered() -> dict[str, Any]:
-    current_app.loader.import_default_modules()
-    return {name: task for name, task in current_app.tasks.items() if not name.startswith("celery.")}
-
-
 @pytest.fixture(params=sorted(TENANT_TASKS))
 def task(request) -> Any:
-    return registered()[request.param]
+    return registered_tasks()[request.param]
 
 
 def test_tasks__registered__are_all_attacked_below():
-    assert set(registered()) == set(TENANT_TASKS) | CONTROL_TASKS
+    assert set(registered_tasks()) == set(TENANT_TASKS) | CONTROL_TASKS
 
 
 def test_tasks__registered__are_bound_to_a_context():
-    for name, task in registered().items():
+    for name, task in registered_tasks().items():
         assert isinstance(task, ContextTask), name
         assert bool(task.control_reason) == (name in CONTROL_TASKS), name
 
@@ -90,7 +86,7 @@ def test_task__sent_with_a_foreign_header__keeps_the_senders_tenant(task, home, 
 @pytest.mark.parametrize("name", sorted(CONTROL_TASKS))
 def test_control_task__sent_by_a_tenant__is_refused(home, name):
     with home.inside(), pytest.raises(TaskRefused):
-        registered()[name].delay()
+        registered_tasks()[name].delay()
 
 
 def test_message__without_a_tenant__is_refused(task, platform, database):

@@ -15,9 +15,9 @@ class Mutation:
 
 
 TENANCY, ACCOUNTS = "apps/tenancy", "apps/accounts"
-TOKENS, MEMBERS, AUDIT = ("tests/test_tokens.py",), ("tests/test_members.py",), ("tests/test_audit.py",)
+TOKENS, MEMBERS, AUDIT = ("tests/tokens",), ("tests/members",), ("tests/audit",)
 RIGHTS = ("tests/isolation/test_rights.py",)
-STAFF = ("tests/test_staff.py",)
+STAFF, VISITS = ("tests/test_staff.py",), ("tests/test_visits.py",)
 
 MUTATIONS = [
     Mutation(
@@ -304,5 +304,39 @@ MUTATIONS = [
         "isinstance(user, User) and user.is_superuser",
         "isinstance(user, User)",
         STAFF,
+    ),
+    Mutation(
+        "a silent connection asked for life inside a transaction",
+        f"{TENANCY}/postgresql/base.py",
+        "if not self.in_atomic_block and monotonic()",
+        "if monotonic()",
+    ),
+    Mutation(
+        "any organization removed as if it were a probe",
+        "apps/tenants/services/removal.py",
+        "if not tenant.is_probe:",
+        "if False:",
+        ("tests/test_verify_isolation.py::test_organization__that_is_no_probe__is_never_removed",),
+    ),
+    Mutation(
+        "a visit that may write",
+        f"{ACCOUNTS}/visiting.py",
+        "        if request.method not in SAFE and",
+        "        if request.method in () and",
+        VISITS,
+    ),
+    Mutation(
+        "a visit that outlasts the right to it",
+        f"{ACCOUNTS}/selectors.py",
+        "visits.filter(MAY_VISIT, started_at",
+        "visits.filter(started_at",
+        VISITS,
+    ),
+    Mutation(
+        "a visit that nobody is told of",
+        f"{ACCOUNTS}/visiting.py",
+        "            visits.tell_page(visit, request.path)",
+        "            pass",
+        VISITS,
     ),
 ]

@@ -10,10 +10,22 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, expect
 
 from apps.accounts.models import Invitation
-from apps.accounts.services import invitations
+from apps.accounts.services import invitations, visits
 from apps.tenancy.context import control
 from apps.tenants.services import schema_store
-from tests.browsing import TENANT_PAGES, Scene, Visitor, browsing, furnish, pages, serving, visit
+from tests.browsing import (
+    STAFF_PAGES,
+    TENANT_PAGES,
+    Scene,
+    Visitor,
+    browsing,
+    employ,
+    furnish,
+    pages,
+    serving,
+    speak,
+    visit,
+)
 from tests.factories import PASSWORD
 
 pytestmark = pytest.mark.slow
@@ -68,6 +80,54 @@ def test_pages__in_each_theme_and_width__are_accessible_and_in_shape(scene, brow
         visitor = owner if is_signed_in else stranger
         visitor.go(host, path)
         wrong += check(visitor, name)
+
+    assert wrong == []
+
+
+@pytest.mark.parametrize(("scheme", "width"), LOOKS)
+def test_staff_pages__in_each_theme_and_width__are_accessible_and_in_shape(scene, browser, server, scheme, width):
+    options = {"color_scheme": scheme, "viewport": {"width": width, "height": 900}, "reduced_motion": "reduce"}
+    stranger, visitor = visit(browser, server, **options), visit(browser, server, **options)
+    stranger.go("localhost", "/admin/login/")
+    wrong = check(stranger, "staff-sign-in")
+    visitor.sign_in_as_staff(employ(scene).email)
+
+    for name, address in STAFF_PAGES.items():
+        visitor.go("localhost", address(scene))
+        wrong += check(visitor, name)
+
+    assert wrong == []
+
+
+@pytest.mark.parametrize(("scheme", "width"), LOOKS)
+def test_pages__on_a_support_visit__are_accessible_and_in_shape(scene, browser, server, scheme, width):
+    options = {"color_scheme": scheme, "viewport": {"width": width, "height": 900}, "reduced_motion": "reduce"}
+    visitor, host = visit(browser, server, **options), scene.organization.host
+    code = visits.grant(tenant_id=scene.organization.tenant.id, user_id=employ(scene).pk, reason="Ticket 4711")
+    visitor.go(host, f"/staff-visit/?code={code}")
+    wrong = check(visitor, "visit-overview")
+
+    for name in ("projects", "project", "members", "roles", "audit-log", "not-found"):
+        visitor.go(host, TENANT_PAGES[name](scene))
+        assert visitor.page.get_by_text("visiting", exact=False).count(), name
+        wrong += check(visitor, name)
+
+    assert wrong == []
+
+
+def test_pages__in_german_on_a_phone__are_accessible_and_in_shape(scene, browser, server):
+    options = {"viewport": {"width": 390, "height": 900}, "reduced_motion": "reduce", "locale": "de-DE"}
+    wrong: list[str] = []
+    stranger, owner = visit(browser, server, **options), visit(browser, server, **options)
+    speak(scene.organization, "de")
+    owner.sign_in(scene.organization)
+
+    for name, host, path, is_signed_in in pages(scene):
+        visitor = owner if is_signed_in else stranger
+        visitor.go(host, path)
+        wrong += check(visitor, name)
+        if not path.startswith("/dev/") and visitor.page.get_attribute("html", "lang") != "de":
+            wrong.append(f"{name}: is not in German")
 
     assert wrong == []
 
@@ -161,6 +221,25 @@ def test_journey__by_keyboard_alone__reaches_a_new_project(scene, browser, serve
     assert visitor.page.locator("h1").inner_text() == "By keyboard"
 
 
+def test_refusal__of_what_a_dialog_asked_for__is_told_over_it(scene, browser, server):
+    visitor = visit(browser, server)
+    visitor.sign_in(scene.organization)
+    visitor.go(scene.organization.host, "/projects/")
+    visitor.page.get_by_role("link", name="New project").click()
+    visitor.page.fill("dialog [name=name]", "Too late")
+    with control("become a viewer"):
+        scene.organization.owner.memberships.update(role="viewer")
+
+    visitor.page.get_by_role("button", name="Create project").click()
+
+    message = visitor.page.get_by_role("alert")
+    expect(message).to_contain_text("Create and change projects and documents")
+    expect(message).to_contain_text("projects:write")
+    message.get_by_role("button", name="Close").click()
+    expect(message).to_have_count(0)
+    expect(visitor.page.locator("dialog [name=name]")).to_have_value("Too late")
+
+
 def tab_to(visitor: Visitor, text: str) -> None:
     for _ in range(40):
         visitor.page.keyboard.press("Tab")
@@ -189,6 +268,28 @@ def test_journey__without_javascript__does_the_same(scene, browser, server):
     page.get_by_role("button", name="Share").click()
 
     assert page.locator("main li").count() >= 2
+
+
+@pytest.mark.parametrize("name", ["audit-log", "members", "project", "roles"])
+def test_page__printed__is_what_it_says_in_black_on_white(scene, browser, server, name):
+    visitor = visit(browser, server, color_scheme="dark", viewport={"width": 680, "height": 960})
+    visitor.sign_in(scene.organization)
+    visitor.go(scene.organization.host, TENANT_PAGES[name](scene))
+
+    visitor.page.emulate_media(media="print")
+
+    assert visitor.page.locator("h1").is_visible()
+    assert visitor.page.locator("table tbody tr").first.is_visible()
+    for shell in ("nav", ".btn", "button", "header.sticky", "input:not([type=hidden])", "#toasts"):
+        assert visitor.page.locator(f"{shell} >> visible=true").count() == 0, shell
+    assert _style(visitor, "body", "backgroundColor") == "rgb(255, 255, 255)"
+    assert {_style(visitor, tag, "color") for tag in ("h1", "table tbody tr")} == {"rgb(0, 0, 0)"}
+    assert visitor.overflow == 0
+
+
+def _style(visitor: Visitor, selector: str, name: str) -> str:
+    element = visitor.page.locator(selector).first
+    return str(element.evaluate("(element, name) => getComputedStyle(element)[name]", name))
 
 
 @pytest.mark.parametrize("name", ["overview", "projects", "project"])

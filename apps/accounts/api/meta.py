@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponseNotAllowed, JsonResponse
 from django.views.decorators.http import require_safe
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.renderers import TemplateHTMLRenderer
@@ -21,11 +21,18 @@ DOCS_POLICY = (
 JWKS_SECONDS = 300
 
 
+def refuse_method(view: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
+    """Leave the problem to the middleware: the renderers of these views write something else than JSON."""
+    return HttpResponseNotAllowed(view.allowed_methods)
+
+
 class SchemaView(SpectacularAPIView):
     """The OpenAPI description."""
 
     public_because = "describes the API, holds no data"
     authentication_classes = ()
+    http_method_not_allowed = refuse_method
+    metadata_class = None
 
 
 class DocsView(SpectacularSwaggerSplitView):
@@ -34,6 +41,7 @@ class DocsView(SpectacularSwaggerSplitView):
     public_because = "describes the API, holds no data"
     authentication_classes = ()
     renderer_classes = [TemplateHTMLRenderer]  # noqa: RUF012
+    http_method_not_allowed = refuse_method
     metadata_class = None
     schema = None
 

@@ -12,6 +12,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+    safe_because = "there was no release before it"
 
     dependencies = [
         ('accounts', '0001_initial'),

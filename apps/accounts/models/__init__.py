@@ -3,6 +3,7 @@ from .people import CustomRole, Invitation, Membership, User
 from .sessions import HandoffCode, Session
 from .sharing import Share
 from .tokens import ApiKey, RefreshToken, RevokedToken, SigningKey, TokenFamily
+from .visits import SupportVisit
 
 __all__ = [
     "ApiKey",
@@ -17,6 +18,7 @@ __all__ = [
     "Session",
     "Share",
     "SigningKey",
+    "SupportVisit",
     "TokenFamily",
     "User",
 ]

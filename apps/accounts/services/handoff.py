@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import secrets
-from datetime import timedelta
 from uuid import UUID
 
-from django.conf import settings
 from django.utils import timezone
 
 from apps.audit import services as audit
@@ -15,17 +11,18 @@ from apps.audit.actors import ANONYMOUS
 from apps.tenancy.context import TenantContext, control, current_tenant
 from apps.tenancy.transactions import atomic
 
+from ..codes import digest, lifetime, new_code
 from ..errors import HandoffRefused
 from ..models import HandoffCode, Membership
 
 
 def issue_handoff_code(*, tenant_id: UUID, user_id: UUID) -> str:
     """A code that signs the person in on the tenant's host, once, within HANDOFF_SECONDS."""
-    code = secrets.token_urlsafe(32)
-    expires_at = timezone.now() + timedelta(seconds=settings.HANDOFF_SECONDS)
+    code = new_code()
+    expires_at = timezone.now() + lifetime()
     with control("hand over a session"), atomic():
         row = HandoffCode.objects.create(
-            tenant_id=tenant_id, user_id=user_id, code_hash=_hash(code), expires_at=expires_at
+            tenant_id=tenant_id, user_id=user_id, code_hash=digest(code), expires_at=expires_at
         )
         audit.record("handoff.issued", actor=ANONYMOUS, resource=row, tenant_id=tenant_id)
     return code
@@ -38,7 +35,7 @@ def redeem_handoff_code(*, code: str) -> Membership:
     with control("hand over a session"), atomic():
         row = (
             HandoffCode.objects.select_for_update()
-            .filter(tenant_id=tenant.tenant_id, code_hash=_hash(code), used_at__isnull=True, expires_at__gt=now)
+            .filter(tenant_id=tenant.tenant_id, code_hash=digest(code), used_at__isnull=True, expires_at__gt=now)
             .first()
         )
         if row is None:
@@ -59,7 +56,3 @@ def redeem_handoff_code(*, code: str) -> Membership:
 def clear_expired_codes() -> None:
     with control("clear expired codes"):
         HandoffCode.objects.filter(expires_at__lt=timezone.now()).delete()
-
-
-def _hash(code: str) -> str:
-    return hashlib.sha256(code.encode()).hexdigest()

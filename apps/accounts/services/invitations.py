@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import IntegrityError
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext as _
 
 from apps.audit import services as audit
 from apps.audit.actors import ANONYMOUS, Actor
@@ -120,7 +121,7 @@ def _proven(email: str, password: str) -> User:
     with control("accept an invitation"):
         user = User.objects.get(email=email)
     if not user.is_active or not user.check_password(password):
-        raise CredentialsRefused("That is not the password of your account.", field="password")
+        raise CredentialsRefused(_("That is not the password of your account."), field="password")
     return user
 
 

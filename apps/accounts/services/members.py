@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db import IntegrityError
 from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from apps.audit import services as audit
 from apps.audit.actors import ANONYMOUS, Actor
@@ -113,7 +114,7 @@ def transfer_ownership(*, actor: Subject, member_id: UUID) -> Membership:
         heir = _locked(actor.tenant_id, member_id)
         own = Membership.objects.filter(tenant_id=actor.tenant_id, user_id=actor.person_id).first()
         if own is None or own.role != Role.OWNER:
-            raise BeyondOwnRights("Only an owner can transfer ownership.")
+            raise BeyondOwnRights(_("Only an owner can transfer ownership."))
         if heir.id != own.id:
             before = heir.role_name
             heir.role, heir.custom_role, own.role = Role.OWNER, None, Role.ADMIN

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db import IntegrityError
 from django.db.models import ProtectedError
+from django.utils.translation import gettext as _
 
 from apps.audit import services as audit
 from apps.audit.services import difference, state
@@ -83,7 +84,7 @@ def _validated(actor: Subject, name: str, permissions: list[str]) -> list[str]:
         raise RoleNameTaken(field="name")  # nobody may take it for the built-in one
     unknown = set(permissions) - ALL
     if unknown:
-        raise UnknownPermission(f"There is no permission {min(unknown)}.", field="permissions")
+        raise UnknownPermission(_("There is no permission %(name)s.") % {"name": min(unknown)}, field="permissions")
     _check_reach(actor, set(permissions))
     return sorted(set(permissions))
 

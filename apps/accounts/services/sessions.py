@@ -15,6 +15,7 @@ from .. import revocation
 from ..errors import SessionNotFound
 from ..models import Membership, Session, TokenFamily, User
 from ..subjects import Subject
+from . import visits
 
 
 def note_sign_in(actor: Subject | None) -> None:
@@ -61,7 +62,8 @@ def end_all(*, tenant_id: UUID, user_id: UUID | None) -> None:
 
 
 def end_everywhere(user: User) -> None:
-    """All sessions and tokens of a person in every organization, in the caller's control-plane transaction."""
+    """All sessions, visits and tokens of a person everywhere, in the caller's control-plane transaction."""
+    visits.end_all(user)
     Session.objects.filter(user_id=user.pk).delete()
     end_families(user_id=user.pk)
 

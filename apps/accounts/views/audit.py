@@ -9,6 +9,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.http import urlencode
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from apps.audit.chain import Chain, control_chain, tenant_chain
@@ -19,14 +20,14 @@ from apps.core.errors import DomainError
 from apps.core.forms import status_of
 
 from ..access import caller, requires
-from ..forms import AuditFilterForm
+from ..forms.audit import AuditFilterForm
 from ..history import lines_of
 from ..permissions import AUDIT_VIEW
-from ..selectors import members_of
+from ..selectors import search_members
 from ..subjects import Subject
 
 PER_PAGE = 25
-PEOPLE = 200  # more than that nobody scrolls through
+SUGGESTED = 10
 NOTHING = Page([], "", "")
 
 
@@ -37,7 +38,7 @@ def audit_log(request: Any) -> HttpResponse:
     subject = caller(request)
     live, after = "live" in request.GET, request.GET.get("after", "")
     is_tail = bool(request.htmx) and live and bool(after)
-    form = AuditFilterForm(request.GET, people=[] if is_tail else _people(subject))
+    form = AuditFilterForm(request.GET, tenant_id=subject.tenant_id)
     filters = form.filters if form.is_valid() else Filters()
     page = _page(subject, request, filters) if form.is_valid() else NOTHING
     context = {
@@ -49,6 +50,15 @@ def audit_log(request: Any) -> HttpResponse:
         return render(request, "audit/rows.html", context)
     context |= {"form": form, "logs": _logs(subject), **_links(request, page, filters)}
     return render(request, "audit/log.html", context, status=status_of(form))
+
+
+@requires(AUDIT_VIEW)
+@require_safe
+def suggest_people(request: HttpRequest) -> HttpResponse:
+    """Members whom somebody may mean who types into the filter."""
+    text = request.GET.get("person", "").strip().replace("\x00", "")[:100]
+    people = search_members(caller(request).tenant_id, text)[:SUGGESTED] if text else []
+    return render(request, "audit/people.html", {"people": people})
 
 
 @requires(AUDIT_VIEW)
@@ -81,12 +91,7 @@ def _logs(subject: Subject, reports: list[Report] | None = None) -> list[Log]:
         return Log(title, *chain.sealed(), report)
 
     inside, about = tenant_chain(), control_chain(subject.tenant_id)
-    return [log("Inside the organization", inside), log("About it and its people", about)]
-
-
-def _people(subject: Subject) -> list[tuple[str, str]]:
-    rows = members_of(subject.tenant_id).order_by("name", "email")[:PEOPLE]
-    return [(str(member.user_id), member.display_name) for member in rows]
+    return [log(_("Inside the organization"), inside), log(_("About it and its people"), about)]
 
 
 def _page(subject: Subject, request: HttpRequest, filters: Filters) -> Page:

@@ -6,26 +6,27 @@ from typing import Any
 from uuid import UUID
 
 from allauth.account import views as allauth_views
-from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from apps.core.errors import DomainError
+from apps.core.forms import blaming, done, form_page, posted
 from apps.core.middleware import content_security_policy
 from apps.tenancy.context import control
 from apps.tenants.links import apex_link, link
 from apps.tenants.selectors import tenant_for_host
 
-from ..access import in_control, public, requires, subject_of
+from ..access import caller, in_control, public, requires, subject_of
 from ..errors import HandoffRefused
-from ..forms import AcceptForm, AddressForm, OrganizationAddressForm, SetPasswordForm
+from ..forms.entry import AcceptForm, AddressForm, OrganizationAddressForm, SetPasswordForm
 from ..limits import INVITATION, LOOKUP, RESET, SIGN_IN, count_attempt
 from ..models import Membership
 from ..permissions import MEMBER
@@ -33,7 +34,7 @@ from ..services import handoff as handoffs
 from ..services import invitations, lookup, people, sessions
 
 BACKEND = "apps.accounts.backends.MemberBackend"
-MAILED = "If the address is known here, a mail is on its way to it."
+MAILED = gettext_lazy("If the address is known here, a mail is on its way to it.")
 
 
 @public("people sign in here")
@@ -73,31 +74,25 @@ def _sign_out(request: HttpRequest) -> HttpResponseBase:
 @sensitive_variables("token")
 def set_password(request: HttpRequest, user_id: UUID, token: str) -> HttpResponse:
     """Let a member who was invited, or lost their password, choose one."""
-    form = SetPasswordForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        try:
+    form = SetPasswordForm(posted(request))
+    if form.is_valid():
+        with blaming(form):
             people.set_password(user_id=user_id, token=token, **form.cleaned_data)
-            messages.success(request, "Your password is set. Sign in with it.")
-            return redirect("account_login")
-        except DomainError as error:
-            _blame(form, error)
-    return _page(request, "account/set_password.html", {"form": form})
+            return done(request, _("Your password is set. Sign in with it."), "account_login")
+    return form_page(request, "account/set_password.html", form)
 
 
 @public("whoever lost their password cannot sign in")
 @require_http_methods(["GET", "HEAD", "POST"])
 def reset_password(request: HttpRequest) -> HttpResponse:
     """Have a link mailed with which a member sets a new password; the answer is the same for everybody."""
-    form = AddressForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        try:
+    form = AddressForm(posted(request))
+    if form.is_valid():
+        with blaming(form):
             count_attempt(request, RESET, form.cleaned_data["email"])
             people.request_password_reset(email=form.cleaned_data["email"])
-            messages.success(request, MAILED)
-            return redirect("account_login")
-        except DomainError as error:
-            _blame(form, error)
-    return _page(request, "account/reset_password.html", {"form": form})
+            return done(request, str(MAILED), "account_login")
+    return form_page(request, "account/reset_password.html", form)
 
 
 @public("the invitation's link is the proof")
@@ -108,16 +103,14 @@ def reset_password(request: HttpRequest) -> HttpResponse:
 def accept_invitation(request: HttpRequest, token: str) -> HttpResponse:
     """Become a member: with the password that one has, or a new one."""
     prospect = invitations.open_invitation(token)
-    form = AcceptForm(request.POST or None, known=prospect.known)
-    if request.method == "POST" and form.is_valid():
-        try:
+    form = AcceptForm(posted(request), known=prospect.known)
+    if form.is_valid():
+        with blaming(form):
             count_attempt(request, INVITATION, token)
             membership = invitations.accept(token=token, **form.cleaned_data)
             _enter(request, membership)
             return redirect("overview")
-        except DomainError as error:
-            _blame(form, error)
-    return _page(request, "account/accept_invitation.html", {"form": form, "invitation": prospect.invitation})
+    return form_page(request, "account/accept_invitation.html", form, invitation=prospect.invitation)
 
 
 @requires(MEMBER)
@@ -126,37 +119,34 @@ def accept_invitation(request: HttpRequest, token: str) -> HttpResponse:
 def verify_email(request: HttpRequest, token: str) -> HttpResponse:
     """Note that the signed-in person's address is theirs."""
     user: Any = request.user
-    people.verify_email(user=user, token=token, actor=_subject(request))
-    messages.success(request, f"{user.email} is verified.")
-    return redirect("overview")
+    people.verify_email(user=user, token=token, actor=caller(request))
+    return done(request, _("%(email)s is verified.") % {"email": user.email}, "overview")
 
 
 @public("whoever forgot their organization's address cannot sign in")
 @require_http_methods(["GET", "HEAD", "POST"])
 def find_organizations(request: HttpRequest) -> HttpResponse:
     """Have the list of one's organizations mailed; the answer is the same for everybody."""
-    form = AddressForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        try:
+    form = AddressForm(posted(request))
+    if form.is_valid():
+        with blaming(form):
             count_attempt(request, LOOKUP, form.cleaned_data["email"])
             lookup.request_organizations(email=form.cleaned_data["email"])
             return render(request, "account/find_organizations.html", {"done": MAILED})
-        except DomainError as error:
-            _blame(form, error)
-    return _page(request, "account/find_organizations.html", {"form": form})
+    return form_page(request, "account/find_organizations.html", form)
 
 
 @public("whoever has not said which organization they mean cannot be signed in to one")
 @require_http_methods(["GET", "HEAD", "POST"])
 def choose_organization(request: HttpRequest) -> HttpResponse:
     """Lead from the apex to the sign-in page of the organization with this address."""
-    form = OrganizationAddressForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
+    form = OrganizationAddressForm(posted(request))
+    if form.is_valid():
         host = form.cleaned_data["organization"]
         if tenant_for_host(host) is not None:
             return HttpResponseRedirect(link(host, "/sign-in/"))
-        form.add_error("organization", f"No organization answers at {host}.")
-    response = _page(request, "account/choose_organization.html", {"form": form})
+        form.add_error("organization", _("No organization answers at %(host)s.") % {"host": host})
+    response = form_page(request, "account/choose_organization.html", form)
     hosts = link(f"*.{settings.BASE_DOMAIN}", path="")
     response["Content-Security-Policy"] = content_security_policy(form_targets=hosts)
     return response
@@ -190,15 +180,3 @@ def _enter(request: HttpRequest, membership: Membership) -> None:
     with control("sign-in"):
         login(request, user, backend=BACKEND)
     sessions.note_sign_in(subject_of(request))
-
-
-def _subject(request: HttpRequest) -> Any:
-    return subject_of(request)
-
-
-def _blame(form: forms.BaseForm, error: DomainError) -> None:
-    form.add_error(error.field if error.field in form.fields else None, error.message)
-
-
-def _page(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
-    return render(request, template, context, status=422 if context["form"].errors else 200)

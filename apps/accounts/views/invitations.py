@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from django.contrib import messages
 from django.core.paginator import Paginator
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from apps.core.errors import DomainError
-from apps.core.forms import blame, form_page, posted
+from apps.core.forms import blaming, done, form_page, posted
 
 from .. import selectors
 from ..access import caller, requires
-from ..forms import InviteForm
+from ..forms.people import InviteForm
 from ..limits import INVITATION, count_attempt
 from ..models import Invitation
 from ..permissions import USERS_MANAGE, Role
@@ -48,14 +47,13 @@ def invite(request: HttpRequest) -> HttpResponse:
     subject = caller(request)
     form = InviteForm(posted(request), roles=selectors.roles_to_give(subject), initial={"role": Role.MEMBER})
     if form.is_valid():
-        try:
+        with blaming(form):
             count_attempt(request, INVITATION, str(subject.tenant_id))
             role = named(form.cleaned_data["role"], subject.tenant_id)
             invitation = invitations.invite(actor=subject, email=form.cleaned_data["email"], role=role)
-            messages.success(request, f"An invitation is on its way to {invitation.email}.")
-            return redirect("invitations")
-        except DomainError as error:
-            blame(form, error)
+            return done(
+                request, _("An invitation is on its way to %(email)s.") % {"email": invitation.email}, "invitations"
+            )
     return form_page(request, "invitations/new.html", form)
 
 
@@ -66,8 +64,11 @@ def resend(request: HttpRequest, invitation: Invitation) -> HttpResponse:
     subject = caller(request)
     count_attempt(request, INVITATION, str(subject.tenant_id))
     invitations.resend(actor=subject, invitation_id=invitation.id)
-    messages.success(request, f"A new link is on its way to {invitation.email}. The one before is void.")
-    return redirect("invitations")
+    return done(
+        request,
+        _("A new link is on its way to %(email)s. The one before is void.") % {"email": invitation.email},
+        "invitations",
+    )
 
 
 @requires(USERS_MANAGE, on=get_invitation)
@@ -75,10 +76,9 @@ def resend(request: HttpRequest, invitation: Invitation) -> HttpResponse:
 def revoke(request: HttpRequest, invitation: Invitation) -> HttpResponse:
     form = Form(posted(request))
     if form.is_valid():
-        try:
+        with blaming(form):
             invitations.revoke(actor=caller(request), invitation_id=invitation.id)
-            messages.success(request, f"The invitation of {invitation.email} is withdrawn.")
-            return redirect("invitations")
-        except DomainError as error:
-            blame(form, error)
+            return done(
+                request, _("The invitation of %(email)s is withdrawn.") % {"email": invitation.email}, "invitations"
+            )
     return form_page(request, "invitations/revoke.html", form, invitation=invitation)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from django.contrib import messages
 from django.core.paginator import Paginator
+from django.forms import Form
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_safe
 
-from apps.core.errors import DomainError
-from apps.core.forms import blame, form_page, posted
+from apps.core.forms import blaming, done, form_page, posted
 
 from ..access import caller, requires
-from ..forms import ApiKeyForm
+from ..forms.organization import ApiKeyForm
 from ..models import ApiKey
 from ..permissions import KEYS_MANAGE
 from ..selectors import api_keys_of, find_api_key
@@ -42,21 +42,20 @@ def key_create(request: HttpRequest) -> HttpResponse:
     form = ApiKeyForm(posted(request), may=subject.permissions)
     if form.is_valid():
         wanted = form.cleaned_data
-        try:
+        with blaming(form):
             key, secret = api_keys.create_api_key(
                 actor=subject, name=wanted["name"], scopes=wanted["scopes"], expires_at=form.expires_at
             )
             return render(request, "keys/created.html", {"key": key, "secret": secret})
-        except DomainError as error:
-            blame(form, error)
     return form_page(request, "keys/new.html", form)
 
 
 @requires(KEYS_MANAGE, on=find_api_key)
 @require_http_methods(["GET", "HEAD", "POST"])
 def key_revoke(request: HttpRequest, key: ApiKey) -> HttpResponse:
-    if request.method == "POST":
-        api_keys.revoke_api_key(actor=caller(request), key_id=key.id)
-        messages.success(request, f"The key “{key.name}” is revoked.")
-        return redirect("api-keys-page")
-    return render(request, "keys/revoke.html", {"key": key})
+    form = Form(posted(request))
+    if form.is_valid():
+        with blaming(form):
+            api_keys.revoke_api_key(actor=caller(request), key_id=key.id)
+            return done(request, _("The key “%(name)s” is revoked.") % {"name": key.name}, "api-keys-page")
+    return form_page(request, "keys/revoke.html", form, key=key)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from django.contrib import messages
 from django.core.paginator import Paginator
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from apps.core.errors import DomainError
-from apps.core.forms import blame, form_page, posted
+from apps.core.forms import blaming, done, form_page, posted
 
 from .. import selectors
 from ..access import caller, requires
-from ..forms import RoleChoiceForm
+from ..forms.people import RoleChoiceForm
 from ..models import Membership
 from ..permissions import MEMBER, ORGANIZATION_READ, USERS_MANAGE
 from ..roles import named, within_reach
@@ -41,13 +40,15 @@ def change_role(request: HttpRequest, person: Membership) -> HttpResponse:
     current = {"role": str(person.custom_role_id or person.role)}
     form = RoleChoiceForm(posted(request), roles=selectors.roles_to_give(subject), initial=current)
     if form.is_valid():
-        try:
+        with blaming(form):
             role = named(form.cleaned_data["role"], subject.tenant_id)
             changed = members.change_role(actor=subject, member_id=person.id, role=role)
-            messages.success(request, f"The role of {changed.display_name} is {changed.role_label} now.")
-            return redirect("members")
-        except DomainError as error:
-            blame(form, error)
+            return done(
+                request,
+                _("The role of %(person)s is %(role)s now.")
+                % {"person": changed.display_name, "role": changed.role_label},
+                "members",
+            )
     return form_page(request, "members/role.html", form, person=person)
 
 
@@ -56,12 +57,13 @@ def change_role(request: HttpRequest, person: Membership) -> HttpResponse:
 def transfer_ownership(request: HttpRequest, person: Membership) -> HttpResponse:
     form = Form(posted(request))
     if form.is_valid():
-        try:
+        with blaming(form):
             members.transfer_ownership(actor=caller(request), member_id=person.id)
-            messages.success(request, f"{person.display_name} is the owner now, and you are an admin.")
-            return redirect("members")
-        except DomainError as error:
-            blame(form, error)
+            return done(
+                request,
+                _("%(person)s is the owner now, and you are an admin.") % {"person": person.display_name},
+                "members",
+            )
     return form_page(request, "members/transfer_ownership.html", form, person=person)
 
 
@@ -70,12 +72,9 @@ def transfer_ownership(request: HttpRequest, person: Membership) -> HttpResponse
 def remove(request: HttpRequest, person: Membership) -> HttpResponse:
     form = Form(posted(request))
     if form.is_valid():
-        try:
+        with blaming(form):
             members.remove_member(actor=caller(request), member_id=person.id)
-            messages.success(request, f"{person.display_name} is no longer a member.")
-            return redirect("members")
-        except DomainError as error:
-            blame(form, error)
+            return done(request, _("%(person)s is no longer a member.") % {"person": person.display_name}, "members")
     return form_page(request, "members/remove.html", form, person=person)
 
 
@@ -85,10 +84,7 @@ def leave(request: HttpRequest) -> HttpResponse:
     """Give up one's own membership; the session ends with it."""
     form = Form(posted(request))
     if form.is_valid():
-        try:
+        with blaming(form):
             members.leave(actor=caller(request))
-            messages.success(request, "You are no longer a member.")
-            return redirect("account_login")
-        except DomainError as error:
-            blame(form, error)
+            return done(request, _("You are no longer a member."), "account_login")
     return form_page(request, "members/leave.html", form)

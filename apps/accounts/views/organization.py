@@ -4,39 +4,39 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import messages
 from django.http import FileResponse, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from apps.core.errors import DomainError
-from apps.core.forms import blame, posted, status_of
+from apps.core.forms import blaming, done, posted, status_of
 from apps.tenants.branding import DEFAULT_COLOR, dark_shades, light_shades, stylesheet
 from apps.tenants.models import Profile
 from apps.tenants.selectors import profile_of
 from apps.tenants.services import profiles
 
 from ..access import caller, public, requires
-from ..forms import LogoForm, OrganizationForm
-from ..permissions import MEMBER, SETTINGS_MANAGE
+from ..forms.organization import LogoForm, OrganizationForm
+from ..permissions import ORGANIZATION_READ, SETTINGS_MANAGE
+from ..reader import turn_to
 
 SHOWN = ("name", *profiles.FIELDS)
 KEPT = "private, max-age=31536000, immutable"  # the address has the version
+KEPT_BY_ALL = "public, max-age=31536000, immutable"
 
 
 @requires(SETTINGS_MANAGE)
 @require_http_methods(["GET", "HEAD", "POST"])
 def organization_settings(request: HttpRequest) -> HttpResponse:
     subject = caller(request)
+    user: Any = request.user
     profile = profile_of(subject.tenant_id)
     form = OrganizationForm(posted(request), initial=_values(profile))
     if form.is_valid():
-        try:
-            profiles.update_profile(actor=subject, tenant_id=subject.tenant_id, **form.cleaned_data)
-            messages.success(request, "The settings are saved.")
-            return redirect("settings")
-        except DomainError as error:
-            blame(form, error)
+        with blaming(form):
+            chosen = profiles.update_profile(actor=subject, tenant_id=subject.tenant_id, **form.cleaned_data)
+            turn_to(request, user.membership, chosen)
+            return done(request, _("The settings are saved."), "settings")
     return _settings(request, profile, form, LogoForm())
 
 
@@ -46,12 +46,9 @@ def upload_logo(request: HttpRequest) -> HttpResponse:
     subject = caller(request)
     form = LogoForm(request.POST, request.FILES)
     if form.is_valid():
-        try:
+        with blaming(form):
             profiles.set_logo(actor=subject, tenant_id=subject.tenant_id, upload=form.cleaned_data["file"])
-            messages.success(request, "This is your logo now.")
-            return redirect("settings")
-        except DomainError as error:
-            blame(form, error)
+            return done(request, _("This is your logo now."), "settings")
     profile = profile_of(subject.tenant_id)
     return _settings(request, profile, OrganizationForm(initial=_values(profile)), form)
 
@@ -61,8 +58,7 @@ def upload_logo(request: HttpRequest) -> HttpResponse:
 def remove_logo(request: HttpRequest) -> HttpResponse:
     subject = caller(request)
     profiles.remove_logo(actor=subject, tenant_id=subject.tenant_id)
-    messages.success(request, "The logo is removed.")
-    return redirect("settings")
+    return done(request, _("The logo is removed."), "settings")
 
 
 @requires(SETTINGS_MANAGE)
@@ -71,12 +67,21 @@ def danger_zone(request: HttpRequest) -> HttpResponse:
     return render(request, "settings/danger.html")
 
 
-@requires(MEMBER)
+@requires(ORGANIZATION_READ)
 @require_safe
 def logo(request: Any) -> FileResponse:
     """The picture in the navigation, kept by browsers until it changes."""
     file, content_type = profiles.open_logo(profile_of(request.tenant.id))
     return FileResponse(file, content_type=content_type, headers={"Cache-Control": KEPT})
+
+
+@public("mails show it, wherever they are read")
+@require_safe
+def mailed_logo(request: Any, token: str) -> FileResponse:
+    profile = profile_of(request.tenant.id)
+    profiles.check_logo_token(profile, token)
+    file, content_type = profiles.open_logo(profile)
+    return FileResponse(file, content_type=content_type, headers={"Cache-Control": KEPT_BY_ALL})
 
 
 @public("it is what pages look like")

@@ -5,22 +5,21 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from apps.core.errors import DomainError
-from apps.core.forms import blame, form_page, posted
+from apps.core.forms import blaming, done, form_page, posted
 from apps.tenancy.context import control
 from apps.tenants.selectors import profile_of
 
 from .. import selectors
 from ..access import caller, requires
-from ..forms import PasswordForm, ProfileForm
+from ..forms.own import PasswordForm, ProfileForm
 from ..limits import SIGN_IN, count_attempt
 from ..permissions import MEMBER
+from ..reader import turn_to
 from ..services import members, people, sessions
 
 
@@ -35,9 +34,10 @@ def profile(request: HttpRequest) -> HttpResponse:
         organization={"locale": theirs.locale, "time_zone": theirs.time_zone},
     )
     if form.is_valid():
-        members.update_profile(actor=caller(request), member_id=user.membership.id, **form.cleaned_data)
-        messages.success(request, "Your profile is saved.")
-        return redirect("profile")
+        with blaming(form):
+            chosen = members.update_profile(actor=caller(request), member_id=user.membership.id, **form.cleaned_data)
+            turn_to(request, chosen, theirs)
+            return done(request, _("Your profile is saved."), "profile")
     with control("show a profile"):
         verified = people.is_verified(user)
     return form_page(request, "own/profile.html", form, verified=verified)
@@ -49,8 +49,7 @@ def send_verification(request: HttpRequest) -> HttpResponse:
     """Mail the member a link that proves their address."""
     user: Any = request.user
     people.request_verification(user=user, actor=caller(request))
-    messages.success(request, f"A link is on its way to {user.email}.")
-    return redirect("profile")
+    return done(request, _("A link is on its way to %(email)s.") % {"email": user.email}, "profile")
 
 
 @requires(MEMBER)
@@ -60,11 +59,9 @@ def security(request: HttpRequest) -> HttpResponse:
     """Where one is signed in, and a new password, which ends all of that."""
     form = PasswordForm(posted(request))
     if form.is_valid():
-        try:
+        with blaming(form):
             _change_password(request, form.cleaned_data)
-            return _out(request, "Your password is changed. Sign in with it.")
-        except DomainError as error:
-            blame(form, error)
+            return _out(request, _("Your password is changed. Sign in with it."))
     signed_in = selectors.sessions_of(caller(request), request.session.session_key or "")
     return form_page(request, "own/security.html", form, sessions=signed_in)
 
@@ -77,16 +74,15 @@ def end_session(request: HttpRequest, session_id: UUID) -> HttpResponse:
     is_current = any(session.is_current for session in signed_in if session.id == session_id)
     sessions.revoke_session(actor=caller(request), session_id=session_id)
     if is_current:
-        return _out(request, "You are signed out.")
-    messages.success(request, "That session is signed out.")
-    return redirect("security")
+        return _out(request, _("You are signed out."))
+    return done(request, _("That session is signed out."), "security")
 
 
 @requires(MEMBER)
 @require_POST
 def sign_out_everywhere(request: HttpRequest) -> HttpResponse:
     sessions.sign_out_everywhere(actor=caller(request))
-    return _out(request, "You are signed out everywhere.")
+    return _out(request, _("You are signed out everywhere."))
 
 
 def _change_password(request: HttpRequest, passwords: dict[str, str]) -> None:
@@ -100,5 +96,4 @@ def _change_password(request: HttpRequest, passwords: dict[str, str]) -> None:
 def _out(request: HttpRequest, message: str) -> HttpResponse:
     """To the sign-in page, with a new session in place of the one that was ended."""
     request.session.flush()
-    messages.success(request, message)
-    return redirect("account_login")
+    return done(request, message, "account_login")

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from django.contrib import messages
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from apps.core.errors import DomainError
-from apps.core.forms import blame, form_page, posted
+from apps.core.forms import blaming, done, form_page, posted
+from apps.core.preconditions import etag_of
 
 from .. import selectors
 from ..access import caller, requires
-from ..forms import RoleForm
+from ..forms.people import RoleEditForm, RoleForm
 from ..models import CustomRole
 from ..permissions import ORGANIZATION_READ, ROLES_MANAGE, by_area
 from ..selectors import get_role
@@ -33,27 +33,22 @@ def create(request: HttpRequest) -> HttpResponse:
     subject = caller(request)
     form = RoleForm(posted(request), grantable=subject.permissions)
     if form.is_valid():
-        try:
+        with blaming(form):
             role = roles.create_role(actor=subject, **form.cleaned_data)
-            messages.success(request, f"The role {role.name} is ready to be given to members.")
-            return redirect("roles")
-        except DomainError as error:
-            blame(form, error)
+            return done(request, _("The role %(name)s is ready to be given to members.") % {"name": role.name}, "roles")
     return form_page(request, "roles/form.html", form)
 
 
 @requires(ROLES_MANAGE, on=get_role)
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit(request: HttpRequest, role: CustomRole) -> HttpResponse:
-    subject, current = caller(request), {"name": role.name, "permissions": role.permissions}
-    form = RoleForm(posted(request), grantable=subject.permissions, initial=current)
+    subject = caller(request)
+    current = {"name": role.name, "permissions": role.permissions, "expected": etag_of(role)}
+    form = RoleEditForm(posted(request), grantable=subject.permissions, initial=current)
     if form.is_valid():
-        try:
+        with blaming(form):
             roles.update_role(actor=subject, role_id=role.id, **form.cleaned_data)
-            messages.success(request, "Saved. It holds from the next thing that its members do.")
-            return redirect("roles")
-        except DomainError as error:
-            blame(form, error)
+            return done(request, _("Saved. It holds from the next thing that its members do."), "roles")
     return form_page(request, "roles/form.html", form, role=role)
 
 
@@ -62,10 +57,7 @@ def edit(request: HttpRequest, role: CustomRole) -> HttpResponse:
 def delete(request: HttpRequest, role: CustomRole) -> HttpResponse:
     form = Form(posted(request))
     if form.is_valid():
-        try:
+        with blaming(form):
             roles.delete_role(actor=caller(request), role_id=role.id)
-            messages.success(request, f"The role {role.name} is deleted.")
-            return redirect("roles")
-        except DomainError as error:
-            blame(form, error)
+            return done(request, _("The role %(name)s is deleted.") % {"name": role.name}, "roles")
     return form_page(request, "roles/delete.html", form, role=role)

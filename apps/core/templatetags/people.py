@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import template
+from django.utils.translation import gettext as _
 
 register = template.Library()
 
@@ -18,11 +19,11 @@ def initials(name: str) -> str:
 @register.filter
 def named(names: Mapping[Any, str], key: Any) -> str:
     """What somebody is called; people who left have no name any more."""
-    return names.get(key) or "somebody who left"
+    return names.get(key) or _("somebody who left")
 
 
 @register.filter
 def yesno_or_value(value: Any) -> Any:
     if isinstance(value, bool):
-        return "Yes" if value else "No"
+        return _("Yes") if value else _("No")
     return value

@@ -7,6 +7,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+    safe_because = "there was no release before it"
 
     dependencies = [
         ('projects', '0001_initial'),

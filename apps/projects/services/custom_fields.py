@@ -8,6 +8,8 @@ from datetime import date
 from typing import Any
 
 from django.db import IntegrityError
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from apps.accounts.subjects import Subject
 from apps.audit import services as audit
@@ -20,6 +22,13 @@ from ..models import CustomField
 MAX_TEXT = 1000
 FIELDS = ("label", "required", "choices")
 Kind = CustomField.Kind
+UNFIT = {
+    Kind.TEXT: gettext_lazy("This is not a text that fits."),
+    Kind.NUMBER: gettext_lazy("This is not a number that fits."),
+    Kind.BOOLEAN: gettext_lazy("This is not a boolean that fits."),
+    Kind.DATE: gettext_lazy("This is not a date that fits."),
+    Kind.CHOICE: gettext_lazy("This is not a choice that fits."),
+}
 
 
 def define_custom_field(
@@ -72,14 +81,14 @@ def validated(values: Mapping[str, Any], *, kept: Mapping[str, Any] | None = Non
     defined = {field.key: field for field in CustomField.objects.all()}
     unknown = [key for key, value in values.items() if key not in defined and value is not None]
     if unknown:
-        raise InvalidCustomField("There is no such custom field.", field=f"custom_fields.{unknown[0][:60]}")
+        raise InvalidCustomField(_("There is no such custom field."), field=f"custom_fields.{unknown[0][:60]}")
     found, wanted = {}, {**(kept or {}), **values}
     for key, field in defined.items():
         value = wanted.get(key)
         if value is not None and value != "":
             found[key] = _checked(field, value)
         elif field.required:
-            raise InvalidCustomField("This field is required.", field=f"custom_fields.{key}")
+            raise InvalidCustomField(_("This field is required."), field=f"custom_fields.{key}")
     return found
 
 
@@ -92,7 +101,7 @@ def _checked(field: CustomField, value: Any) -> Any:
         Kind.CHOICE: lambda: value in field.choices,
     }
     if not accepted[Kind(field.kind)]():
-        raise InvalidCustomField(f"This is not a {field.kind} that fits.", field=f"custom_fields.{field.key}")
+        raise InvalidCustomField(str(UNFIT[Kind(field.kind)]), field=f"custom_fields.{field.key}")
     return value
 
 
@@ -112,4 +121,4 @@ def _is_date(text: str) -> bool:
 
 def _check_choices(kind: str, choices: list[str]) -> None:
     if (kind == Kind.CHOICE) != bool(choices):
-        raise InvalidCustomField("A choice, and only a choice, has choices.", field="choices")
+        raise InvalidCustomField(_("A choice, and only a choice, has choices."), field="choices")

@@ -10,6 +10,7 @@ from django.core import signing
 from django.core.files import File
 from django.core.files.uploadedfile import UploadedFile
 from django.db import IntegrityError
+from django.utils.translation import gettext as _
 
 from apps.accounts.services import sharing
 from apps.accounts.subjects import Subject
@@ -28,7 +29,7 @@ def add_document(*, actor: Subject, project: Project, upload: UploadedFile) -> D
     size = upload.size or 0
     if size > settings.DOCUMENT_MAX_BYTES:
         limit = settings.DOCUMENT_MAX_BYTES // (1024 * 1024)
-        raise DocumentTooLarge(f"Documents may have up to {limit} MB.", field="file")
+        raise DocumentTooLarge(_("Documents may have up to %(limit)s MB.") % {"limit": limit}, field="file")
     name = (upload.name or "document")[:255]
     document = Document(
         project=project,

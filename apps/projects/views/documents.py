@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import messages
 from django.http import FileResponse, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import urlencode
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from apps.accounts.access import requires, subject_of
+from apps.accounts.access import caller, requires
 from apps.accounts.permissions import PROJECTS_READ, PROJECTS_WRITE
-from apps.core.errors import DomainError
-from apps.core.forms import blame
+from apps.core.forms import blaming, done
 
 from ..forms import DocumentForm
 from ..models import Document, Project
@@ -28,14 +27,11 @@ from .projects import detail
 def document_upload(request: Any, project: Project) -> HttpResponse:
     form = DocumentForm(request.POST, request.FILES)
     if form.is_valid():
-        try:
-            document = documents.add_document(
-                actor=_subject(request), project=project, upload=form.cleaned_data["file"]
+        with blaming(form):
+            document = documents.add_document(actor=caller(request), project=project, upload=form.cleaned_data["file"])
+            return done(
+                request, _("%(name)s is uploaded.") % {"name": document.name}, "projects:detail", project_id=project.id
             )
-            messages.success(request, f"{document.name} is uploaded.")
-            return redirect("projects:detail", project_id=project.id)
-        except DomainError as error:
-            blame(form, error)
     return detail(request, project, form)
 
 
@@ -43,7 +39,7 @@ def document_upload(request: Any, project: Project) -> HttpResponse:
 @require_safe
 def document_link(request: Any, document: Document) -> HttpResponse:
     """Check that the member may have the document, and send them to its signed address."""
-    signature = documents.sign_download(document=document, subject=_subject(request))
+    signature = documents.sign_download(document=document, subject=caller(request))
     address = reverse("projects:document-download", args=[document.project_id, document.id])
     return redirect(f"{address}?{urlencode({'signature': signature})}")
 
@@ -52,7 +48,7 @@ def document_link(request: Any, document: Document) -> HttpResponse:
 @require_safe
 def document_download(request: Any, document: Document) -> FileResponse:
     signature = request.GET.get("signature", "")
-    documents.check_download(document=document, subject=_subject(request), signature=signature)
+    documents.check_download(document=document, subject=caller(request), signature=signature)
     file = documents.open_document(document)
     return FileResponse(file, as_attachment=True, filename=document.name, content_type=document.content_type)
 
@@ -60,10 +56,7 @@ def document_download(request: Any, document: Document) -> FileResponse:
 @requires(PROJECTS_WRITE, on=find_document)
 @require_POST
 def document_delete(request: Any, document: Document) -> HttpResponse:
-    documents.delete_document(actor=_subject(request), document=document)
-    messages.success(request, f"{document.name} is removed.")
-    return redirect("projects:detail", project_id=document.project_id)
-
-
-def _subject(request: Any) -> Any:
-    return subject_of(request)
+    documents.delete_document(actor=caller(request), document=document)
+    return done(
+        request, _("%(name)s is removed.") % {"name": document.name}, "projects:detail", project_id=document.project_id
+    )

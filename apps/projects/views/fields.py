@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from django.contrib import messages
+from django.forms import Form
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.accounts.access import caller, requires
 from apps.accounts.permissions import SETTINGS_MANAGE
-from apps.core.errors import DomainError
-from apps.core.forms import blame, form_page, posted
+from apps.core.forms import blaming, done, form_page, posted
 
 from .. import selectors
 from ..forms import CustomFieldForm
@@ -30,12 +30,11 @@ def field_list(request: HttpRequest) -> HttpResponse:
 def field_create(request: HttpRequest) -> HttpResponse:
     form = CustomFieldForm(posted(request))
     if form.is_valid():
-        try:
+        with blaming(form):
             field = custom_fields.define_custom_field(actor=caller(request), **form.cleaned_data)
-            messages.success(request, f"Projects have the field “{field.label}” now.")
-            return redirect("projects:fields")
-        except DomainError as error:
-            blame(form, error)
+            return done(
+                request, _("Projects have the field “%(label)s” now.") % {"label": field.label}, "projects:fields"
+            )
     return form_page(request, "settings/field.html", form)
 
 
@@ -44,20 +43,20 @@ def field_create(request: HttpRequest) -> HttpResponse:
 def field_edit(request: HttpRequest, field: CustomField) -> HttpResponse:
     form = CustomFieldForm(posted(request), field=field)
     if form.is_valid():
-        try:
+        with blaming(form):
             custom_fields.update_custom_field(actor=caller(request), field=field, **form.cleaned_data)
-            messages.success(request, f"The field “{form.cleaned_data['label']}” is saved.")
-            return redirect("projects:fields")
-        except DomainError as error:
-            blame(form, error)
+            return done(
+                request, _("The field “%(label)s” is saved.") % {"label": form.cleaned_data["label"]}, "projects:fields"
+            )
     return form_page(request, "settings/field.html", form, field=field)
 
 
 @requires(SETTINGS_MANAGE, on=find_custom_field)
 @require_http_methods(["GET", "HEAD", "POST"])
 def field_delete(request: HttpRequest, field: CustomField) -> HttpResponse:
-    if request.method == "POST":
-        custom_fields.delete_custom_field(actor=caller(request), field=field)
-        messages.success(request, f"The field “{field.label}” is removed.")
-        return redirect("projects:fields")
-    return render(request, "settings/field_delete.html", {"field": field})
+    form = Form(posted(request))
+    if form.is_valid():
+        with blaming(form):
+            custom_fields.delete_custom_field(actor=caller(request), field=field)
+            return done(request, _("The field “%(label)s” is removed.") % {"label": field.label}, "projects:fields")
+    return form_page(request, "settings/field_delete.html", form, field=field)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from django import forms
-from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.forms import Form
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from apps.accounts.access import requires, subject_of
+from apps.accounts.access import caller, requires
 from apps.accounts.permissions import PROJECTS_DELETE, PROJECTS_LIST, PROJECTS_READ, PROJECTS_WRITE
 from apps.accounts.selectors import names_of
-from apps.core.errors import DomainError
-from apps.core.forms import blame, status_of
+from apps.core.forms import blaming, done, form_page, posted, status_of
 
 from .. import selectors
 from ..forms import DocumentForm, ProjectForm
@@ -30,7 +29,7 @@ PER_PAGE = 25
 @require_safe
 def project_list(request: Any) -> HttpResponse:
     text = request.GET.get("q", "").strip()[:200]
-    rows = selectors.search(selectors.projects_with_document_counts(_subject(request)), text)
+    rows = selectors.search(selectors.projects_with_document_counts(caller(request)), text)
     page = Paginator(rows, PER_PAGE).get_page(request.GET.get("page"))
     return render(request, "projects/list.html", {"page": page, "text": text})
 
@@ -38,14 +37,12 @@ def project_list(request: Any) -> HttpResponse:
 @requires(PROJECTS_WRITE)
 @require_http_methods(["GET", "HEAD", "POST"])
 def project_create(request: Any) -> HttpResponse:
-    form = ProjectForm(request.POST or None, custom_fields=selectors.custom_fields())
-    if request.method == "POST" and form.is_valid():
-        try:
-            project = projects.create_project(actor=_subject(request), **form.wanted)
+    form = ProjectForm(posted(request), custom_fields=selectors.custom_fields())
+    if form.is_valid():
+        with blaming(form):
+            project = projects.create_project(actor=caller(request), **form.wanted)
             return redirect("projects:detail", project_id=project.id)
-        except DomainError as error:
-            blame(form, error)
-    return _form(request, form)
+    return form_page(request, "projects/form.html", form)
 
 
 @requires(PROJECTS_READ, on=find_project)
@@ -57,30 +54,28 @@ def project_detail(request: Any, project: Project) -> HttpResponse:
 @requires(PROJECTS_WRITE, on=find_project)
 @require_http_methods(["GET", "HEAD", "POST"])
 def project_edit(request: Any, project: Project) -> HttpResponse:
-    form = ProjectForm(request.POST or None, instance=project, custom_fields=selectors.custom_fields())
-    if request.method == "POST" and form.is_valid():
-        try:
-            projects.update_project(actor=_subject(request), project=project, **form.wanted)
-            messages.success(request, "The project is changed.")
-            return redirect("projects:detail", project_id=project.id)
-        except DomainError as error:
-            blame(form, error)
-    return _form(request, form, project=project)
+    form = ProjectForm(posted(request), instance=project, custom_fields=selectors.custom_fields())
+    if form.is_valid():
+        with blaming(form):
+            projects.update_project(actor=caller(request), project=project, **form.wanted)
+            return done(request, _("The project is changed."), "projects:detail", project_id=project.id)
+    return form_page(request, "projects/form.html", form, project=project)
 
 
 @requires(PROJECTS_DELETE, on=find_project)
 @require_http_methods(["GET", "HEAD", "POST"])
 def project_delete(request: Any, project: Project) -> HttpResponse:
-    if request.method == "POST":
-        projects.delete_project(actor=_subject(request), project=project)
-        messages.success(request, f"{project.name} is deleted.")
-        return redirect("projects:list")
-    return render(request, "projects/delete.html", {"project": project})
+    form = Form(posted(request))
+    if form.is_valid():
+        with blaming(form):
+            projects.delete_project(actor=caller(request), project=project)
+            return done(request, _("%(name)s is deleted.") % {"name": project.name}, "projects:list")
+    return form_page(request, "projects/delete.html", form, project=project)
 
 
 def detail(request: Any, project: Project, form: DocumentForm) -> HttpResponse:
     """The page of one project, with the form for its documents."""
-    subject = _subject(request)
+    subject = caller(request)
     documents = list(selectors.documents_of(project))
     things: list[Project | Document] = [project, *documents]
     people = {thing.created_by_id for thing in things if thing.created_by_id}
@@ -93,11 +88,3 @@ def detail(request: Any, project: Project, form: DocumentForm) -> HttpResponse:
         "may": selectors.allowed_on(subject, project),
     }
     return render(request, "projects/detail.html", context, status=status_of(form))
-
-
-def _subject(request: Any) -> Any:
-    return subject_of(request)
-
-
-def _form(request: HttpRequest, form: forms.BaseForm, **context: Any) -> HttpResponse:
-    return render(request, "projects/form.html", {"form": form, **context}, status=status_of(form))

@@ -14,13 +14,14 @@ from django_tenants.postgresql_backend import base as django_tenants
 from psycopg.pq import TransactionStatus
 
 from .. import bridge
-from ..context import Context, current
+from ..context import Context, TenantContext, current
 from ..errors import ContextChangedInTransaction
 from ..prefix import Prefix, comment_for, prefix_for
 from ..roles import NIL_TENANT
 from .schema import DatabaseSchemaEditor
 
 IDLE, INTRANS = TransactionStatus.IDLE, TransactionStatus.INTRANS
+SCHEMAS_PER_CONNECTION = 200  # a server process that knows 500 has grown from 2 to 70 MB, and gives nothing back
 TRUSTED_SECONDS = 1.0  # how long a connection that just answered is taken to be alive
 
 
@@ -94,6 +95,8 @@ class DatabaseWrapper(django_tenants.DatabaseWrapper):
         self._in_context: tuple[Context] | None = None
         self._in_force = False
         self._answered_at = 0.0
+        self.statements = 0
+        self._schemas_touched: set[str] = set()
         self.transaction_context: tuple[Context] | None = None
         self.recorded_ddl: list[str] | None = None
         self.migration_plane: str | None = None
@@ -120,12 +123,15 @@ class DatabaseWrapper(django_tenants.DatabaseWrapper):
         if self._in_force or status not in (IDLE, INTRANS):
             return None  # a failed transaction accepts nothing but its rollback
         self._in_context = (context,)
+        if isinstance(context, TenantContext):
+            self._schemas_touched.add(context.schema)
         prefix = prefix_for(context, self.alias)
         return prefix._replace(sql=comment_for(context) + prefix.sql)
 
     def sent(self, prefix: Prefix | None, *, undone: bool) -> None:
         """Note whether the prefix is in force after a statement that succeeded; it ends with its transaction."""
         self._answered_at = monotonic()
+        self.statements += 1
         self._in_force = not undone and (prefix is not None or self._in_force)
         if self.connection.pgconn.transaction_status == IDLE:
             self._in_force = False
@@ -140,9 +146,22 @@ class DatabaseWrapper(django_tenants.DatabaseWrapper):
 
     # -- Django's connection API ----------------------------------------------------------------------------
 
+    def connect(self) -> None:
+        self._schemas_touched.clear()
+        super().connect()
+
+    def close_if_unusable_or_obsolete(self) -> None:
+        """Between requests, part with a connection whose server process remembers the tables of too many schemas."""
+        super().close_if_unusable_or_obsolete()
+        if len(self._schemas_touched) > SCHEMAS_PER_CONNECTION and not self.in_atomic_block:
+            self.close()
+
     def close_if_health_check_failed(self) -> None:
-        """Ask a kept connection whether it is alive, which costs a round trip, unless it was in use just now."""
-        if monotonic() - self._answered_at > TRUSTED_SECONDS:
+        """Ask a kept connection whether it is alive, which costs a round trip, unless it was in use just now.
+
+        Never inside a transaction: the question would be its first statement, and have no context.
+        """
+        if not self.in_atomic_block and monotonic() - self._answered_at > TRUSTED_SECONDS:
             super().close_if_health_check_failed()
 
     def get_connection_params(self) -> dict[str, Any]:

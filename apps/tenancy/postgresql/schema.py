@@ -24,7 +24,7 @@ class DatabaseSchemaEditor(PostgresSchemaEditor):
     def execute(self, sql: Any, params: Any = ()) -> None:
         super().execute(sql, params)
         if self.connection.recorded_ddl is not None:
-            text = self.connection.ops.compose_sql(str(sql), params) if params else str(sql)
+            text = str(sql) if params is None else self.connection.ops.compose_sql(str(sql), params)
             self.connection.recorded_ddl.append(text.rstrip(";"))
 
     def _raise_walls(self, model: Any) -> None:

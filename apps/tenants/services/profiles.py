@@ -9,6 +9,8 @@ from zoneinfo import available_timezones
 from django.core.files import File
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
+from django.utils.crypto import constant_time_compare, salted_hmac
+from django.utils.translation import gettext as _
 
 from apps.audit import services as audit
 from apps.audit.actors import Actor
@@ -18,11 +20,12 @@ from apps.tenancy.context import control
 from apps.tenancy.transactions import atomic, lock
 
 from .. import directory
-from ..errors import InvalidTimeZone, LogoNotFound, LogoRefused
+from ..errors import InvalidTimeZone, LogoLinkRefused, LogoNotFound, LogoRefused
 from ..models import Profile, Tenant
 from ..selectors import profile_of
 
 FIELDS = ("locale", "time_zone", "brand_name", "brand_color")
+LOGO_SALT = "tenants.logo"
 LOGO_MAX_BYTES = 512 * 1024
 SIGNATURES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"RIFF": "image/webp"}
 
@@ -79,6 +82,17 @@ def open_logo(profile: Profile) -> tuple[File[Any], str]:
     raise LogoNotFound
 
 
+def logo_token(profile: Profile) -> str:
+    """What makes the address of a logo, and of no other, public: mails are read by people who are not signed in."""
+    return salted_hmac(LOGO_SALT, profile.logo, algorithm="sha256").hexdigest()[:32]
+
+
+def check_logo_token(profile: Profile, token: str) -> None:
+    """Raises LogoLinkRefused."""
+    if not profile.has_logo or not constant_time_compare(token, logo_token(profile)):
+        raise LogoLinkRefused
+
+
 def _replace_logo(actor: Actor, tenant_id: UUID, name: str, content_type: str) -> tuple[Profile, str]:
     with control("change the logo"), atomic():
         profile = _locked(tenant_id)
@@ -99,7 +113,7 @@ def _locked(tenant_id: UUID) -> Profile:
 def _checked(upload: UploadedFile) -> str:
     """What kind of picture it is, by its first bytes; markup such as SVG could carry a script."""
     if (upload.size or 0) > LOGO_MAX_BYTES:
-        raise LogoRefused(f"A logo may have up to {LOGO_MAX_BYTES // 1024} KB.", field="file")
+        raise LogoRefused(_("A logo may have up to %(limit)s KB.") % {"limit": LOGO_MAX_BYTES // 1024}, field="file")
     head = upload.read(16)
     upload.seek(0)
     for signature, content_type in SIGNATURES.items():

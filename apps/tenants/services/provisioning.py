@@ -20,7 +20,7 @@ from apps.tenancy.transactions import atomic
 
 from .. import slugs
 from ..errors import IllegalTransition, SlugTaken, TenantNotFound
-from ..models import Domain, Placement, Pool, Tenant, TenantDatabase
+from ..models import Domain, Placement, Pool, Profile, Tenant, TenantDatabase
 from . import schema_store
 
 REQUESTED = "tenants.requested"
@@ -28,14 +28,16 @@ READY = "tenants.ready"
 Kind = Placement.Kind
 
 
-def open_tenant(*, name: str, kind: str) -> Tenant:
+def open_tenant(*, name: str, kind: str, locale: str = "", is_probe: bool = False) -> Tenant:
     """Insert a tenant with its address and claim a place for it, in the caller's control-plane transaction.
 
     Without a free place the tenant stays in provisioning and the provisioner is asked to build one. Raises
     SlugTaken when no free address was found.
     """
-    tenant = _insert_with_free_slug(name, kind)
+    tenant = _insert_with_free_slug(name, kind, is_probe=is_probe)
     Domain.objects.create(tenant=tenant, domain=f"{tenant.slug}.{settings.BASE_DOMAIN}", is_primary=True)
+    if locale not in ("", settings.LANGUAGE_CODE):  # which needs no row
+        Profile.objects.create(tenant=tenant, locale=locale)
     if not _claim(tenant):
         outbox.emit(REQUESTED, {}, tenant_id=tenant.id)
     return tenant
@@ -81,12 +83,16 @@ def unfinished() -> list[UUID]:
         return list(waiting.values_list("id", flat=True))
 
 
-def _insert_with_free_slug(name: str, kind: str) -> Tenant:
+def _insert_with_free_slug(name: str, kind: str, *, is_probe: bool) -> Tenant:
     for slug in slugs.candidates(name):
         try:
             with atomic():
                 return Tenant.objects.create(
-                    name=name, slug=slug, schema_name=blueprint.new_schema_name(), requested_placement=kind
+                    name=name,
+                    slug=slug,
+                    schema_name=blueprint.new_schema_name(),
+                    requested_placement=kind,
+                    is_probe=is_probe,
                 )
         except IntegrityError as error:
             if "slug" not in str(error):

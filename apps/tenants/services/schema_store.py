@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.db.models import F, Sum
 
-from apps.tenancy import blueprint, databases
+from apps.tenancy import blueprint, databases, ledger
 from apps.tenancy.context import control
+from apps.tenancy.release import this_release
+from apps.tenancy.schema_migrations import SchemaState, step_through
 
 from ..models import Placement, Pool
 
@@ -43,6 +45,7 @@ def replenish(
     )
     with databases.owner_lock(LOCK), control("replenish the schema store"):
         _finish_unbuilt()
+        _bring_to_this_release()
         while stock().schemas < wanted.schemas:
             placement = Placement.objects.create(kind=Placement.Kind.SCHEMA, schema=blueprint.new_schema_name())
             _build(placement)
@@ -59,6 +62,17 @@ def _finish_unbuilt() -> None:
         _build(placement)
     for pool in Pool.objects.filter(built=False):
         _build(pool)
+
+
+def _bring_to_this_release() -> None:
+    """Migrate warm schemas that a process of the release before has built after the fleet was migrated."""
+    owner, release = databases.owner_alias(), this_release()
+    known = ledger.fingerprints(owner)
+    warm = Placement.objects.filter(tenant__isnull=True, built=True).values_list("schema", flat=True)
+    others = {schema: known.get(schema, "") for schema in warm if known.get(schema) != release.fingerprint}
+    for schema, applied in ledger.applied_migrations(owner, others).items():
+        if release.missing(applied):
+            step_through(owner, SchemaState(schema, others[schema], applied), release)
 
 
 def _build(place: Placement | Pool) -> None:

@@ -31,6 +31,7 @@ serve(
     {
         "prepare": tenants.prepare,
         "fill": tenants.fill,
+        "fill_store": tenants.fill_store,
         "founding_times": tenants.founding_times,
         "messages": lambda: messages.messages(PROXY),
         "found_leak_tenants": found_leak_tenants,

@@ -14,9 +14,9 @@ from apps.tenants.models import Tenant
 from . import tenants
 
 
-def listing(rows: int) -> dict[str, str]:
+def listing(rows: int, name: str = "Listed") -> dict[str, str]:
     """The host of a tenant in its own schema with so many rows, and a fresh access token of its owner."""
-    tenant = tenants.found("Listed", "schema")
+    tenant = tenants.found(name, "schema")
     with use(tenant.context()):
         if not Project.objects.exists():
             names = [f"Project {number}" for number in range(rows)]

@@ -53,6 +53,11 @@ def fill(tenants: int) -> int:
         return Tenant.objects.count()
 
 
+def fill_store(schemas: int) -> int:
+    """Keep so many schemas ready. Returns their number."""
+    return schema_store.replenish(schemas=schemas, pool_places=0).schemas
+
+
 def founding_times(samples: int) -> Times:
     """Milliseconds of each way of founding, one after the other; the organizations are removed again."""
     times: Times = defaultdict(list)

@@ -48,8 +48,9 @@ def fill(tenants: int) -> int:
         copies = [f"CREATE TABLE {schema}.{t} ({like}.{t} INCLUDING ALL)" for t in FILLED_TABLES]
         key = f"ALTER TABLE {schema}.{DOCUMENTS} ADD FOREIGN KEY (project_id) REFERENCES {schema}.{PROJECTS}"
         rows = f"INSERT INTO {schema}.{MIGRATIONS} SELECT * FROM {first.schema_name}.{MIGRATIONS}"
+        further = f"SELECT setval(pg_get_serial_sequence('{schema}.{MIGRATIONS}', 'id'), 1000)"
         with connection.cursor() as cursor:
-            cursor.execute(";".join([f"CREATE SCHEMA {schema}", *copies, key, rows]))
+            cursor.execute(";".join([f"CREATE SCHEMA {schema}", *copies, key, rows, further]))
         Client.objects.bulk_create([Client(schema_name=schema, name=schema)])
         client = Client.objects.get(schema_name=schema)
         Domain.objects.create(tenant=client, domain=host(schema), is_primary=True)

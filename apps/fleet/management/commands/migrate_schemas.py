@@ -1,21 +1,29 @@
 from __future__ import annotations
 
+import sys
 from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from apps.fleet import services
-from apps.fleet.services import PhysicalSchema
-from apps.tenancy.context import CONTROL_ALIAS, control
+from apps.audit.actors import command
+from apps.fleet.rollout.places import Place, place_of
+from apps.fleet.services import rollout
 from apps.tenancy.errors import DatabaseNotConfigured
+
+from .migrate_fleet import INCOMPLETE, migrate_control_plane
 
 
 class Command(BaseCommand):
-    """Takes the place of django-tenants' command of the same name: it knows every placement."""
+    """Takes the place of django-tenants' command of the same name, which knows one placement."""
 
-    help = "Migrate the control plane and every tenant's schema. Exit codes: 0 up to date, 1 not possible."
+    help = (
+        "Migrate the control plane and every tenant's schema, as migrate_fleet does. "
+        "Exit codes: 0 up to date, 1 not possible, 2 wrong usage, 3 some schemas are in quarantine."
+    )
+
+    requires_system_checks: list[str] = []  # noqa: RUF012  see migrate_fleet
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         which = parser.add_mutually_exclusive_group()
@@ -25,25 +33,27 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            if options["schema"]:
-                self._one(options["schema"])
+            places = [_place(options["schema"])] if options["schema"] else None
+            if places is None and not options["tenant"]:
+                migrate_control_plane(self, verbosity=options["verbosity"])
+            if options["shared"]:
                 return
-            if not options["tenant"]:
-                services.migrate_control(verbosity=options["verbosity"])
-                with control("check the public schema"):
-                    self.check(databases=[CONTROL_ALIAS])
-            if not options["shared"]:
-                behind = services.migrate_tenants(progress=self._progress)
-                self.stdout.write(f"Tenant schemas that were behind: {behind}.")
+            outcome = rollout.migrate_fleet(actor=command("migrate_schemas"), places=places, report=self._report)
         except (DatabaseNotConfigured, DatabaseError) as error:
             raise CommandError(str(error).strip().splitlines()[0]) from error
+        self.stdout.write(f"Tenant schemas that were behind: {outcome.behind}.")
+        if not outcome.is_complete:
+            sys.exit(INCOMPLETE)
 
-    def _one(self, schema_name: str) -> None:
-        place = services.place_of(schema_name)
-        if place is None:
-            raise CommandError(f"There is no tenant with the schema name '{schema_name}'.")
-        self._progress(place, services.migrate_place(place))
+    def _report(self, event: str, /, **details: Any) -> None:
+        if event == "migrated":
+            self.stdout.write(f"{details['schema']}: {details['how']}")
+        elif event == "failed":
+            self.stderr.write(f"{details['schema']}: {details['error']}")
 
-    def _progress(self, place: PhysicalSchema, applied: int) -> None:
-        if applied:
-            self.stdout.write(f"{place.database or 'default'}/{place.schema}: {applied} migrations")
+
+def _place(schema_name: str) -> Place:
+    place = place_of(schema_name=schema_name)
+    if place is None:
+        raise CommandError(f"There is no tenant with the schema name '{schema_name}'.")
+    return place

@@ -1,0 +1,57 @@
+"""Requests of staff on a support visit: they read, and the organization is told what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from django.http.response import HttpResponseBase
+from django.urls import reverse
+
+from apps.core.problems import domain_error_response
+
+from .errors import VisitIsReadOnly
+from .models import SupportVisit
+from .selectors import find_visit
+from .services import visits
+
+VISIT_KEY = "support_visit"
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class VisitMiddleware:
+    """``request.visit`` is the support visit that the browser's session belongs to, if any.
+
+    The one thing that a visitor may send is its end. A page that cannot be recorded is not shown.
+    """
+
+    def __init__(self, get_response: Callable[[Any], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: Any) -> HttpResponseBase:
+        request.visit = visit = _visit_of(request)
+        if visit is None:
+            return self.get_response(request)
+        structlog.contextvars.bind_contextvars(visit_id=str(visit.id), user_id=str(visit.user_id))
+        if request.method not in SAFE and request.path != reverse("visit-end"):
+            return domain_error_response(request, VisitIsReadOnly())
+        response = self.get_response(request)
+        if response.status_code < 400 and _is_for_members(request):
+            visits.tell_page(visit, request.path)
+        return response
+
+
+def _visit_of(request: Any) -> SupportVisit | None:
+    """Who shows a token is its bearer, whatever the browser's session says."""
+    if request.tenant is None or request.subject is not None:
+        return None
+    visit_id = request.session.get(VISIT_KEY)
+    return find_visit(visit_id, request.tenant.id) if visit_id else None
+
+
+def _is_for_members(request: Any) -> bool:
+    """Whether the view shows what is not for everybody."""
+    match = request.resolver_match
+    access = getattr(match.func, "access", None) if match else None
+    return bool(access is not None and access.permission)

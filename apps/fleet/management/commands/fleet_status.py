@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import json
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
+
+from apps.fleet.services.status import FleetStatus, fleet_status
+from apps.tenancy.errors import DatabaseNotConfigured
+
+NOT_CONVERGED = 3
+SHOWN_DIFFERENCES = 20  # of each place; --json has all
+
+
+class Command(BaseCommand):
+    help = (
+        "Say which schemas are at this release, and which are not and why. With --deep, compare each with a new one, "
+        "column by column. Exit codes: 0 all are at it, 1 not possible, 2 wrong usage, 3 some are not."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--deep", action="store_true", help="compare what the database has, not what is noted")
+        parser.add_argument("--json", action="store_true", help="one JSON document")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            status = fleet_status(deep=options["deep"])
+        except (DatabaseNotConfigured, DatabaseError) as error:
+            raise CommandError(str(error).strip().splitlines()[0]) from error
+        if options["json"]:
+            self.stdout.write(json.dumps(status.as_json(), default=str))
+        else:
+            self._show(status)
+        if not status.is_converged:
+            sys.exit(NOT_CONVERGED)
+
+    def _show(self, status: FleetStatus) -> None:
+        self.stdout.write(f"release {status.release}: {status.schemas} schemas")
+        for (kind, standing), number in sorted(status.counts.items()):
+            self.stdout.write(f"  {kind:<9} {standing:<12} {number:>6}")
+        for row in status.quarantine:
+            self.stdout.write(
+                f"in quarantine since {row.since:%Y-%m-%d %H:%M}, tried {row.attempts}x: {row}: {row.error}"
+            )
+        for place, differences in status.misshapen.items():
+            self.stdout.write(f"unlike a new schema: {place}")
+            for line in differences[:SHOWN_DIFFERENCES]:
+                self.stdout.write(f"  {line}")
+        if status.last_run:
+            self.stdout.write(f"last run: {status.last_run}")

@@ -1,0 +1,1 @@
+"""Bringing every schema of every database to a release."""

@@ -1,0 +1,16 @@
+"""Fleet work that staff asks for. It is done by the process that holds the owner's credentials."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from apps.audit.actors import SYSTEM
+from apps.tenancy import outbox
+
+from .services import rollout
+
+
+@outbox.subscribe(rollout.RETRY_REQUESTED)
+@shared_task(control_reason="retry quarantined schemas")
+def retry_quarantined(event_id: str) -> None:
+    rollout.migrate_fleet(actor=SYSTEM, places=rollout.quarantined_places())

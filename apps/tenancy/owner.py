@@ -1,0 +1,56 @@
+"""The owner's connection, pointed at one schema for the length of a transaction or a block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import connections, transaction
+from psycopg import sql
+
+from .planes import TENANT
+
+LOCK_TIMEOUT = "2s"  # whoever waits longer than that for a table makes everybody else wait behind it
+
+
+@contextmanager
+def pointed_at(owner_alias: str, schema: str) -> Iterator[Any]:
+    """The owner's connection with its DDL going to a tenant's schema. It stays open, and points nowhere afterward."""
+    connection: Any = connections[owner_alias]
+    connection.enter_schema(TENANT, schema)
+    try:
+        yield connection
+    finally:
+        connection.migration_plane = None
+
+
+@contextmanager
+def transaction_in(owner_alias: str, schema: str) -> Iterator[Any]:
+    """A transaction that changes one schema, and gives up rather than wait long for a lock."""
+    connection: Any = connections[owner_alias]
+    settings = sql.SQL("SET LOCAL lock_timeout = {}; SET LOCAL search_path TO {}")
+    try:
+        with transaction.atomic(using=owner_alias):
+            with connection.cursor() as cursor:
+                cursor.execute(settings.format(sql.Literal(LOCK_TIMEOUT), sql.Identifier(schema)))
+            connection.migration_plane = TENANT
+            yield connection
+    finally:
+        connection.migration_plane = None
+
+
+@contextmanager
+def reserved(owner_alias: str, schema: str) -> Iterator[None]:
+    """Keep others that step through migrations off a schema.
+
+    The connection that does the work has the lock: what a killed process left to the server to finish is waited for.
+    """
+    connection: Any = connections[owner_alias]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [f"migrate {schema}"])
+        try:
+            yield
+        finally:
+            if connection.is_usable():
+                cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [f"migrate {schema}"])

@@ -1,0 +1,104 @@
+"""Non-atomic migrations: one operation at a time, each noted, so that a killed run goes on where it was.
+
+What cannot run in a transaction (CREATE INDEX CONCURRENTLY and its like) may have happened without having been
+noted. Such an operation is looked up before it is repeated.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.postgres.operations import (
+    AddIndexConcurrently,
+    NotInTransactionMixin,
+    RemoveIndexConcurrently,
+)
+from django.db.migrations import Migration, RunPython, RunSQL
+from django.db.migrations.operations.base import Operation
+from django.db.migrations.state import ProjectState
+from psycopg import sql
+
+from . import ledger
+from .owner import pointed_at, transaction_in
+from .release import key_of
+
+
+def take_unlocked_steps(owner_alias: str, schema: str, migration: Migration, state: ProjectState) -> ProjectState:
+    """Run a non-atomic migration on a schema, and note it."""
+    done = _operations_done(owner_alias, schema, migration)
+    for number, operation in enumerate(migration.operations, start=1):
+        before = state.clone()
+        operation.state_forwards(migration.app_label, state)
+        if number > done:
+            _take(owner_alias, schema, migration, operation, number, before, state)
+    with transaction_in(owner_alias, schema) as connection, connection.cursor() as cursor:
+        cursor.execute(ledger.NOTE, list(key_of(migration)))
+        ledger.note_operation(cursor, schema, "", 0)
+    return state
+
+
+def _take(
+    owner_alias: str,
+    schema: str,
+    migration: Migration,
+    operation: Operation,
+    number: int,
+    before: ProjectState,
+    after: ProjectState,
+) -> None:
+    label = _label(migration)
+    if _needs_no_transaction(operation):
+        with pointed_at(owner_alias, schema) as connection:
+            if not _is_done(connection, schema, operation):
+                with connection.schema_editor(atomic=False) as editor:
+                    operation.database_forwards(migration.app_label, editor, before, after)
+            with connection.cursor() as cursor:
+                ledger.note_operation(cursor, schema, label, number)
+        return
+    with transaction_in(owner_alias, schema) as connection:
+        with connection.schema_editor(atomic=False) as editor:
+            operation.database_forwards(migration.app_label, editor, before, after)
+        with connection.cursor() as cursor:
+            ledger.note_operation(cursor, schema, label, number)
+
+
+def _needs_no_transaction(operation: Operation) -> bool:
+    """RunSQL in a non-atomic migration is there because it cannot run in a transaction: it must bear repeating."""
+    if isinstance(operation, RunPython):
+        return operation.atomic is False
+    return isinstance(operation, NotInTransactionMixin | RunSQL)
+
+
+def _is_done(connection: Any, schema: str, operation: Operation) -> bool:
+    """Whether an operation on an index happened; the rest of an index whose making was cut short is removed."""
+    if isinstance(operation, RemoveIndexConcurrently):
+        return _index_validity(connection, schema, operation.name) is None
+    if not isinstance(operation, AddIndexConcurrently):
+        return False
+    valid = _index_validity(connection, schema, operation.index.name)
+    if valid is False:
+        name = sql.Identifier(schema, operation.index.name)
+        with connection.cursor() as cursor:
+            cursor.execute(sql.SQL("DROP INDEX CONCURRENTLY {}").format(name))
+    return bool(valid)
+
+
+def _index_validity(connection: Any, schema: str, name: str) -> bool | None:
+    """Whether an index can be used; None if there is none of that name."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
+            "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relname = %s",
+            [schema, name],
+        )
+        row = cursor.fetchone()
+    return row[0] if row else None
+
+
+def _operations_done(owner_alias: str, schema: str, migration: Migration) -> int:
+    with transaction_in(owner_alias, schema) as connection, connection.cursor() as cursor:
+        return ledger.operations_done(cursor, schema, _label(migration))
+
+
+def _label(migration: Migration) -> str:
+    return f"{migration.app_label}.{migration.name}"

@@ -1,0 +1,84 @@
+"""Later releases, and schemas of their own to bring to them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.conf import settings
+from django.db import models
+from django.db.migrations import AddField, CreateModel, Migration
+from django.db.migrations.operations.base import Operation
+
+from apps.audit.actors import SYSTEM
+from apps.fleet.rollout.places import WARM, Place
+from apps.fleet.services.rollout import Outcome, migrate_fleet
+from apps.tenancy import blueprint, databases
+from apps.tenancy.fields import GeneratedUUID, TenantIdField
+from apps.tenancy.release import Release, this_release
+from tests import servers
+
+_numbers = itertools.count(1)
+LATER = "later"  # what the names of migrations of later releases begin with
+
+
+def later(*operations: Operation, atomic: bool = True) -> Migration:
+    """A migration of a release that does not exist yet, under a name that no other one has."""
+    migration = Migration(f"{LATER}_{next(_numbers)}", "projects")
+    migration.operations, migration.atomic = list(operations), atomic
+    return migration
+
+
+def next_release(*operations: Operation, atomic: bool = True) -> Release:
+    return this_release().followed_by(later(*operations, atomic=atomic))
+
+
+def add_color() -> AddField:
+    return AddField("project", "color", models.CharField(max_length=20, db_default="blue", default="blue"))
+
+
+def create_label(name: str = "Label") -> CreateModel:
+    """A new table, with the walls that every tenant's table has."""
+    fields = [
+        ("id", models.UUIDField(primary_key=True, db_default=GeneratedUUID(), editable=False)),
+        ("tenant_id", TenantIdField()),
+        ("name", models.CharField(max_length=50)),
+    ]
+    unique = models.UniqueConstraint(fields=["tenant_id", "id"], name=f"projects_{name.lower()}_tenant_key")
+    return CreateModel(name, fields, options={"constraints": [unique]})
+
+
+@contextmanager
+def schemas(*databases_: str | None) -> Iterator[list[Place]]:
+    """New schemas of this release that nobody lives in, one in each of the databases; gone afterward."""
+    places = [Place(database, blueprint.new_schema_name("t_fleet"), WARM) for database in databases_]
+    for place in places:
+        alias = databases.owner_alias(place.database)
+        blueprint.build_schema(alias, place.schema, operator=settings.DATABASE_OPERATOR_ROLE)
+    try:
+        yield places
+    finally:
+        for place in places:
+            with servers.as_owner(place.database) as connection:
+                connection.execute(f'DROP SCHEMA IF EXISTS "{place.schema}" CASCADE')
+                connection.execute("DELETE FROM platform.schema_ledger WHERE schema = %s", [place.schema])
+
+
+def migrate(release: Release, places: list[Place], **how: int) -> Outcome:
+    return migrate_fleet(actor=SYSTEM, release=release, places=places, **{"canaries": 0, **how})
+
+
+def noted(place: Place) -> list[str]:
+    """The migrations of later releases that a schema says it has, as often as it says so."""
+    with servers.as_owner(place.database) as connection:
+        rows = connection.execute(
+            f"SELECT name FROM \"{place.schema}\".django_migrations WHERE name LIKE 'later%' ORDER BY id"
+        )
+        return [name for (name,) in rows.fetchall()]
+
+
+def columns(place: Place, table: str = "projects_project") -> set[str]:
+    with servers.as_owner(place.database) as connection:
+        query = "SELECT column_name FROM information_schema.columns WHERE table_schema = %s AND table_name = %s"
+        return {name for (name,) in connection.execute(query, [place.schema, table]).fetchall()}

@@ -1,0 +1,119 @@
+"""The API of custom fields, and what they let into projects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from .callers import API, fields, send
+
+
+def define(client: Client, kind: str = "text", key: str = "field", **more: Any) -> Any:
+    return send(client, "POST", "/custom-fields", {"key": key, "label": "Field", "kind": kind, **more})
+
+
+VALUES: dict[str, tuple[list[Any], list[Any]]] = {
+    "text": (["a", "ü" * 1000, "<b>"], ["x" * 1001, 1, True, ["a"], {"a": 1}, "a\x00b"]),
+    "number": ([0, -1, 2.5, 10**12], ["1", True, [1], {"a": 1}]),
+    "date": (["2026-02-28", "0001-01-01"], ["2026-02-30", "28.02.2026", "20260228", 20260228, True]),
+    "boolean": ([True, False], ["true", 0, 1]),
+    "choice": (["red", "blue"], ["green", "RED", 1, ["red"], {"red": 1}]),
+}
+
+TABLE = [(kind, value, i == 0) for kind, both in VALUES.items() for i, values in enumerate(both) for value in values]
+
+
+@pytest.mark.parametrize(("kind", "value", "valid"), TABLE, ids=lambda v: str(v)[:12])
+def test_custom_field__given_a_value__takes_what_is_of_its_kind(acme, client, kind, value, valid):
+    define(client, kind, choices=["red", "blue"] if kind == "choice" else [])
+
+    response = send(client, "POST", "/projects", {"name": "Plan", "custom_fields": {"field": value}})
+
+    if valid:
+        assert (response.status_code, response.json()["custom_fields"]) == (201, {"field": value})
+    else:
+        assert (response.status_code, fields(response)) == (400, {"custom_fields.field"})
+
+
+@pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_custom_field__given_a_number_that_is_none__is_refused(acme, client, text):
+    define(client, "number")
+    body = f'{{"name": "Plan", "custom_fields": {{"field": {text}}}}}'
+
+    response = client.post(f"{API}/projects", body, content_type="application/json")
+
+    assert response.status_code == 400
+
+
+def test_custom_field__required_or_unknown__names_the_field(acme, client):
+    define(client, "text", required=True)
+
+    missing = send(client, "POST", "/projects", {"name": "Plan"})
+    empty = send(client, "POST", "/projects", {"name": "Plan", "custom_fields": {"field": ""}})
+    unknown = send(client, "POST", "/projects", {"name": "Plan", "custom_fields": {"field": "x", "other": 1}})
+
+    assert [fields(r) for r in (missing, empty)] == [{"custom_fields.field"}] * 2
+    assert fields(unknown) == {"custom_fields.other"}
+
+
+def test_custom_fields__of_a_project__change_one_by_one(acme, client):
+    define(client, "text", "a")
+    define(client, "number", "b")
+    project = send(client, "POST", "/projects", {"name": "Plan", "custom_fields": {"a": "x", "b": 1}}).json()
+    path = f"/projects/{project['id']}"
+
+    changed = send(client, "PATCH", path, {"custom_fields": {"b": 2}}).json()["custom_fields"]
+    cleared = send(client, "PATCH", path, {"custom_fields": {"a": None}}).json()["custom_fields"]
+    untouched = send(client, "PATCH", path, {"name": "Better"}).json()["custom_fields"]
+
+    assert (changed, cleared, untouched) == ({"a": "x", "b": 2}, {"b": 2}, {"b": 2})
+
+
+def test_custom_field__deleted__does_not_stand_in_the_way_of_the_others(acme, client):
+    gone = define(client, "text", "gone").json()
+    define(client, "number", "kept")
+    project = send(client, "POST", "/projects", {"name": "Plan", "custom_fields": {"gone": "x", "kept": 1}}).json()
+
+    assert send(client, "DELETE", f"/custom-fields/{gone['id']}").status_code == 204
+    changed = send(client, "PATCH", f"/projects/{project['id']}", {"custom_fields": {"kept": 2}})
+
+    assert (changed.status_code, changed.json()["custom_fields"]) == (200, {"kept": 2})
+
+
+BAD_FIELDS = [
+    ({"key": "Upper"}, 400, "key"),
+    ({"key": "1st"}, 400, "key"),
+    ({"key": "a" * 41}, 400, "key"),
+    ({"key": "a\n"}, 201, ""),
+    ({"key": "taken"}, 409, "key"),
+    ({"label": ""}, 400, "label"),
+    ({"kind": "file"}, 400, "kind"),
+    ({"kind": "choice"}, 400, "choices"),
+    ({"kind": "text", "choices": ["a"]}, 400, "choices"),
+    ({"kind": "choice", "choices": ["x"] * 51}, 400, "choices"),
+]
+
+
+@pytest.mark.parametrize(("content", "status", "field"), BAD_FIELDS)
+def test_custom_field__defined_wrongly__names_the_field(acme, client, content, status, field):
+    define(client, key="taken")
+
+    response = send(client, "POST", "/custom-fields", {"key": "new", "label": "New", "kind": "text", **content})
+
+    assert response.status_code == status, response.content
+    if status != 201:
+        assert {name.split(".")[0] for name in fields(response)} == {field}
+
+
+def test_custom_field__changed__keeps_key_and_kind(acme, client):
+    field = define(client, "choice", choices=["a"]).json()
+    path = f"/custom-fields/{field['id']}"
+
+    changed = send(client, "PATCH", path, {"label": "New", "choices": ["a", "b"], "kind": "text", "key": "other"})
+    emptied = send(client, "PATCH", path, {"choices": []})
+
+    found = send(client, "GET", path).json()
+    assert (changed.status_code, emptied.status_code) == (200, 400)
+    assert (found["key"], found["kind"], found["label"], found["choices"]) == ("field", "choice", "New", ["a", "b"])

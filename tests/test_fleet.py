@@ -1,0 +1,433 @@
+"""Every schema of every database comes to a release, or is put aside with the reason; nothing happens twice."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+
+import pytest
+from django.contrib.contenttypes.models import ContentType
+from django.contrib.postgres.operations import AddIndexConcurrently
+from django.db import connections, models
+from django.db.migrations import AddConstraint, RunPython, RunSQL
+from django.test.utils import CaptureQueriesContext
+
+from apps.audit.actors import SYSTEM
+from apps.audit.models import ControlEvent
+from apps.fleet.errors import NothingQuarantined
+from apps.fleet.models import MigrationRun, Quarantine
+from apps.fleet.rollout.likeness import differences
+from apps.fleet.rollout.places import Place, all_places
+from apps.fleet.rollout.survey import Standing, survey
+from apps.fleet.services import rollout
+from apps.fleet.services.control_plane import migrate_control
+from apps.fleet.services.plan import plan_fleet, rehearse
+from apps.projects.models import Project
+from apps.tenancy import databases, ledger, owner
+from apps.tenancy.context import control
+from apps.tenancy.planes import TENANT, tenant_models
+from apps.tenancy.release import this_release
+from apps.tenants.models import Placement
+from apps.tenants.services import schema_store
+from tests import servers
+from tests.clients import Program, issue
+from tests.factories import add_project
+from tests.fleet import add_color, columns, create_label, later, migrate, next_release, noted, schemas
+
+
+@pytest.fixture
+def own_database(platform) -> str:
+    return str(platform["database"][0].database)
+
+
+@pytest.fixture
+def places(database, own_database):
+    """Schemas in the control plane's database and in a tenant's own."""
+    with schemas(None, None, None, own_database) as made:
+        yield made
+
+
+def standings(release, places) -> Counter[str]:
+    return Counter(str(found.standing) for found in survey(release, places))
+
+
+# -- converging --------------------------------------------------------------------------------------------------
+
+
+def test_fleet__behind__comes_to_the_release_in_every_database(places):
+    release = next_release(add_color(), create_label())
+
+    outcome = migrate(release, places)
+
+    assert (outcome.migrated, outcome.is_complete) == (4, True)
+    assert standings(release, places) == {Standing.CURRENT: 4}
+    assert all("color" in columns(place) and columns(place, "projects_label") for place in places)
+    assert differences(release, places) == {}
+
+
+def test_fleet__again__asks_once_for_each_database_and_changes_nothing(places):
+    release = next_release(add_color())
+    migrate(release, places)
+    owners = [databases.owner_alias(name) for name in {place.database for place in places}]
+
+    with (
+        CaptureQueriesContext(connections[owners[0]]) as first,
+        CaptureQueriesContext(connections[owners[1]]) as second,
+    ):
+        outcome = migrate(release, places)
+
+    assert (outcome.behind, len(first), len(second)) == (0, 1, 1)
+    assert [len(noted(place)) for place in places] == [1] * 4
+
+
+def test_statements__of_schemas_that_are_alike__are_made_once(places):
+    told = []
+    rollout.migrate_fleet(
+        actor=SYSTEM,
+        release=next_release(add_color()),
+        places=places,
+        canaries=0,
+        report=lambda event, /, **details: told.append(details.get("how", event)),
+    )
+
+    assert (told.count("recorded"), told.count("replayed")) == (1, 3)
+
+
+def test_schema__that_the_ledger_does_not_know__is_noted_and_left_as_it_is(places):
+    with servers.as_owner() as connection:
+        connection.execute("DELETE FROM platform.schema_ledger WHERE schema = %s", [places[0].schema])
+
+    outcome = migrate(this_release(), places)
+
+    assert (outcome.behind, outcome.migrated) == (1, 1)
+    assert standings(this_release(), places) == {Standing.CURRENT: 4}
+
+
+def test_schema__of_a_later_release__is_left_alone(places):
+    migrate(next_release(add_color()), places)
+
+    outcome = migrate(this_release(), places)
+
+    assert outcome.behind == 0
+    assert standings(this_release(), places) == {Standing.AHEAD: 4}
+
+
+def test_schema__that_also_has_what_nobody_knows__is_refused(places):
+    migrate(next_release(add_color()), places[:1])
+
+    outcome = migrate(next_release(create_label()), places)
+
+    assert noted(places[0])[0] in outcome.failed[places[0]]
+    assert outcome.migrated == 3
+
+
+def test_warm_schema__built_by_the_release_before__is_migrated_when_the_store_is_filled(
+    platform, database, monkeypatch
+):
+    schema_store.replenish(schemas=1)
+    with control("find a warm schema"):
+        schema = Placement.objects.filter(tenant__isnull=True, built=True)[0].schema
+    place = Place(None, schema, "warm")
+    release = next_release(RunSQL("SELECT 1"))
+    monkeypatch.setattr(schema_store, "this_release", lambda: release)
+
+    schema_store.replenish(schemas=1)
+
+    assert len(noted(place)) == 1
+    with servers.as_owner() as connection:
+        connection.execute(f"DELETE FROM \"{schema}\".django_migrations WHERE name LIKE 'later%'")
+        connection.execute("UPDATE platform.schema_ledger SET fingerprint = %s", [this_release().fingerprint])
+
+
+def test_content_types__of_the_control_plane__know_every_tenant_model(platform, database):
+    migrate_control()
+
+    with control("read content types"):
+        known = set(ContentType.objects.values_list("app_label", "model"))
+    assert {(model._meta.app_label, model._meta.model_name) for model in tenant_models()} <= known
+
+
+# -- who cannot be migrated --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def broken(places) -> Place:
+    """A place where the next release's table is in the way."""
+    with servers.as_owner(places[1].database) as connection:
+        connection.execute(f'CREATE TABLE "{places[1].schema}".projects_label ()')
+    return places[1]
+
+
+def test_failing_schema__is_quarantined_with_its_error__and_the_others_go_on(places, broken):
+    outcome = migrate(next_release(add_color(), create_label()), places)
+
+    assert (outcome.migrated, list(outcome.failed)) == (3, [broken])
+    assert "color" not in columns(broken)
+    with control("read"):
+        row, run = Quarantine.objects.get(), MigrationRun.objects.get()
+    assert (row.schema, "projects_label" in row.error, row.attempts) == (broken.schema, True, 1)
+    assert run.status == MigrationRun.Status.INCOMPLETE
+
+
+def test_quarantined_schema__mended__is_migrated_by_the_next_run(places, broken):
+    release = next_release(add_color(), create_label())
+    migrate(release, places)
+    migrate(release, places)
+    with control("read"):
+        assert Quarantine.objects.get().attempts == 2
+    with servers.as_owner() as connection:
+        connection.execute(f'DROP TABLE "{broken.schema}".projects_label')
+
+    outcome = migrate(release, places)
+
+    assert (outcome.migrated, outcome.is_complete) == (1, True)
+    with control("read"):
+        assert not Quarantine.objects.exists()
+    assert differences(release, places) == {}
+
+
+def test_canaries__of_which_one_fails__keep_the_run_from_the_others(places, broken):
+    with control("look"):
+        before = ControlEvent.objects.filter(action="fleet.migrated").count()
+
+    outcome = migrate(next_release(create_label()), [broken, *places], canaries=1)
+
+    assert outcome.stopped
+    assert all(noted(place) == [] for place in places)
+    with control("look"):
+        assert MigrationRun.objects.get().status == MigrationRun.Status.STOPPED
+        assert ControlEvent.objects.filter(action="fleet.migrated").count() == before + 1
+
+
+def test_canary__that_is_unlike_a_new_schema__keeps_the_run_from_the_others(places):
+    with servers.as_owner() as connection:
+        connection.execute(f'ALTER TABLE "{places[0].schema}".projects_project ADD COLUMN odd int')
+
+    outcome = migrate(next_release(add_color()), places, canaries=1)
+
+    assert "odd" in outcome.failed[places[0]]
+    assert [noted(place) for place in places[1:]] == [[], [], []]
+
+
+def test_database__that_cannot_be_reached__fails_alone(places):
+    nowhere = Place("tenant_that_is_not_there", "t_nowhere", "database")
+
+    outcome = migrate(next_release(add_color()), [nowhere, *places])
+
+    assert (list(outcome.failed), outcome.migrated) == ([nowhere], 4)
+
+
+def test_schema__that_is_not_there__fails_alone(places):
+    gone = Place(None, "t_gone", "schema")
+
+    outcome = migrate(next_release(add_color()), [gone, *places])
+
+    assert (list(outcome.failed), outcome.migrated) == ([gone], 4)
+
+
+def test_python__that_raises__is_quarantined_by_name(home):
+    def fail(apps, schema_editor):
+        raise ValueError("no such color")
+
+    place = place_of(home)
+    with rolled_back(place):
+        outcome = migrate(next_release(RunPython(fail, hints={"plane": TENANT})), [place])
+
+        assert outcome.failed[place] == "ValueError: no such color"
+
+
+def test_retry__without_a_quarantine__is_refused(platform, database):
+    with pytest.raises(NothingQuarantined):
+        rollout.request_retry(actor=SYSTEM)
+
+
+# -- what depends on rows, or cannot run in a transaction ----------------------------------------------------------
+
+
+def place_of(organization) -> Place:
+    return next(
+        place
+        for place in all_places()
+        if (place.database or "default", place.schema) == (organization.place.alias, organization.place.schema)
+    )
+
+
+class rolled_back:  # noqa: N801  reads as what it does
+    """Take the notes of later releases out of a place that other tests use."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *exc: object) -> None:
+        with servers.as_owner(self.place.database) as connection:
+            connection.execute(f"DELETE FROM \"{self.place.schema}\".django_migrations WHERE name LIKE 'later%'")
+            connection.execute(
+                "UPDATE platform.schema_ledger SET fingerprint = %s WHERE schema = %s",
+                [this_release().fingerprint, self.place.schema],
+            )
+
+
+def test_python__in_a_migration__runs_for_each_tenant_with_its_rows(home, foreign):
+    for organization in (home, foreign):
+        add_project(organization, name="before")
+    seen = []
+
+    def rename(apps, schema_editor):
+        project = apps.get_model("projects", "Project")
+        rows = project.objects.using(schema_editor.connection.alias)
+        seen.append(rows.count())
+        rows.update(name="after")
+        project.objects.using(schema_editor.connection.alias).create(name="made")
+
+    place = place_of(home)
+    with rolled_back(place):
+        outcome = migrate(next_release(RunPython(rename, hints={"plane": TENANT})), [place])
+
+        assert outcome.is_complete, outcome.failed
+        assert seen == [1] * len(place.tenants[:2]) + [0] * (len(place.tenants) - 2)
+        with home.inside():
+            assert {project.name for project in Project.objects.all()} == {"after", "made"}
+
+
+def concurrent_index() -> AddIndexConcurrently:
+    return AddIndexConcurrently("project", models.Index(fields=["name"], name="projects_later_index"))
+
+
+def test_index__made_concurrently__comes_to_every_schema(places):
+    release = next_release(add_color(), concurrent_index(), atomic=False)
+
+    outcome = migrate(release, places)
+
+    assert outcome.is_complete, outcome.failed
+    assert differences(release, places) == {}
+
+
+def test_index__whose_making_was_cut_short__is_made_anew(places):
+    release, place = next_release(add_color(), concurrent_index(), atomic=False), places[0]
+    with servers.as_owner() as connection:  # what a killed run leaves: a noted first step, a useless index
+        connection.execute(
+            f"ALTER TABLE \"{place.schema}\".projects_project ADD color varchar(20) DEFAULT 'blue' NOT NULL"
+        )
+        connection.execute(f'CREATE INDEX projects_later_index ON "{place.schema}".projects_project (name)')
+        connection.execute(
+            "UPDATE platform.schema_ledger SET migration = %s, operations_done = 1 WHERE schema = %s",
+            [".".join(release.migrations[-1]), place.schema],
+        )
+
+    outcome = migrate(release, [place])
+
+    assert outcome.is_complete, outcome.failed
+    assert differences(release, [place]) == {}
+
+
+def leave_invalid_index(schema: str) -> None:
+    """Have an index that is there and of no use, as a concurrent making leaves one that did not come to its end."""
+    table = f'"{schema}".projects_project'
+    row = f"INSERT INTO {table} (tenant_id, name) VALUES (gen_random_uuid(), 'twice')"
+    with servers.as_operator() as operator, servers.as_owner() as connection:
+        for _ in range(2):
+            operator.execute(row)
+        with pytest.raises(Exception, match="could not create unique index"):
+            connection.execute(f"CREATE UNIQUE INDEX CONCURRENTLY projects_later_index ON {table} (name)")
+        operator.execute(f"DELETE FROM {table}")
+
+
+def test_locked_table__is_waited_for_a_little_and_tried_again(places, monkeypatch):
+    monkeypatch.setattr(owner, "LOCK_TIMEOUT", "50ms")
+    release, place = next_release(add_color()), places[0]
+
+    with servers.as_owner() as connection:
+        connection.execute("BEGIN")
+        connection.execute(f'LOCK TABLE "{place.schema}".projects_project IN ACCESS SHARE MODE')
+        timer = threading.Timer(0.5, connection.execute, ["COMMIT"])
+        timer.start()
+        outcome = migrate(release, places)
+        timer.join()
+
+    assert (outcome.migrated, outcome.is_complete) == (4, True)
+
+
+def test_table__that_stays_locked__is_quarantined(places, monkeypatch):
+    monkeypatch.setattr(owner, "LOCK_TIMEOUT", "50ms")
+    monkeypatch.setattr("apps.fleet.rollout.migrator.FIRST_PAUSE_SECONDS", 0.01)
+
+    with servers.as_owner() as connection, connection.transaction():
+        connection.execute(f'LOCK TABLE "{places[0].schema}".projects_project IN ACCESS SHARE MODE')
+        outcome = migrate(next_release(add_color()), places)
+
+    assert (list(outcome.failed), outcome.migrated) == ([places[0]], 3)
+    assert "lock timeout" in outcome.failed[places[0]]
+
+
+def test_runs__at_the_same_time__apply_everything_once(places):
+    release = next_release(add_color(), create_label())
+    outcomes = []
+
+    def run() -> None:
+        outcomes.append(migrate(release, places))
+        connections.close_all()
+
+    threads = [threading.Thread(target=run) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sum(outcome.migrated for outcome in outcomes) == 4
+    assert all(outcome.is_complete for outcome in outcomes)
+    assert [len(noted(place)) for place in places] == [1] * 4
+
+
+# -- looking first -----------------------------------------------------------------------------------------------
+
+
+def test_plan__of_what_is_behind__groups_those_that_are_alike(places):
+    first = this_release().followed_by(later(add_color()))
+    migrate(first, places[:1])
+
+    groups = plan_fleet(places, release=first.followed_by(later(create_label())))
+
+    assert sorted((len(group.migrations), len(group.places)) for group in groups) == [(1, 1), (2, 3)]
+
+
+def test_rehearsal__shows_the_statements_and_changes_nothing(places):
+    (group,) = rehearse(places, release=next_release(add_color()))
+
+    assert any("ADD COLUMN" in statement and "color" in statement for statement in group.statements)
+    assert "color" not in columns(places[0])
+    assert standings(this_release(), places) == {Standing.CURRENT: 4}
+
+
+def test_ledger__in_a_failed_transaction__says_nothing(places, broken):
+    migrate(next_release(add_color(), create_label()), [broken])
+
+    assert ledger.fingerprints(databases.owner_alias())[broken.schema] == this_release().fingerprint
+
+
+# -- the release before on a migrated schema -------------------------------------------------------------------
+
+
+def test_code_of_the_release_before__works_on_a_migrated_schema(home):
+    expand = later(
+        add_color(),
+        create_label(),
+        AddConstraint("project", models.CheckConstraint(condition=~models.Q(color=""), name="projects_color_given")),
+    )
+    program, place = Program(home.host, issue(home).access), place_of(home)
+    program.post("/api/v1/projects", {"name": "before"})
+    try:
+        assert migrate(this_release().followed_by(expand), [place], canaries=1).is_complete
+
+        made = program.post("/api/v1/projects", {"name": "during"})
+        listed = program.get("/api/v1/projects").json()
+
+        assert made.status_code == 201
+        assert {row["name"] for row in listed["results"]} == {"before", "during"}
+    finally:
+        with servers.as_owner(place.database) as connection:
+            connection.execute(f'DROP TABLE "{place.schema}".projects_label')
+            connection.execute(f'ALTER TABLE "{place.schema}".projects_project DROP COLUMN color')
+        rolled_back(place).__exit__()
