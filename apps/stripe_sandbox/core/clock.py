@@ -22,7 +22,7 @@ def run_due(session: Session, clock: str | None, until: int) -> bool:
     """Do the one earliest thing that is due; whether there was one."""
     condition, values = ("clock = ?", (clock, until)) if clock else ("clock IS NULL", (until,))
     row = session.connection.execute(
-        f"SELECT id, due FROM documents INDEXED BY documents_due WHERE {condition} AND due <= ? "  # noqa: S608 # nosec B608 - one of two conditions
+        f"SELECT id, due FROM documents INDEXED BY documents_due WHERE {condition} AND due <= ? "  # noqa: S608 # nosec B608
         "ORDER BY due, seq LIMIT 1",
         values,
     ).fetchone()

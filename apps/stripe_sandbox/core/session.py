@@ -101,7 +101,7 @@ class Session:
         """Objects of a type, by columns (customer, parent, lookup, clock, due, created) or `body ->> '$.field'`."""
         self.flush(object_)
         rows = self.connection.execute(
-            f"SELECT id, body FROM documents WHERE object = ? AND gone = 0 AND {where} ORDER BY {order} LIMIT ?",  # noqa: S608 # nosec B608 - no condition is a caller's
+            f"SELECT id, body FROM documents WHERE object = ? AND gone = 0 AND {where} ORDER BY {order} LIMIT ?",  # noqa: S608 # nosec B608
             (object_, *values, limit),
         ).fetchall()
         for id_, body in rows:

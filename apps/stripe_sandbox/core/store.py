@@ -90,7 +90,7 @@ class Store:
         with self.lock:
             self._connection.execute("BEGIN IMMEDIATE")
             for table in TABLES:
-                self._connection.execute(f"DELETE FROM {table}")  # noqa: S608 # nosec B608 - a name of ours
+                self._connection.execute(f"DELETE FROM {table}")  # noqa: S608 # nosec B608
             self._connection.execute("COMMIT")
 
     def save_copy(self, path: Path) -> None:
