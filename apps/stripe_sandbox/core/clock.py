@@ -14,18 +14,18 @@ from apps.stripe_sandbox.core.store import Store
 
 ACTIONS: dict[str, Callable[[Session, Doc, int], None]] = {}
 """By type of object: does the one next thing that is due at the given time."""
+DUE = (
+    "SELECT id, due FROM documents INDEXED BY documents_due WHERE clock IS NULL AND due <= ? ORDER BY due, seq LIMIT 1"
+)
+DUE_ON_CLOCK = DUE.replace("clock IS NULL", "clock = ?")
 BATCH = 50
 log = logging.getLogger("stripe_sandbox")
 
 
 def run_due(session: Session, clock: str | None, until: int) -> bool:
     """Do the one earliest thing that is due; whether there was one."""
-    condition, values = ("clock = ?", (clock, until)) if clock else ("clock IS NULL", (until,))
-    row = session.connection.execute(
-        f"SELECT id, due FROM documents INDEXED BY documents_due WHERE {condition} AND due <= ? "  # noqa: S608 # nosec B608
-        "ORDER BY due, seq LIMIT 1",
-        values,
-    ).fetchone()
+    query, values = (DUE_ON_CLOCK, (clock, until)) if clock else (DUE, (until,))
+    row = session.connection.execute(query, values).fetchone()
     if row is None:
         return False
     if clock:

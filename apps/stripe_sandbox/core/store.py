@@ -43,7 +43,10 @@ CREATE TABLE IF NOT EXISTS answers (
 CREATE TABLE IF NOT EXISTS parts (id TEXT PRIMARY KEY, owner TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
-TABLES = ("documents", "meter_events", "deliveries", "answers", "parts", "settings")
+FORGET = """
+DELETE FROM documents; DELETE FROM meter_events; DELETE FROM deliveries; DELETE FROM answers; DELETE FROM parts;
+DELETE FROM settings;
+"""
 
 
 class Store:
@@ -88,10 +91,7 @@ class Store:
     def clear(self) -> None:
         """Forget everything."""
         with self.lock:
-            self._connection.execute("BEGIN IMMEDIATE")
-            for table in TABLES:
-                self._connection.execute(f"DELETE FROM {table}")  # noqa: S608 # nosec B608
-            self._connection.execute("COMMIT")
+            self._connection.executescript(f"BEGIN IMMEDIATE; {FORGET} COMMIT")
 
     def save_copy(self, path: Path) -> None:
         """A consistent copy of everything."""
