@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import psutil
+
 from tests.stripe_contract.serving import served
 
 from .report import Aim, measured, percentile, say
@@ -105,8 +107,13 @@ def _month(port: int) -> None:
         customer = caller.post("/v1/customers", test_clock=clock, **card)["id"]
         caller.post("/v1/subscriptions", customer=customer, **{"items.0.price": price})
     measured(NAME, "subscriptions_made", SUBSCRIPTIONS / (time.monotonic() - began), "1/s")
+    server = next(
+        child for child in psutil.Process().children(recursive=True) if "apps.stripe_sandbox" in child.cmdline()
+    )
+    used = sum(server.cpu_times()[:2])
     began = time.monotonic()
     caller.post(f"/v1/test_helpers/test_clocks/{clock}/advance", frozen_time=START + MONTH)
     while caller.get(f"/v1/test_helpers/test_clocks/{clock}")["status"] == "advancing":
         time.sleep(0.2)
+    measured(NAME, "month_advanced_cpu", sum(server.cpu_times()[:2]) - used, "s", subscriptions=SUBSCRIPTIONS)
     measured(NAME, "month_advanced", time.monotonic() - began, "s", aim=Aim(at_most=60), subscriptions=SUBSCRIPTIONS)

@@ -113,6 +113,8 @@ def _automatic(session: Session, place: Doc, percentage: str, *, inclusive: bool
 
 def taxes_on(amount: int, rates: list[Doc], reason: str = "standard_rated") -> list[Doc]:
     """What rates make of an amount; inclusive ones are taken out of it, exclusive ones come on top."""
+    if not rates:
+        return []
     included = sum((Fraction(str(rate["percentage"])) for rate in rates if rate["inclusive"]), Fraction(0))
     net = Fraction(amount) / (1 + included / 100)
     return [
