@@ -23,7 +23,7 @@ def emit(session: Session, type_: str, doc: Doc) -> None:
         data["previous_attributes"] = differences(before, data["object"]) if before else {}
         if before and not data["previous_attributes"]:
             return  # Nothing that anybody can see has changed.
-    session.mark_published(doc)
+    session.mark_published(doc, data["object"])
     clock = doc.get("test_clock") or doc.get("_clock")
     event = {
         "id": new_id("event"),

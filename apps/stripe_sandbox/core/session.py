@@ -52,7 +52,7 @@ class Session:
         self.rehearsing = False
         self._docs: dict[str, Doc] = {}
         self._stored: dict[str, str] = {}
-        self._published: dict[str, str] = {}
+        self._published: dict[str, Doc | str] = {}
         self._offset: int | None = None
         self._settings: dict[str, str | None] = {}
         self._endpoints: list[tuple[str, list[str]]] | None = None
@@ -187,11 +187,12 @@ class Session:
 
     def last_published(self, doc: Doc) -> Doc | None:
         """The object as the last event, or else the last transaction, left it."""
-        body = self._published.get(doc["id"])
-        return json.loads(body) if body else None
+        known = self._published.get(doc["id"])
+        return json.loads(known) if isinstance(known, str) else known
 
-    def mark_published(self, doc: Doc) -> None:
-        self._published[doc["id"]] = ENCODE(doc)
+    def mark_published(self, doc: Doc, shown: Doc) -> None:
+        """What an event has just told of the object; it must not be changed after."""
+        self._published[doc["id"]] = shown
 
     def endpoints(self) -> list[tuple[str, list[str]]]:
         """The webhook endpoints that are enabled, and the types of events that each wants."""
