@@ -269,3 +269,23 @@ def test_schedule__from_subscription_and_released__subscription_stays(api, world
 
     assert (released.status, released.released_subscription) == ("released", subscription.id)
     assert api.subscriptions.retrieve(subscription.id).schedule is None
+
+
+def test_schedule__phase_that_cannot_be__set_aside_and_the_clock_goes_on(api, world, sandbox_only):
+    clock = world.clock("2027-01-01")
+    customer = world.customer(clock=clock)
+    monthly, daily = world.price(1000), world.price(100, interval="day")
+    impossible = [{"price": monthly.id}, {"price": daily.id}]
+    schedule = api.subscription_schedules.create(
+        {
+            "customer": customer.id,
+            "start_date": at("2027-01-10"),
+            "phases": [{"items": impossible, "duration": {"interval": "month", "interval_count": 1}}],
+        }
+    )
+    subscription = world.subscribe(customer, monthly)
+
+    world.advance(clock, "2027-02-02")
+
+    assert api.subscription_schedules.retrieve(schedule.id).status == "not_started"
+    assert len(world.invoices(subscription)) == 2

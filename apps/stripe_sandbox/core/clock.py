@@ -49,15 +49,18 @@ def _act(session: Session, id_: str, due: int) -> None:
         if error.keep:
             session.flush()
         else:
-            _set_aside(session, id_, error)
+            log.warning("%s cannot go on by itself: %s", id_, error)
+            _set_aside(session, id_, str(error))
+    except Exception as error:
+        log.exception("%s cannot go on by itself", id_)
+        _set_aside(session, id_, repr(error))
     session.connection.execute("RELEASE step")
 
 
-def _set_aside(session: Session, id_: str, error: ApiError) -> None:
-    log.warning("%s cannot go on by itself: %s", id_, error)
+def _set_aside(session: Session, id_: str, reason: str) -> None:
     session.connection.execute("ROLLBACK TO step")
     session.forget()
-    known(session.get(id_))["_stuck"] = str(error)
+    known(session.get(id_))["_stuck"] = reason
     session.flush()
 
 
