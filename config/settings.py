@@ -279,10 +279,11 @@ REQUESTS_PER_MINUTE_ADDRESS = env.int("REQUESTS_PER_MINUTE_ADDRESS", 100)
 REQUESTS_PER_MINUTE_USER = env.int("REQUESTS_PER_MINUTE_USER", 1000)
 ATTEMPT_LIMITS = {  # action: per network, per account, in so many seconds
     "sign-in": (30, 10, 300),
-    "sign-up": (20, 5, 60),
+    "sign-up": (20, 5, 300),  # it tells a right password from a wrong one, as sign-in does
     "reset": (20, 5, 3600),
     "lookup": (20, 5, 3600),
     "invitation": (100, 100, 3600),
+    "verification": (20, 5, 3600),
 }
 
 # -- API ---------------------------------------------------------------------------------------------------------

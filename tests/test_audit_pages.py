@@ -6,9 +6,11 @@ import csv
 import io
 import json
 import re
+from base64 import b64encode
 from datetime import timedelta
 from html import unescape
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.test import Client
@@ -218,9 +220,19 @@ def test_log__paged__shows_every_event_once_both_ways(acme, sign_in):
     assert b"Newer</a>" not in first.content
 
 
-def test_log__with_a_cursor_that_no_page_has__is_not_found(browser):
-    assert browser.get("/audit/?before=nonsense").status_code == 404
-    assert browser.get("/audit/?after=nonsense").status_code == 404
+FARTHEST = ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"]
+
+
+@pytest.mark.parametrize("position", ["", *FARTHEST])
+@pytest.mark.parametrize("side", ["before", "after"])
+def test_log__with_a_cursor_that_no_page_has__is_not_found(browser, side, position):
+    cursor = b64encode(f"{position} {uuid4()}".encode()).decode() if position else "nonsense"
+
+    assert browser.get("/audit/", {side: cursor}).status_code == 404
+
+
+def test_log__until_the_last_day_there_is__is_shown(browser):
+    assert browser.get("/audit/?until=9999-12-31").status_code == 200
 
 
 def test_log__live__is_asked_for_what_came_since_and_no_more(home, browser):
@@ -300,3 +312,8 @@ def seal_logs(organization: Any) -> None:
         seal(tenant_chain())
     with control("seal"):
         seal(control_chain(organization.tenant.id))
+
+
+def test_filter__with_the_last_of_all_days__says_what_is_wrong(browser):
+    assert browser.get("/audit/?until=9999-12-31").status_code == 422
+    assert browser.get("/audit/?until=9999-12-30").status_code == 200

@@ -9,7 +9,7 @@ import pytest
 
 from apps.accounts.errors import TokenRefused
 from apps.accounts.keyset import keyset
-from apps.accounts.models import SupportVisit, TokenFamily
+from apps.accounts.models import SigningKey, SupportVisit, TokenFamily
 from apps.accounts.roles import Assigned
 from apps.accounts.services import (
     api_keys,
@@ -27,6 +27,7 @@ from apps.audit.models import ControlEvent
 from apps.projects.services import projects
 from apps.staff import services as staff
 from apps.tenancy.context import control
+from apps.tenancy.transactions import atomic
 from apps.tenants.services import lifecycle, profiles
 from tests.audited_acts import (
     Act,
@@ -414,11 +415,19 @@ def test_refresh_token__used_twice__ends_nothing_unrecorded(acme, monkeypatch):
         assert TokenFamily.objects.get(id=actor.session_id).revoked_at is None
 
 
-def test_signing_key__made_as_the_first__is_recorded(platform, database):
-    signing_keys.ensure_signing_key()
+class TakeBack(Exception):
+    """Ends a transaction without a trace."""
 
-    with control("look"):
-        assert ControlEvent.objects.filter(action="signing_key.created", tenant=None, actor_type="system").exists()
+
+def test_signing_key__made_as_the_first__is_recorded(platform, database):
+    with pytest.raises(TakeBack), control("be without keys"), atomic():
+        SigningKey.objects.all().delete()
+
+        signing_keys.ensure_signing_key()
+
+        made = ControlEvent.objects.filter(action="signing_key.created", tenant=None, actor_type="system")
+        assert made.filter(resource_id=SigningKey.objects.get().id).exists()
+        raise TakeBack
 
 
 NOTHING_CHANGES: dict[str, Callable[[Organization], Act]] = {

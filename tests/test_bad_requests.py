@@ -211,7 +211,8 @@ VALUES = [
 
 # -- addresses, methods, headers ---------------------------------------------------------------------------------
 
-CURSORS = ["nonsense", "cD0=", "cD1ub3RhZGF0ZQ==", "cD0yMDI0LTAxLTAx", "cj0xJnA9JTAw", "é", "%ff"]
+FAR_ZONE = "cj0xJnA9MDAwMS0wMS0wMVQwMDowMDowMCUyQjIzOjAw"  # a time in a zone that PostgreSQL does not know
+CURSORS = [FAR_ZONE, "nonsense", "cD0=", "cD1ub3RhZGF0ZQ==", "cD0yMDI0LTAxLTAx", "cj0xJnA9JTAw", "é", "%ff"]
 SIZES = ["x", "0", "-1", "101", "1.5", "٣", ""]
 BAD_KEYS = ["", "x" * 256]
 LISTS = ["projects", "members", "roles", "api-keys", "invitations", "custom-fields", "projects/{project}/shares"]

@@ -93,6 +93,16 @@ def test_statements__of_schemas_that_are_alike__are_made_once(places):
     assert (told.count("recorded"), told.count("replayed")) == (1, 3)
 
 
+def test_run__killed_when_all_was_done__is_noted_by_the_next_one(places):
+    with control("prepare"):
+        MigrationRun.objects.create(fingerprint="f" * 32, started_by="migrate_fleet")
+
+    assert migrate(this_release(), places).behind == 0
+
+    with control("read"):
+        assert MigrationRun.objects.get().status == MigrationRun.Status.INTERRUPTED
+
+
 def test_schema__that_the_ledger_does_not_know__is_noted_and_left_as_it_is(places):
     with servers.as_owner() as connection:
         connection.execute("DELETE FROM platform.schema_ledger WHERE schema = %s", [places[0].schema])
@@ -137,6 +147,24 @@ def test_warm_schema__built_by_the_release_before__is_migrated_when_the_store_is
     with servers.as_owner() as connection:
         connection.execute(f"DELETE FROM \"{schema}\".django_migrations WHERE name LIKE 'later%'")
         connection.execute("UPDATE platform.schema_ledger SET fingerprint = %s", [this_release().fingerprint])
+
+
+def test_warm_schema__that_cannot_be_migrated__does_not_keep_the_store_from_being_filled(
+    platform, database, monkeypatch
+):
+    stock = schema_store.replenish(schemas=1).schemas
+    with control("find a warm schema"):
+        schema = Placement.objects.filter(tenant__isnull=True, built=True)[0].schema
+    with servers.as_owner() as connection:
+        connection.execute(f"DELETE FROM platform.schema_ledger WHERE schema = '{schema}'")
+        connection.execute(f'DELETE FROM "{schema}".django_migrations')
+    try:
+        assert schema_store.replenish(schemas=stock + 1).schemas == stock + 1
+    finally:
+        with servers.as_owner() as connection:
+            connection.execute(f'DROP SCHEMA "{schema}" CASCADE')
+        with control("forget it"):
+            Placement.objects.filter(schema=schema).delete()
 
 
 def test_content_types__of_the_control_plane__know_every_tenant_model(platform, database):
@@ -186,6 +214,30 @@ def test_quarantined_schema__mended__is_migrated_by_the_next_run(places, broken)
     assert differences(release, places) == {}
 
 
+def test_quarantine__of_schemas_that_a_run_does_not_look_at__stays(places, broken):
+    release = next_release(add_color(), create_label())
+    migrate(release, places)
+
+    migrate(release, places[2:])
+
+    with control("read"):
+        assert Quarantine.objects.get().schema == broken.schema
+
+
+def test_quarantine__by_another_release__stays_until_a_run_has_looked_at_everything(home):
+    place = place_of(home)
+    with control("quarantine"):
+        Quarantine.objects.create(database=place.key[0], schema=place.schema, fingerprint="another", error="no")
+
+    migrate(this_release(), rollout.quarantined_places())
+    with control("read"):
+        assert Quarantine.objects.count() == 1
+
+    rollout.migrate_fleet(actor=SYSTEM)
+    with control("read"):
+        assert not Quarantine.objects.exists()
+
+
 def test_canaries__of_which_one_fails__keep_the_run_from_the_others(places, broken):
     with control("look"):
         before = ControlEvent.objects.filter(action="fleet.migrated").count()
@@ -209,12 +261,44 @@ def test_canary__that_is_unlike_a_new_schema__keeps_the_run_from_the_others(plac
     assert [noted(place) for place in places[1:]] == [[], [], []]
 
 
+def test_canary__that_is_unlike_a_new_schema__stays_in_quarantine_until_it_is_mended(places):
+    release, table = next_release(add_color()), f'"{places[0].schema}".projects_project'
+    with servers.as_owner() as connection:
+        connection.execute(f"ALTER TABLE {table} ADD COLUMN odd int")
+    migrate(release, places, canaries=1)
+
+    again = migrate(release, places, canaries=1)
+
+    assert (list(again.failed), again.migrated, again.is_complete) == ([places[0]], 3, False)
+    with servers.as_owner() as connection:
+        connection.execute(f"ALTER TABLE {table} DROP COLUMN odd")
+    assert migrate(release, places).is_complete
+    with control("read"):
+        assert not Quarantine.objects.exists()
+
+
 def test_database__that_cannot_be_reached__fails_alone(places):
     nowhere = Place("tenant_that_is_not_there", "t_nowhere", "database")
 
     outcome = migrate(next_release(add_color()), [nowhere, *places])
 
     assert (list(outcome.failed), outcome.migrated) == ([nowhere], 4)
+
+
+def test_databases_of_tenants__once_looked_at__are_parted_with(places, own_database):
+    migrate(next_release(add_color()), places, canaries=4)
+
+    with servers.as_owner() as connection:
+        query = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND usename = current_user"
+        assert connection.execute(query, [own_database]).fetchone() == (0,)
+
+
+def test_plan__with_a_database_that_cannot_be_reached__says_so(places):
+    nowhere = Place("tenant_that_is_not_there", "t_nowhere", "database")
+
+    (group,) = plan_fleet([nowhere, *places])
+
+    assert (group.places, "tenant_that_is_not_there" in group.error) == ([nowhere], True)
 
 
 def test_schema__that_is_not_there__fails_alone(places):
@@ -225,15 +309,16 @@ def test_schema__that_is_not_there__fails_alone(places):
     assert (list(outcome.failed), outcome.migrated) == ([gone], 4)
 
 
-def test_python__that_raises__is_quarantined_by_name(home):
+@pytest.mark.parametrize("error", [ValueError("no such color"), SystemExit("no such color")], ids=repr)
+def test_python__that_raises__is_quarantined_by_name(acme, error):
     def fail(apps, schema_editor):
-        raise ValueError("no such color")
+        raise error
 
-    place = place_of(home)
+    place = place_of(acme)
     with rolled_back(place):
         outcome = migrate(next_release(RunPython(fail, hints={"plane": TENANT})), [place])
 
-        assert outcome.failed[place] == "ValueError: no such color"
+        assert outcome.failed[place] == f"{type(error).__name__}: no such color"
 
 
 def test_retry__without_a_quarantine__is_refused(platform, database):
@@ -305,13 +390,17 @@ def test_index__made_concurrently__comes_to_every_schema(places):
     assert differences(release, places) == {}
 
 
-def test_index__whose_making_was_cut_short__is_made_anew(places):
+@pytest.mark.parametrize("is_valid", [False, True])
+def test_index__whose_making_was_not_noted__is_kept_or_made_anew(places, is_valid):
     release, place = next_release(add_color(), concurrent_index(), atomic=False), places[0]
-    with servers.as_owner() as connection:  # what a killed run leaves: a noted first step, a useless index
+    if not is_valid:
+        leave_invalid_index(place.schema)
+    with servers.as_owner() as connection:  # what a killed run leaves: a noted first step, and an index
         connection.execute(
             f"ALTER TABLE \"{place.schema}\".projects_project ADD color varchar(20) DEFAULT 'blue' NOT NULL"
         )
-        connection.execute(f'CREATE INDEX projects_later_index ON "{place.schema}".projects_project (name)')
+        if is_valid:
+            connection.execute(f'CREATE INDEX projects_later_index ON "{place.schema}".projects_project (name)')
         connection.execute(
             "UPDATE platform.schema_ledger SET migration = %s, operations_done = 1 WHERE schema = %s",
             [".".join(release.migrations[-1]), place.schema],
@@ -326,7 +415,8 @@ def test_index__whose_making_was_cut_short__is_made_anew(places):
 def leave_invalid_index(schema: str) -> None:
     """Have an index that is there and of no use, as a concurrent making leaves one that did not come to its end."""
     table = f'"{schema}".projects_project'
-    row = f"INSERT INTO {table} (tenant_id, name) VALUES (gen_random_uuid(), 'twice')"
+    columns = "tenant_id, name, description, is_private, custom_fields, created_at, updated_at"
+    row = f"INSERT INTO {table} ({columns}) VALUES (gen_random_uuid(), 'twice', '', false, '{{}}', now(), now())"
     with servers.as_operator() as operator, servers.as_owner() as connection:
         for _ in range(2):
             operator.execute(row)

@@ -135,6 +135,15 @@ def test_migrate_fleet__in_a_process_without_the_owner__says_so_in_one_line(plat
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.parametrize("command", ["migrate_fleet", "migrate_schemas"])
+def test_command__with_a_server_that_does_not_answer__says_so_in_one_line(platform, database, command):
+    ended = run(command, DATABASE_OWNER_URL="postgres://owner:secret@127.0.0.1:1/nothing")
+
+    assert ended.returncode == 1
+    assert "connection" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
 def test_tenant_databases__made_before_there_was_a_ledger__get_one(platform, database, capsys):
     name = platform["database"][0].database
     with servers.as_owner(name) as connection:

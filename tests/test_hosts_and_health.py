@@ -15,7 +15,7 @@ import structlog
 from django.conf import settings
 from django.core.exceptions import FieldError
 from django.db import connections
-from django.test import Client
+from django.test import Client, RequestFactory
 
 from apps.audit.actors import SYSTEM
 from apps.core import encryption
@@ -53,6 +53,20 @@ def test_host__forwarded__is_ignored(home, foreign):
 
     assert home.tenant.name in response.content.decode()
     assert foreign.tenant.name not in response.content.decode()
+
+
+@pytest.mark.parametrize("charset", ["hex", "idna", "undefined", "utf-16", "no-charset", "utf-8"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_request__in_whatever_charset__is_read_as_utf_8(home, method, charset):
+    from config.wsgi import application  # freezes what is loaded by then
+
+    told: list[str] = []
+    environ = RequestFactory().generic(method, "/api/v1/nothing?a=%C3%A9", b"b=1").environ
+    environ |= {"HTTP_HOST": home.host, "CONTENT_TYPE": f"multipart/form-data; boundary=x; charset={charset}"}
+
+    application(environ, lambda status, *_: told.append(status))
+
+    assert told == ["404 Not Found"]
 
 
 def test_tenant__on_hold__answers_403_with_the_reason_everywhere(acme, sign_in):

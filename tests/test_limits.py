@@ -21,6 +21,7 @@ from apps.accounts.errors import TooManyAttempts
 from apps.accounts.gate import Answer, LocalBuckets, Policy
 from apps.core import memory
 from apps.core.network import client_ip, network_of
+from apps.core.text import folded
 from apps.tenants.directory import VERSION_KEY
 from tests.clients import APEX, API, ME, Crowd, Program, issue, program_of
 from tests.factories import PASSWORD, add_person
@@ -371,6 +372,20 @@ def test_attempts__for_one_account__however_spelled__count_together(acme, settin
     assert client.post("/sign-in/", {"login": "joseb@example.com", "password": "x"}).status_code != 429
 
 
+def test_account__that_is_endless__is_counted_by_its_beginning(database, settings, monkeypatch):
+    allow(settings, "sign-in", 100, 1)
+    longest = []
+    monkeypatch.setattr(limits, "folded", lambda text: longest.append(len(text)) or folded(text))
+    request = RequestFactory().get("/")
+    limits.count_attempt(request, limits.SIGN_IN, "jose@example.com")
+
+    with pytest.raises(TooManyAttempts):
+        limits.count_attempt(request, limits.SIGN_IN, " " * 1000 + "jose@example.com")
+    limits.count_attempt(request, limits.SIGN_IN, "\ufdfa" * 100_000)  # each of them folds to 18 characters
+
+    assert max(longest) <= 320
+
+
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_account__however_spelled__is_one(database, settings, spelling):
     allow(settings, "sign-in", 100, 1)
@@ -406,4 +421,33 @@ def test_invitations__of_an_organization__are_limited(platform, database, settin
 
 def test_limits__as_shipped__are_those_of_the_product():
     assert configuration.ATTEMPT_LIMITS["sign-in"] == (30, 10, 300)
-    assert configuration.ATTEMPT_LIMITS.keys() == {"sign-in", "sign-up", "reset", "lookup", "invitation"}
+    assert configuration.ATTEMPT_LIMITS["sign-up"] == (20, 5, 300)
+    assert configuration.ATTEMPT_LIMITS.keys() == {
+        "sign-in",
+        "sign-up",
+        "reset",
+        "lookup",
+        "invitation",
+        "verification",
+    }
+
+
+@pytest.mark.parametrize("is_page", [True, False])
+def test_verification__asked_for_too_often__is_not_mailed(acme, sign_in, settings, is_page):
+    allow(settings, "verification", 100, 2)
+    browser, program = sign_in(acme), program_of(acme)
+
+    def ask() -> int:
+        answer = browser.post("/profile/verification/") if is_page else program.post("users/me/verification")
+        return int(answer.status_code)
+
+    assert [ask() == 429 for _ in range(3)] == [False, False, True]
+
+
+@pytest.mark.parametrize("path", ["/sign-in/", f"{API}/projects", "/nothing/"])
+def test_cookie__of_no_session_of_ours__counts_against_the_address(acme, settings, path):
+    settings.REQUESTS_PER_MINUTE_ADDRESS = 1
+    client = Client(HTTP_HOST=acme.host, HTTP_COOKIE=r'sessionid="\000abcdefghijkl"')
+
+    assert client.get(path).status_code in (200, 401, 404)
+    assert client.get(path).status_code == 429

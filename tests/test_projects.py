@@ -11,6 +11,7 @@ from django.test import Client
 
 from apps.accounts.permissions import ALL, GRANTS, Role
 from apps.accounts.roles import BUILT_IN
+from apps.accounts.services import sharing
 from apps.projects.models import Document, Project
 from apps.projects.services import custom_fields, projects
 from tests.factories import add_document, add_person, add_project
@@ -40,7 +41,7 @@ def test_project__created_edited_and_deleted__by_pages(home, browser):
     assert names(home) == []
 
 
-@pytest.mark.parametrize("name", ["", " ", "x" * 121, "a\x00b"])
+@pytest.mark.parametrize("name", ["", " ", "x" * 121, "a\x00b", "a\x1bb"])
 def test_project__with_a_bad_name__names_the_field(home, browser, name):
     page = browser.post("/projects/new/", {"name": name})
     api = browser.post(API, {"name": name}, content_type="application/json")
@@ -268,6 +269,22 @@ def test_project__created_by_page_with_custom_fields__keeps_their_values(home, s
     assert "12.5" in made.content.decode()
 
 
+@pytest.mark.parametrize("value", ["not a day", 5])
+def test_project__with_a_value_of_a_removed_field_of_another_kind__is_shown(home, browser, value):
+    kinds = {str: "text", int: "number"}
+    with home.inside():
+        old = custom_fields.define_custom_field(actor=home.subject, key="x", label="X", kind=kinds[type(value)])
+        project = projects.create_project(actor=home.subject, name="Plan", values={"x": value})
+        custom_fields.delete_custom_field(actor=home.subject, field=old)
+        custom_fields.define_custom_field(actor=home.subject, key="x", label="Day", kind="date")
+
+    page = browser.get(f"/projects/{project.id}/")
+
+    assert page.status_code == 200
+    assert str(value) in page.content.decode()
+    assert browser.get(f"/projects/{project.id}/edit/").status_code == 200
+
+
 def test_project__shared_by_page__is_shown_with_the_reasons(home, sign_in):
     user = add_person(home, "viewer")
     with home.inside():
@@ -310,6 +327,20 @@ def test_document__shared_by_page__is_had_without_its_project(home, sign_in):
     assert "Secret plan" not in theirs.content.decode()
     assert "The document is no longer shared with them." in withdrawn.content.decode()
     assert viewer.get(f"{path}/shares/").status_code == 404
+
+
+def test_document__removed_by_somebody_who_has_it_without_its_project__leads_to_what_they_see(acme, sign_in):
+    user = add_person(acme, "viewer")
+    with acme.inside():
+        project = projects.create_project(actor=acme.subject, name="Secret plan", is_private=True)
+    document = add_document(acme, project)
+    with acme.inside():
+        sharing.share(actor=acme.subject, resource=document, user_id=user.id, relation="editor")
+
+    left = sign_in(acme, user).post(f"/projects/{project.id}/documents/{document.id}/delete/", follow=True)
+
+    assert left.redirect_chain == [("/projects/", 302)]
+    assert "is removed." in left.content.decode()
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,7 @@ def test_renderer__of_anything__writes_what_the_stock_one_writes(data):
         UUID(int=7),
         lazy(lambda: "later", str)(),
         {1: "number", "a": [1, 2.5, True]},
+        {"beyond 64 bits": [2**64, -(10**300)]},
     ],
 )
 def test_renderer__of_one_value__writes_the_same_text(value):

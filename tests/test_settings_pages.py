@@ -427,6 +427,8 @@ def test_field__added_changed_and_removed__on_the_pages(home, browser):
         ({"key": "Cost Center"}, "key"),
         ({"key": "taken"}, "key"),
         ({"label": ""}, "label"),
+        ({"label": "a\x1bb"}, "label"),
+        ({"kind": "choice", "choices": "a\x1bb"}, "choices"),
         ({"kind": "money"}, "kind"),
         ({"kind": "choice"}, "choices"),
         ({"choices": "One"}, "choices"),

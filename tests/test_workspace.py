@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.accounts.roles import Assigned
-from apps.accounts.services import api_keys, invitations, members, roles
+from apps.accounts.services import api_keys, invitations, members, roles, sharing
 from apps.core.charts import AreaChart
 from apps.core.templatetags.people import initials
 from apps.projects.services import custom_fields, documents, projects
@@ -100,6 +100,20 @@ def test_search__by_somebody_with_less_sight__hides_what_they_may_not_see(acme, 
     assert "Quiet merger" not in results
 
 
+def test_search__by_somebody_who_has_a_single_document__does_not_name_its_project(acme, sign_in):
+    person = add_person(acme, "viewer")
+    with acme.inside():
+        project = projects.create_project(actor=acme.subject, name="Quiet merger", is_private=True)
+        document = add_document(acme, project)
+        sharing.share(actor=acme.subject, resource=document, user_id=person.id, relation="viewer")
+
+    results = sign_in(acme, person).get("/search/", {"q": document.name}).content.decode()
+
+    assert f'href="/projects/{project.id}/documents/{document.id}/"' in results
+    assert f'href="/projects/{project.id}/"' not in results
+    assert "Quiet merger" not in results
+
+
 @pytest.mark.parametrize(("chosen", "kept"), [("dark", "dark"), ("light", "light"), ("system", ""), ("<b>", "")])
 def test_theme__chosen__holds_from_the_next_page_on(acme, chosen, kept):
     client = Client(HTTP_HOST=acme.host)
@@ -117,6 +131,13 @@ def test_theme__with_another_site_to_return_to__stays_here(acme, elsewhere):
     answer = Client(HTTP_HOST=acme.host).post("/theme/", {"theme": "dark", "next": elsewhere})
 
     assert answer["Location"] == "/"
+
+
+@pytest.mark.parametrize("word", ["overview", "nothing", "?page=2", "#top"])
+def test_theme__with_a_word_to_return_to__takes_it_as_an_address(acme, word):
+    answer = Client(HTTP_HOST=acme.host).post("/theme/", {"theme": "dark", "next": word})
+
+    assert (answer.status_code, answer["Location"]) == (302, word)
 
 
 def test_redirect__for_htmx__is_told_in_its_header(acme, sign_in):

@@ -26,7 +26,9 @@ from .models import Attempt
 
 log = structlog.get_logger(__name__)
 
+ACCOUNT_MAX_LENGTH = 320  # of an address; folding makes up to 18 characters of one, and what is longer is nobody's
 SIGN_IN, SIGN_UP, RESET, INVITATION, LOOKUP = "sign-in", "sign-up", "reset", "invitation", "lookup"
+VERIFICATION = "verification"
 
 
 def count_attempt(request: HttpRequest, action: str, account: str) -> None:
@@ -34,7 +36,7 @@ def count_attempt(request: HttpRequest, action: str, account: str) -> None:
     per_network, per_account, seconds = settings.ATTEMPT_LIMITS[action]
     network = network_of(client_ip(request))
     _count(Policy(f"{action}:network", per_network, seconds), network)
-    _count(Policy(f"{action}:account", per_account, seconds), folded(account))
+    _count(Policy(f"{action}:account", per_account, seconds), folded(account.strip()[:ACCOUNT_MAX_LENGTH]))
 
 
 def clear_old_attempts() -> None:

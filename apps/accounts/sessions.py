@@ -60,6 +60,10 @@ class SessionStore(db.SessionStore):
         with control("clear expired sessions"):
             super().clear_expired()
 
+    def _validate_session_key(self, key: str | None) -> bool:
+        """Only what may be ours is looked up: a quoted cookie can hold any character, NUL too."""
+        return bool(super()._validate_session_key(key)) and str(key).isalnum()  # type: ignore[misc]
+
     @property
     def _tenant_id(self) -> Any:
         return self._context.tenant_id if isinstance(self._context, TenantContext) else None

@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from apps.audit.chain import control_chain, seal, tenant_chain
 from apps.core.encryption import EncryptedTextField
+from apps.core.errors import first_line
 from apps.tenancy.context import TenantContext, control, use
 from apps.tenancy.planes import TENANT, plane_of, tenant_models, walled_control_models
 from apps.tenancy.transactions import atomic
@@ -87,7 +88,7 @@ class _Maker:
                     row.save_base(force_insert=True)
                 return model._base_manager.get(pk=row.pk)
             except IntegrityError as error:
-                reason = str(error).strip().splitlines()[0]
+                reason = first_line(error)
         raise CannotRun(f"No row of {model._meta.label} could be made: {reason}")
 
     def _values(self, model: Any, *, marked: bool) -> dict[str, Any]:

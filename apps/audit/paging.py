@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Unpack
 from uuid import UUID
 
@@ -49,9 +49,9 @@ def _position(cursor: str) -> Position | None:
         return None
     try:
         occurred_at, _, event_id = base64.urlsafe_b64decode(cursor.encode()).decode().partition(" ")
-        position = datetime.fromisoformat(occurred_at), UUID(event_id)
-    except (ValueError, binascii.Error) as error:
+        moment, entry_id = datetime.fromisoformat(occurred_at), UUID(event_id)
+        if moment.tzinfo is None:
+            raise InvalidCursor
+        return moment.astimezone(UTC), entry_id  # PostgreSQL does not know every offset that Python reads
+    except (ValueError, OverflowError, binascii.Error) as error:
         raise InvalidCursor from error
-    if position[0].tzinfo is None:
-        raise InvalidCursor
-    return position

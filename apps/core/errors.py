@@ -41,3 +41,8 @@ class PreconditionFailed(DomainError):
     status = 412
     code = "precondition_failed"
     message = _("Somebody has changed it since you opened it. Open it again, then make your change.")
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says in one line, at least its name: databases add details and hints below."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

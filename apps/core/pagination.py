@@ -75,9 +75,9 @@ class CursorPages(CursorPagination):
 
 
 def _is_moment(text: str) -> bool:
-    """Whether a text is a time in a time zone."""
+    """Whether a text is a time in UTC, as positions are; there are offsets that only Python can read."""
     try:
         moment = parse_datetime(text)
     except (ValueError, OverflowError):
         return False
-    return moment is not None and is_aware(moment)
+    return moment is not None and is_aware(moment) and not moment.utcoffset()

@@ -32,12 +32,15 @@ _encoder = JSONEncoder()
 
 
 class FastJSONRenderer(JSONRenderer):
-    """What REST framework's renderer writes, byte for byte, several times faster."""
+    """What REST framework's renderer writes, byte for byte, several times faster where it can."""
 
     def render(
         self, data: Any, accepted_media_type: str | None = None, renderer_context: Mapping[str, Any] | None = None
     ) -> bytes:
-        return b"" if data is None else orjson.dumps(data, default=_encoder.default, option=OPTIONS)
+        try:
+            return b"" if data is None else orjson.dumps(data, default=_encoder.default, option=OPTIONS)
+        except orjson.JSONEncodeError:  # a whole number of more than 64 bits, of which JSON has no fear
+            return super().render(data, accepted_media_type, renderer_context)  # type: ignore[no-any-return]
 
 
 @lru_cache(maxsize=128)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -21,6 +22,7 @@ from apps.tenants.services import provisioning
 from .errors import InvalidName, InvalidPlacement, OrganizationExists, PlacementDiffers
 
 NAME_MAX_LENGTH = 200
+CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def find_organization(*, organization: str, owner_email: str, placement: str = "
 
 def validated(*, organization: str, placement: str) -> tuple[str, str]:
     """The cleaned name and the placement to use. Raises InvalidName, InvalidPlacement."""
-    name = " ".join(organization.replace("\x00", " ").split())
+    name = " ".join(CONTROL_CHARACTER.sub(" ", organization).split())
     if not name or len(name) > NAME_MAX_LENGTH:
         raise InvalidName(field="organization")
     kind = placement or settings.DEFAULT_PLACEMENT

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django.core.validators import RegexValidator
 from django.db.models import QuerySet
 from django.http import FileResponse
 from django.http.response import HttpResponseBase
@@ -28,13 +27,13 @@ from apps.accounts.permissions import (
 )
 from apps.accounts.resources import ResourceView, allow
 from apps.accounts.services import sharing
+from apps.accounts.validators import printable
 
 from . import selectors
 from .models import CustomField, Document, Project
 from .services import custom_fields, documents, projects
 
 BULK_MAX = 100
-printable = RegexValidator(r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*\Z", "Control characters are not allowed.")
 
 
 class ProjectSerializer(serializers.ModelSerializer[Project]):

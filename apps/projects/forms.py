@@ -10,6 +10,7 @@ from django.utils.translation import pgettext_lazy
 
 from apps.accounts.models import Membership
 from apps.accounts.permissions import Relation
+from apps.accounts.validators import printable
 from apps.core.forms import choose
 
 from .models import CustomField, Project
@@ -35,6 +36,8 @@ class ProjectForm(forms.ModelForm):
 
     def __init__(self, *args: Any, custom_fields: Iterable[CustomField], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        for name in ("name", "description"):
+            self.fields[name].validators.append(printable)
         values = self.instance.custom_fields
         for defined in custom_fields:
             field = _form_field(defined)
@@ -74,7 +77,7 @@ class PersonForm(forms.Form):
 class CustomFieldForm(forms.Form):
     """A field that projects get; one that is there keeps its key and kind."""
 
-    label = forms.CharField(max_length=80, label=_("Label"))
+    label = forms.CharField(max_length=80, validators=[printable], label=_("Label"))
     key = forms.CharField(
         max_length=40,
         label=_("Key"),
@@ -88,6 +91,7 @@ class CustomFieldForm(forms.Form):
     )
     choices = forms.CharField(
         required=False,
+        validators=[printable],
         label=_("Choices"),
         widget=forms.Textarea(attrs={"rows": 4}),
         help_text=_("One a line; for a choice only."),

@@ -96,7 +96,11 @@ def shown_values(project: Project) -> list[tuple[str, Any]]:
 
 
 def _shown(field: CustomField, value: Any) -> Any:
-    return date.fromisoformat(value) if field.kind == CustomField.Kind.DATE else value
+    """A day as one; the value may be of a field of another kind, which was removed and had the same key."""
+    try:
+        return date.fromisoformat(value) if field.kind == CustomField.Kind.DATE else value
+    except (TypeError, ValueError):
+        return value
 
 
 def custom_fields() -> QuerySet[CustomField]:

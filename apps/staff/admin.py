@@ -309,6 +309,10 @@ class UserAdmin(ReadOnlyAdmin):
     readonly_fields = ("id", "rights", "created_at")
     inlines = (OwnMembershipInline,)
 
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
+        """Nobody finds a password's hash out by asking what it begins with."""
+        return not lookup.startswith("password") and bool(super().lookup_allowed(lookup, value, request))
+
     @display(description="On the platform", ordering="is_staff", label={"superuser": "warning", "staff": "info"})
     def rights(self, user: User) -> str | None:
         if not user.is_staff:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +18,7 @@ from .context import CONTROL_ALIAS
 from .errors import DatabaseNotConfigured
 
 OWNER_ALIAS = "owner"
+ASKED_EVERY_SECONDS = 0.1
 
 _lock = threading.Lock()
 _versions: dict[str, int] = {}
@@ -88,12 +90,31 @@ def owner_alias(database: str | None = None) -> str:
     return alias
 
 
+def close_owner(database: str | None) -> None:
+    """Close the owner's connection to a tenant's own database: a fleet has many of them, each with one schema."""
+    if database is not None:
+        connections[owner_alias(database)].close()
+
+
 @contextmanager
 def owner_lock(name: str) -> Iterator[None]:
     """Hold a lock of the control database, on a connection of its own, so that one process at a time does DDL."""
-    with psycopg.connect(owner_url(), autocommit=True) as connection:
-        connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [name])
+    with psycopg.connect(owner_url(), autocommit=True) as connection, connection.cursor() as cursor:
+        await_lock(cursor, name)
         yield
+
+
+def await_lock(cursor: Any, name: str) -> None:
+    """Ask for a lock of the session until it is had.
+
+    A statement that waits for it would have a snapshot, and whoever makes an index concurrently waits for those: the
+    one that holds the lock perhaps, for ever.
+    """
+    while True:
+        cursor.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [name])
+        if cursor.fetchone()[0]:
+            return
+        time.sleep(ASKED_EVERY_SECONDS)
 
 
 def _close_connection(alias: str) -> None:

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django.db import connections
+from django.db import ProgrammingError, connections
 from psycopg import sql
+from psycopg.errors import UndefinedTable
 
 from .errors import SchemaChangedMeanwhile
+from .owner import lock_name
 from .release import MigrationKey
 
 BRANCHES = 200  # of one UNION: each takes a lock
@@ -31,6 +33,15 @@ def fingerprints(owner_alias: str) -> dict[str, str]:
 
 def applied_migrations(owner_alias: str, schemas: Iterable[str]) -> dict[str, frozenset[MigrationKey]]:
     """The migrations that schemas have. Those that are not there, or are no tenants' schemas, are left out."""
+    try:
+        return _applied_migrations(owner_alias, schemas)
+    except ProgrammingError as error:
+        if not isinstance(error.__cause__, UndefinedTable):
+            raise
+        return _applied_migrations(owner_alias, schemas)  # one has been dropped between the two questions
+
+
+def _applied_migrations(owner_alias: str, schemas: Iterable[str]) -> dict[str, frozenset[MigrationKey]]:
     found: dict[str, frozenset[MigrationKey]] = {}
     if not (wanted := list(schemas)):
         return found
@@ -46,12 +57,13 @@ def advance(cursor: Any, schema: str, fingerprint: str, *, seen: str) -> None:
     """Note the release that a schema is being brought to, and keep others off it until the transaction ends.
 
     ``seen`` is what the ledger said when the decision was made: "" of a schema that it did not know, or that is on
-    its way. Raises SchemaChangedMeanwhile.
+    its way. Whoever steps through the schema's migrations holds its lock. Raises SchemaChangedMeanwhile.
     """
     cursor.execute(
-        "INSERT INTO platform.schema_ledger AS ledger (schema, fingerprint) VALUES (%s, %s) ON CONFLICT (schema) "
+        "INSERT INTO platform.schema_ledger AS ledger (schema, fingerprint) SELECT %s, %s "
+        "WHERE pg_try_advisory_xact_lock(hashtextextended(%s, 0)) ON CONFLICT (schema) "
         "DO UPDATE SET fingerprint = excluded.fingerprint, changed_at = now() WHERE ledger.fingerprint = %s",
-        [schema, fingerprint, seen],
+        [schema, fingerprint, lock_name(schema), seen],
     )
     if cursor.rowcount != 1:
         raise SchemaChangedMeanwhile(f"Another process is migrating {schema}.")

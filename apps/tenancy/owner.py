@@ -9,6 +9,7 @@ from typing import Any
 from django.db import connections, transaction
 from psycopg import sql
 
+from .databases import await_lock
 from .planes import TENANT
 
 LOCK_TIMEOUT = "2s"  # whoever waits longer than that for a table makes everybody else wait behind it
@@ -42,15 +43,20 @@ def transaction_in(owner_alias: str, schema: str) -> Iterator[Any]:
 
 @contextmanager
 def reserved(owner_alias: str, schema: str) -> Iterator[None]:
-    """Keep others that step through migrations off a schema.
+    """Keep others that migrate it off a schema.
 
     The connection that does the work has the lock: what a killed process left to the server to finish is waited for.
     """
     connection: Any = connections[owner_alias]
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [f"migrate {schema}"])
+        await_lock(cursor, lock_name(schema))
         try:
             yield
         finally:
             if connection.is_usable():
-                cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [f"migrate {schema}"])
+                cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [lock_name(schema)])
+
+
+def lock_name(schema: str) -> str:
+    """What whoever migrates a schema holds."""
+    return f"migrate {schema}"

@@ -16,8 +16,6 @@ from . import blueprint
 from .owner import transaction_in
 from .release import Release
 
-REFERENCE = "fleet_reference"  # exists only inside a transaction that is rolled back
-
 LINES = r"""
 WITH wanted AS (SELECT oid, nspname FROM pg_namespace WHERE nspname = ANY(%s)),
 relations AS (SELECT c.*, w.nspname FROM pg_class c JOIN wanted w ON w.oid = c.relnamespace),
@@ -71,10 +69,11 @@ def lines(owner_alias: str, schema: str) -> set[str]:
 
 
 def reference(owner_alias: str, release: Release, *, operator: str) -> tuple[str, set[str]]:
-    """Digest and lines of the schema that a tenant founded under this release would get."""
-    with transaction_in(owner_alias, REFERENCE) as connection, connection.cursor() as cursor:
-        blueprint.build_schema(owner_alias, REFERENCE, operator=operator, release=release)
-        found = _digests(cursor, [REFERENCE])[REFERENCE], _lines(cursor, REFERENCE)
+    """Digest and lines of the schema that a tenant founded under this release would get; it is taken back again."""
+    schema = blueprint.new_schema_name("reference")
+    with transaction_in(owner_alias, schema) as connection, connection.cursor() as cursor:
+        blueprint.build_schema(owner_alias, schema, operator=operator, release=release)
+        found = _digests(cursor, [schema])[schema], _lines(cursor, schema)
         connection.set_rollback(True)
     return found
 

@@ -97,7 +97,9 @@ def projects_found(subject: Subject, text: str) -> list[Hit]:
 
 
 def documents_found(subject: Subject, text: str) -> list[Hit]:
+    """Each leads to its project, and names it, where the subject sees that; else to the file alone."""
     rows: list[Document] = list(documents_for(subject).filter(name__icontains=text)[:HITS])
+    seen = set(projects_for(subject).filter(id__in=[d.project_id for d in rows]).values_list("id", flat=True))
     return [
         Hit(
             d.name,
@@ -105,6 +107,8 @@ def documents_found(subject: Subject, text: str) -> list[Hit]:
             "file",
             reverse("projects:detail", args=[d.project_id]),
         )
+        if d.project_id in seen
+        else Hit(d.name, "", "file", reverse("projects:document-link", args=[d.project_id, d.id]))
         for d in rows
     ]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
@@ -66,7 +66,7 @@ def theme(request: HttpRequest) -> HttpResponse:
     """Keep the choice of light or dark for a year; anything else forgets it."""
     chosen, back = request.POST.get("theme", ""), request.POST.get("next", "/")
     allowed = url_has_allowed_host_and_scheme(back, {request.get_host()})
-    response = redirect(back if allowed else "/")
+    response = HttpResponseRedirect(back if allowed else "/")  # as it is: redirect() takes a word for a route
     if chosen in THEMES:
         response.set_cookie(
             THEME_COOKIE, chosen, max_age=THEME_SECONDS, samesite="Lax", secure=request.is_secure(), httponly=True

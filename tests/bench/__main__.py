@@ -7,12 +7,12 @@ import sys
 from collections.abc import Callable
 from types import FrameType
 
-from . import bulkhead, fleet, leaks, listing, local_stripe, messages, provisioning, servers
+from . import bulkhead, fleet, growth, leaks, listing, local_stripe, messages, provisioning, servers
 from .report import say
 
 BENCHMARKS: dict[str, Callable[[servers.Servers], None]] = {
     benchmark.NAME: benchmark.run
-    for benchmark in (provisioning, messages, listing, bulkhead, leaks, fleet, local_stripe)
+    for benchmark in (provisioning, messages, listing, bulkhead, leaks, fleet, growth, local_stripe)
 }
 
 

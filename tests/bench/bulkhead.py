@@ -54,10 +54,10 @@ def _measure(worker: Worker, served: web.Web, program: str, flood: str, wall: st
     for round_number in range(ROUNDS):
         neighbor, noisy = (_headers(worker, f"{who} {flood[:8]} {wall} {round_number}") for who in ("Quiet", "Noisy"))
         served.get(PATH, neighbor)
-        before = Stream(served.port, PATH, neighbor, NEIGHBOR_RATE).run(SECONDS)
+        before = Stream(served.port, PATH, [neighbor], NEIGHBOR_RATE).run(SECONDS)
         with _flooding(program, served.port, noisy, flood):
             time.sleep(SETTLE_SECONDS)
-            during = Stream(served.port, PATH, neighbor, NEIGHBOR_RATE).run(SECONDS)
+            during = Stream(served.port, PATH, [neighbor], NEIGHBOR_RATE).run(SECONDS)
         served.settle()
         quiet.append(before.p(95))
         flooded.append(during.p(95))

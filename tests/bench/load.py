@@ -8,9 +8,10 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import cycle
 
 from .report import percentile
 
@@ -19,15 +20,15 @@ THREADS = 24
 
 @dataclass
 class Stream:
-    """Requests for one address, ``rate`` a second; ``waits`` are the milliseconds from when each was due."""
+    """Requests for one path, ``rate`` a second; ``waits`` are the milliseconds from when each was due."""
 
     port: int
     path: str
-    headers: dict[str, str]
+    headers: Sequence[dict[str, str]]  # of one request after the other, in turn
     rate: float
     waits: list[float] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
-    _due: Iterator[float] = field(default_factory=lambda: iter(()))
+    _due: Iterator[tuple[float, dict[str, str]]] = field(default_factory=lambda: iter(()))
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _over: threading.Event = field(default_factory=threading.Event)
 
@@ -54,21 +55,21 @@ class Stream:
             for thread in threads:
                 thread.join()
 
-    def _times(self, start: float) -> Iterator[float]:
-        number = 0
-        while not self._over.is_set():
-            yield start + number / self.rate
-            number += 1
+    def _times(self, start: float) -> Iterator[tuple[float, dict[str, str]]]:
+        for number, headers in enumerate(cycle(self.headers)):
+            if self._over.is_set():
+                return
+            yield start + number / self.rate, headers
 
     def _send(self) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         while True:
             with self._lock:
-                due = next(self._due, None)
+                due, headers = next(self._due, (None, {}))
             if due is None or self._over.wait(max(0.0, due - time.perf_counter())):
                 break
             try:
-                connection.request("GET", self.path, headers=self.headers)
+                connection.request("GET", self.path, headers=headers)
                 response = connection.getresponse()
                 response.read()
                 status = response.status

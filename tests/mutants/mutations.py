@@ -308,7 +308,7 @@ MUTATIONS = [
     Mutation(
         "a silent connection asked for life inside a transaction",
         f"{TENANCY}/postgresql/base.py",
-        "if not self.in_atomic_block and monotonic()",
+        "if self.autocommit and monotonic()",
         "if monotonic()",
     ),
     Mutation(

@@ -16,7 +16,7 @@ def define(client: Client, kind: str = "text", key: str = "field", **more: Any) 
 
 VALUES: dict[str, tuple[list[Any], list[Any]]] = {
     "text": (["a", "ü" * 1000, "<b>"], ["x" * 1001, 1, True, ["a"], {"a": 1}, "a\x00b"]),
-    "number": ([0, -1, 2.5, 10**12], ["1", True, [1], {"a": 1}]),
+    "number": ([0, -1, 2.5, 1e300, 2**53 - 1], ["1", True, [1], {"a": 1}, 2**53, -(2**53), 10**300]),
     "date": (["2026-02-28", "0001-01-01"], ["2026-02-30", "28.02.2026", "20260228", 20260228, True]),
     "boolean": ([True, False], ["true", 0, 1]),
     "choice": (["red", "blue"], ["green", "RED", 1, ["red"], {"red": 1}]),

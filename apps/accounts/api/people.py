@@ -13,7 +13,7 @@ from rest_framework.response import Response
 
 from .. import selectors
 from ..errors import MemberNotFound
-from ..limits import INVITATION, SIGN_IN, count_attempt
+from ..limits import INVITATION, SIGN_IN, VERIFICATION, count_attempt
 from ..models import Invitation, Membership
 from ..permissions import DESCRIPTIONS, MEMBER, ORGANIZATION_READ, USERS_MANAGE
 from ..resources import ResourceView, allow
@@ -156,6 +156,7 @@ class VerificationView(ResourceView):
         user = selectors.find_person(self.subject.user_id)
         if user is None:
             raise MemberNotFound("An API key has no address.")
+        count_attempt(request._request, VERIFICATION, user.email)  # it need not be theirs
         people.request_verification(user=user, actor=self.subject)
         return Response(status=status.HTTP_202_ACCEPTED)
 

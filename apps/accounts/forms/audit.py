@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
+from django.core.validators import MaxValueValidator
 from django.urls import reverse_lazy
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -15,6 +16,7 @@ from apps.audit.selectors import Filters
 
 from ..selectors import members_meant
 
+LAST_DAY = date.max - timedelta(days=1)  # that is followed by one
 NAMED = 3  # in a message; more than that nobody reads
 
 
@@ -52,7 +54,10 @@ class AuditFilterForm(forms.Form):
         required=False, label=_("From"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
     )
     until = forms.DateField(
-        required=False, label=_("To"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+        required=False,
+        label=_("To"),
+        validators=[MaxValueValidator(LAST_DAY)],
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
     )
 
     def __init__(self, *args: Any, tenant_id: UUID, **kwargs: Any) -> None:
@@ -83,7 +88,7 @@ class AuditFilterForm(forms.Form):
             found["actor_id"] = asked["person"]
         if asked["since"]:
             found["since"] = _midnight(asked["since"])
-        if asked["until"]:
+        if asked["until"] and asked["until"] < date.max:
             found["until"] = _midnight(asked["until"]) + timedelta(days=1)
         return found
 

@@ -10,6 +10,8 @@ from django import forms
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
+from ..validators import no_control_characters
+
 HOST_NAME = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
 
 
@@ -60,7 +62,11 @@ class AcceptForm(SetPasswordForm):
     """A new password, or for ``known`` people the one they have."""
 
     name = forms.CharField(
-        max_length=150, required=False, label=_("Your name"), widget=forms.TextInput(attrs={"autocomplete": "name"})
+        max_length=150,
+        required=False,
+        validators=[no_control_characters],
+        label=_("Your name"),
+        widget=forms.TextInput(attrs={"autocomplete": "name"}),
     )
     field_order = ("name", "password")
 

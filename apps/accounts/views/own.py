@@ -17,7 +17,7 @@ from apps.tenants.selectors import profile_of
 from .. import selectors
 from ..access import caller, requires
 from ..forms.own import PasswordForm, ProfileForm
-from ..limits import SIGN_IN, count_attempt
+from ..limits import SIGN_IN, VERIFICATION, count_attempt
 from ..permissions import MEMBER
 from ..reader import turn_to
 from ..services import members, people, sessions
@@ -48,6 +48,7 @@ def profile(request: HttpRequest) -> HttpResponse:
 def send_verification(request: HttpRequest) -> HttpResponse:
     """Mail the member a link that proves their address."""
     user: Any = request.user
+    count_attempt(request, VERIFICATION, user.email)  # whoever signed up with it need not be who reads its mail
     people.request_verification(user=user, actor=caller(request))
     return done(request, _("A link is on its way to %(email)s.") % {"email": user.email}, "profile")
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from django.db import DatabaseError
 
-from apps.core.errors import DomainError
+from apps.core.errors import DomainError, first_line
 from apps.tenancy.context import use
 from apps.tenancy.planes import tenant_models
 from apps.tenancy.release import Release
@@ -46,11 +46,11 @@ def ailments(release: Release, places: Sequence[Place]) -> dict[Place, str]:
 
 def _unreadable(place: Place) -> str:
     """Read a row of each model as a request would, for the first tenant that lives there."""
-    for tenant_id, _ in place.tenants[:1]:
+    for tenant_id in place.tenants[:1]:
         try:
             with use(Tenant.context_for_id(tenant_id)):
                 for model in tenant_models():
                     list(model.objects.all()[:1])
         except (DatabaseError, DomainError) as error:
-            return f"The running code cannot read it: {str(error).strip().splitlines()[0]}"
+            return f"The running code cannot read it: {first_line(error)}"
     return ""

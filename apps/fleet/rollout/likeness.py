@@ -26,6 +26,7 @@ def differences(release: Release, places: Iterable[Place]) -> dict[Place, list[s
         for place in some:
             if digests.get(place.schema) != digest:
                 unlike[place] = _compare(shape.lines(alias, place.schema), lines)
+        databases.close_owner(database)
     return unlike
 
 

@@ -12,12 +12,13 @@ import psycopg
 import structlog
 from django.db import DatabaseError, connections
 
+from apps.core.errors import first_line
 from apps.tenancy import databases
 from apps.tenancy.errors import SchemaChangedMeanwhile, SchemaDiverged
 from apps.tenancy.release import MigrationKey, Release
 from apps.tenancy.schema_migrations import Script, can_be_replayed, record, replay, step_through
 
-from .places import Place
+from .places import Place, dwellers
 from .survey import Found, Standing, survey
 
 log = structlog.get_logger(__name__)
@@ -57,10 +58,12 @@ class Migrator:
         try:
             how, error = self._patiently(found), ""
         except (DatabaseError, psycopg.Error, SchemaDiverged, SchemaChangedMeanwhile) as failure:
-            how, error = "", _reason(failure)
-        except Exception as failure:  # a migration's own code may raise anything; the others go on
+            how, error = "", first_line(failure)
+        except (Exception, SystemExit) as failure:  # a migration's own code may raise anything; the others go on
             log.exception("migration_failed", schema=str(found.place))
-            how, error = "", f"{type(failure).__name__}: {_reason(failure)}"
+            how, error = "", f"{type(failure).__name__}: {first_line(failure)}"
+        finally:
+            databases.close_owner(found.place.database)
         return Result(found.place, how, time.monotonic() - began, error)
 
     def _patiently(self, found: Found) -> str:
@@ -68,13 +71,13 @@ class Migrator:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return self._migrate(found)
-            except (DatabaseError, SchemaChangedMeanwhile) as error:
+            except Exception as error:
                 connections[databases.owner_alias(found.place.database)].close()
                 if attempt == ATTEMPTS or not _may_pass(error):
                     raise
             time.sleep(FIRST_PAUSE_SECONDS * 2 ** (attempt - 1))
             (found,) = survey(self.release, [found.place])  # it may have been committed, or another one did it
-            if found.standing == Standing.CURRENT:
+            if found.standing in (Standing.CURRENT, Standing.AHEAD):
                 return REPLAYED
         raise AssertionError("the last attempt returns or raises")
 
@@ -83,7 +86,7 @@ class Migrator:
             raise DatabaseError(found.error or f"The schema is {found.standing}.")
         alias, has = databases.owner_alias(found.place.database), found.state.applied
         if not can_be_replayed(self.release.missing(has)):
-            step_through(alias, found.state, self.release, found.place.contexts(alias))
+            step_through(alias, found.state, self.release, dwellers(found.place, alias))
             return STEPPED
         with self._recording_of(has):
             if has not in self._scripts:
@@ -103,10 +106,6 @@ def _may_pass(error: Exception) -> bool:
     passing = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
     lost = isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError) and cause.sqlstate in (None, "57P01")
     return isinstance(error, SchemaChangedMeanwhile) or isinstance(cause, passing) or lost
-
-
-def _reason(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _in_threads(work: Callable[[Found], Result], jobs: list[Found], workers: int) -> Iterator[Result]:

@@ -20,7 +20,7 @@ class Place:
     database: str | None
     schema: str
     kind: str
-    tenants: tuple[tuple[UUID, str], ...] = ()
+    tenants: tuple[UUID, ...] = ()  # when it was looked up; others may have come since
 
     def __str__(self) -> str:
         return f"{self.database or 'default'}/{self.schema}"
@@ -30,10 +30,6 @@ class Place:
         """Database and schema, as tables of the control plane have them."""
         return self.database or "", self.schema
 
-    def contexts(self, alias: str) -> list[TenantContext]:
-        """The context of each tenant that lives here, on a connection of one's choice."""
-        return [TenantContext(tenant_id, name, alias, self.schema) for tenant_id, name in self.tenants]
-
 
 def all_places() -> list[Place]:
     """Pools first, as most people live there; warm schemas are places like any other."""
@@ -41,17 +37,17 @@ def all_places() -> list[Place]:
         pools = [
             Place(None, schema, POOL) for schema in Pool.objects.filter(built=True).values_list("schema", flat=True)
         ]
-        placed = Placement.objects.filter(built=True).select_related("database", "tenant").order_by("created_at")
-        dwellers: dict[str, list[tuple[UUID, str]]] = defaultdict(list)
+        placed = Placement.objects.filter(built=True).select_related("database").order_by("created_at")
+        of_pools: dict[str, list[UUID]] = defaultdict(list)
         own = []
         for placement in placed:
-            tenants = _tenants(placement)
+            tenants = [placement.tenant_id] if placement.tenant_id else []
             if placement.kind == Placement.Kind.POOL:
-                dwellers[placement.schema] += tenants
+                of_pools[placement.schema] += tenants
             else:
                 database = placement.database.name if placement.database else None
                 own.append(Place(database, placement.schema, placement.kind if tenants else WARM, tuple(tenants)))
-    return [replace(pool, tenants=tuple(dwellers[pool.schema])) for pool in pools] + own
+    return [replace(pool, tenants=tuple(of_pools[pool.schema])) for pool in pools] + own
 
 
 def place_of(*, slug: str = "", schema_name: str = "") -> Place | None:
@@ -65,5 +61,8 @@ def place_of(*, slug: str = "", schema_name: str = "") -> Place | None:
     return next(p for p in all_places() if (p.database or "default", p.schema) == (placement.alias, placement.schema))
 
 
-def _tenants(placement: Placement) -> list[tuple[UUID, str]]:
-    return [(placement.tenant.id, placement.tenant.schema_name)] if placement.tenant else []
+def dwellers(place: Place, alias: str) -> list[TenantContext]:
+    """The context of each tenant that lives in a place by now, on a connection of one's choice."""
+    with control("look up who lives in a schema"):
+        found = Tenant.objects.filter(placement__schema=place.schema, placement__database__name=place.database)
+        return [TenantContext(tenant.id, tenant.schema_name, alias, place.schema) for tenant in found.order_by("id")]

@@ -11,6 +11,7 @@ import psycopg
 from django.conf import settings
 from django.db import DatabaseError
 
+from apps.core.errors import first_line
 from apps.tenancy import databases, ledger, server
 from apps.tenancy.release import MigrationKey, Release
 from apps.tenancy.schema_migrations import SchemaState
@@ -61,8 +62,9 @@ def _look_at(release: Release, database: str | None, places: list[Place]) -> lis
         others = [place.schema for place in places if known.get(place.schema) != release.fingerprint]
         applied = ledger.applied_migrations(alias, others)
     except DatabaseError as error:
-        reason = str(error).strip().splitlines()[0]
-        return [Found(place, Standing.UNREACHABLE, error=reason) for place in places]
+        return [Found(place, Standing.UNREACHABLE, error=first_line(error)) for place in places]
+    finally:
+        databases.close_owner(database)
     return [_found(release, place, known.get(place.schema, ""), applied) for place in places]
 
 

@@ -17,12 +17,13 @@ from ..rollout.survey import Found, Standing, survey
 
 @dataclass
 class Group:
-    """Schemas that lack the same migrations, and so get the same treatment."""
+    """Schemas that lack the same migrations, and so get the same treatment; or that cannot be looked at, and why."""
 
     migrations: list[str]
     is_replayed: bool
     places: list[Place]
     statements: list[str] = field(default_factory=list)
+    error: str = ""
 
     @property
     def kinds(self) -> str:
@@ -34,13 +35,14 @@ class Group:
             "replayed": self.is_replayed,
             "schemas": [str(place) for place in self.places],
             **({"statements": self.statements} if self.statements else {}),
+            **({"error": self.error} if self.error else {}),
         }
 
 
 def plan_fleet(places: Sequence[Place] | None = None, *, release: Release | None = None) -> list[Group]:
     """The schemas that are behind, in groups that lack the same migrations. Nothing is changed."""
     release = release or this_release()
-    return [_group(release, has, found) for has, found in _alike(release, places).items()]
+    return [_group(release, found) for found in _alike(release, places)]
 
 
 def rehearse(places: Sequence[Place] | None = None, *, release: Release | None = None) -> list[Group]:
@@ -50,8 +52,8 @@ def rehearse(places: Sequence[Place] | None = None, *, release: Release | None =
     """
     release = release or this_release()
     groups = []
-    for has, found in _alike(release, places).items():
-        group, first = _group(release, has, found), found[0]
+    for found in _alike(release, places):
+        group, first = _group(release, found), min(found, key=lambda one: len(one.place.tenants))
         if group.is_replayed and first.state is not None:
             alias = databases.owner_alias(first.place.database)
             group.statements = record(alias, first.state, release, keep=False).statements
@@ -59,15 +61,17 @@ def rehearse(places: Sequence[Place] | None = None, *, release: Release | None =
     return groups
 
 
-def _alike(release: Release, places: Sequence[Place] | None) -> dict[frozenset[MigrationKey], list[Found]]:
-    groups: dict[frozenset[MigrationKey], list[Found]] = defaultdict(list)
+def _alike(release: Release, places: Sequence[Place] | None) -> list[list[Found]]:
+    groups: dict[frozenset[MigrationKey] | str, list[Found]] = defaultdict(list)
     for found in survey(release, all_places() if places is None else places):
-        if found.standing == Standing.BEHIND and found.state is not None:
-            groups[found.state.applied].append(found)
-    return groups
+        if found.standing not in (Standing.CURRENT, Standing.AHEAD):
+            groups[found.state.applied if found.state else found.error].append(found)
+    return list(groups.values())
 
 
-def _group(release: Release, has: frozenset[MigrationKey], found: list[Found]) -> Group:
-    missing = release.missing(has)
-    names = [".".join(key_of(migration)) for migration in missing]
-    return Group(names, can_be_replayed(missing), [f.place for f in found])
+def _group(release: Release, found: list[Found]) -> Group:
+    places, first = [f.place for f in found], found[0]
+    if first.state is None:
+        return Group([], False, places, error=first.error)
+    missing = release.missing(first.state.applied)
+    return Group([".".join(key_of(migration)) for migration in missing], can_be_replayed(missing), places)

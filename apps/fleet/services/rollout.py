@@ -77,14 +77,22 @@ def migrate_fleet(
     """
     release = release or this_release()
     with databases.owner_lock(LOCK):
-        places = all_places() if places is None else places
-        prepare_ledgers({place.database for place in places})
-        found = survey(release, places)
+        _note_killed_runs()
+        chosen = all_places() if places is None else places
+        prepare_ledgers({place.database for place in chosen})
+        found = survey(release, chosen)
         waiting = [f for f in found if f.standing not in (Standing.CURRENT, Standing.AHEAD)]
         quarantined = _quarantined_keys()
-        _release_from_quarantine(quarantined - {f.place.key for f in waiting})
+        if places is None:  # those of places that there are no more
+            _release_from_quarantine(quarantined - {f.place.key for f in found})
+            done = quarantined
+        else:  # what another release could not do, its own run knows better
+            done = _quarantined_keys(fingerprint=release.fingerprint)
         report("surveyed", places=len(found), **Counter(str(f.standing) for f in found))
         outcome = Outcome(places=len(found), behind=len(waiting))
+        outcome.failed = _still_ill(release, [f for f in found if f.place.key in done and f not in waiting])
+        for place, error in outcome.failed.items():
+            report("failed", schema=str(place), error=error)
         if waiting:
             run = _Run(release, actor, workers, report, outcome, quarantined)
             run.carry_out(_waves(waiting, canaries, quarantined))
@@ -125,9 +133,7 @@ class _Run:
         self.release, self.actor, self.workers = release, actor, workers
         self.report, self.outcome, self.quarantined = report, outcome, quarantined
         self.migrator = Migrator(release)
-        with control("begin a fleet migration"), atomic():
-            killed = MigrationRun.objects.filter(status=Status.RUNNING)  # as it is this run that holds the lock
-            killed.update(status=Status.INTERRUPTED, finished_at=timezone.now())
+        with control("begin a fleet migration"):
             self.row = MigrationRun.objects.create(fingerprint=release.fingerprint, started_by=actor.id or actor.type)
 
     def carry_out(self, waves: Iterator[Wave]) -> None:
@@ -173,8 +179,8 @@ class _Run:
         for place, ailment in canary.ailments(self.release, well).items():
             wave.failed += 1
             self._quarantine(place, ailment)
-        if self.outcome.failed:
-            self.outcome.stopped = f"{len(self.outcome.failed)} of {len(places)} canaries are not well"
+        if wave.failed:
+            self.outcome.stopped = f"{wave.failed} of {len(places)} canaries are not well"
             self.report("stopped", reason=self.outcome.stopped)
 
     def _quarantine(self, place: Place, error: str) -> None:
@@ -217,9 +223,24 @@ def _waves(waiting: list[Found], canaries: int, quarantined: set[tuple[str, str]
     return ((name, found) for name, found in waves if found)
 
 
-def _quarantined_keys() -> set[tuple[str, str]]:
+def _note_killed_runs() -> None:
+    """None but the caller is running, as it holds the lock."""
+    with control("note killed fleet migrations"):
+        killed = MigrationRun.objects.filter(status=Status.RUNNING)
+        killed.update(status=Status.INTERRUPTED, finished_at=timezone.now())
+
+
+def _quarantined_keys(**of: str) -> set[tuple[str, str]]:
     with control("look at the quarantine"):
-        return set(Quarantine.objects.values_list("database", "schema"))
+        return set(Quarantine.objects.filter(**of).values_list("database", "schema"))
+
+
+def _still_ill(release: Release, found: list[Found]) -> dict[Place, str]:
+    """Of schemas in quarantine that are at the release, as canaries may be, those that are not well; others leave."""
+    current = [f.place for f in found if f.standing == Standing.CURRENT]
+    ill = canary.ailments(release, current) if current else {}
+    _release_from_quarantine({f.place.key for f in found if f.place not in ill})
+    return ill
 
 
 def _release_from_quarantine(keys: set[tuple[str, str]]) -> None:

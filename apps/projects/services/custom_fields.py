@@ -20,6 +20,7 @@ from ..errors import CustomFieldExists, CustomFieldNotFound, InvalidCustomField
 from ..models import CustomField
 
 MAX_TEXT = 1000
+MAX_WHOLE = 2**53 - 1  # beyond that not every reader of JSON keeps a whole number as it is (RFC 8259, 6)
 FIELDS = ("label", "required", "choices")
 Kind = CustomField.Kind
 UNFIT = {
@@ -95,7 +96,7 @@ def validated(values: Mapping[str, Any], *, kept: Mapping[str, Any] | None = Non
 def _checked(field: CustomField, value: Any) -> Any:
     accepted = {
         Kind.TEXT: lambda: isinstance(value, str) and len(value) <= MAX_TEXT and "\x00" not in value,
-        Kind.NUMBER: lambda: isinstance(value, int | float) and not isinstance(value, bool) and _is_finite(value),
+        Kind.NUMBER: lambda: isinstance(value, int | float) and not isinstance(value, bool) and _is_exact(value),
         Kind.BOOLEAN: lambda: isinstance(value, bool),
         Kind.DATE: lambda: isinstance(value, str) and _is_date(value),
         Kind.CHOICE: lambda: value in field.choices,
@@ -105,11 +106,8 @@ def _checked(field: CustomField, value: Any) -> Any:
     return value
 
 
-def _is_finite(number: float) -> bool:
-    try:
-        return math.isfinite(number)
-    except OverflowError:  # an integer beyond every float
-        return False
+def _is_exact(number: float) -> bool:
+    return abs(number) <= MAX_WHOLE if isinstance(number, int) else math.isfinite(number)
 
 
 def _is_date(text: str) -> bool:

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from apps.accounts.access import caller, requires
+from apps.accounts.decisions import authorize
 from apps.accounts.permissions import PROJECTS_READ, PROJECTS_WRITE
 from apps.core.forms import blaming, done
 
@@ -56,7 +57,9 @@ def document_download(request: Any, document: Document) -> FileResponse:
 @requires(PROJECTS_WRITE, on=find_document)
 @require_POST
 def document_delete(request: Any, document: Document) -> HttpResponse:
-    documents.delete_document(actor=caller(request), document=document)
-    return done(
-        request, _("%(name)s is removed.") % {"name": document.name}, "projects:detail", project_id=document.project_id
-    )
+    subject, project = caller(request), document.project
+    documents.delete_document(actor=subject, document=document)
+    removed = _("%(name)s is removed.") % {"name": document.name}
+    if not authorize(subject, PROJECTS_READ, project):  # they had the document alone
+        return done(request, removed, "projects:list")
+    return done(request, removed, "projects:detail", project_id=project.id)

@@ -159,9 +159,10 @@ class DatabaseWrapper(django_tenants.DatabaseWrapper):
     def close_if_health_check_failed(self) -> None:
         """Ask a kept connection whether it is alive, which costs a round trip, unless it was in use just now.
 
-        Never inside a transaction: the question would be its first statement, and have no context.
+        Never inside a transaction, of which it would be the first statement, without a context; nor at its end, where
+        it would begin another one.
         """
-        if not self.in_atomic_block and monotonic() - self._answered_at > TRUSTED_SECONDS:
+        if self.autocommit and monotonic() - self._answered_at > TRUSTED_SECONDS:
             super().close_if_health_check_failed()
 
     def get_connection_params(self) -> dict[str, Any]:

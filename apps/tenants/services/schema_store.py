@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import structlog
 from django.conf import settings
+from django.db import connections
 from django.db.models import F, Sum
 
 from apps.tenancy import blueprint, databases, ledger
@@ -14,6 +16,8 @@ from apps.tenancy.release import this_release
 from apps.tenancy.schema_migrations import SchemaState, step_through
 
 from ..models import Placement, Pool
+
+log = structlog.get_logger(__name__)
 
 LOCK = "tenants.schema_store"
 
@@ -71,8 +75,13 @@ def _bring_to_this_release() -> None:
     warm = Placement.objects.filter(tenant__isnull=True, built=True).values_list("schema", flat=True)
     others = {schema: known.get(schema, "") for schema in warm if known.get(schema) != release.fingerprint}
     for schema, applied in ledger.applied_migrations(owner, others).items():
-        if release.missing(applied):
+        if not release.missing(applied):
+            continue
+        try:
             step_through(owner, SchemaState(schema, others[schema], applied), release)
+        except Exception:  # one schema that cannot be migrated keeps nobody from signing up; migrate_fleet tells why
+            log.exception("warm_schema_not_migrated", schema=schema)
+            connections[owner].close()
 
 
 def _build(place: Placement | Pool) -> None:

@@ -37,5 +37,6 @@ serve(
         "found_leak_tenants": found_leak_tenants,
         "leaks": leaks,
         "listing": listing.listing,
+        "crowd": listing.crowd,
     }
 )

@@ -30,3 +30,9 @@ def token_of_owner(tenant: Tenant) -> str:
     with control("bench"):
         membership = Membership.objects.select_related("user", "tenant", "custom_role").get(tenant_id=tenant.id)
     return tokens.issue(membership).access
+
+
+def crowd(number: int) -> list[dict[str, str]]:
+    """Hosts and fresh access tokens of so many organizations in schemas of their own."""
+    found = [tenants.found(f"Crowd {one:04d}", "schema") for one in range(number)]
+    return [{"host": f"{one.slug}.{settings.BASE_DOMAIN}", "token": token_of_owner(one)} for one in found]

@@ -5,13 +5,11 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError
+from django.core.management.base import BaseCommand
 
+from apps.fleet.console import INCOMPLETE, in_one_line
 from apps.fleet.services.status import FleetStatus, fleet_status
-from apps.tenancy.errors import DatabaseNotConfigured
 
-NOT_CONVERGED = 3
 SHOWN_DIFFERENCES = 20  # of each place; --json has all
 
 
@@ -26,16 +24,14 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="one JSON document")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
+        with in_one_line():
             status = fleet_status(deep=options["deep"])
-        except (DatabaseNotConfigured, DatabaseError) as error:
-            raise CommandError(str(error).strip().splitlines()[0]) from error
         if options["json"]:
             self.stdout.write(json.dumps(status.as_json(), default=str))
         else:
             self._show(status)
         if not status.is_converged:
-            sys.exit(NOT_CONVERGED)
+            sys.exit(INCOMPLETE)
 
     def _show(self, status: FleetStatus) -> None:
         self.stdout.write(f"release {status.release}: {status.schemas} schemas")

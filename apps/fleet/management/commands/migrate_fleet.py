@@ -6,19 +6,14 @@ import time
 from argparse import ArgumentParser, ArgumentTypeError
 from typing import Any
 
-from django.core.checks import Tags
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError
 
 from apps.audit.actors import command
+from apps.fleet.console import INCOMPLETE, in_one_line, migrate_control_plane
 from apps.fleet.rollout.places import KINDS, Place, all_places, place_of
 from apps.fleet.rollout.survey import Standing
-from apps.fleet.services import control_plane, rollout
+from apps.fleet.services import rollout
 from apps.fleet.services.plan import Group, plan_fleet, rehearse
-from apps.tenancy.context import CONTROL_ALIAS, control
-from apps.tenancy.errors import DatabaseNotConfigured
-
-INCOMPLETE = 3
 
 
 class Command(BaseCommand):
@@ -43,7 +38,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         progress = _Progress(self, as_json=options["json"] or not sys.stderr.isatty())
-        try:
+        with in_one_line():
             places = _places(options["tenant"], options["placement"])
             if options["plan"] or options["dry_run"]:
                 groups = rehearse(places) if options["dry_run"] else plan_fleet(places)
@@ -58,8 +53,6 @@ class Command(BaseCommand):
                 workers=options["workers"],
                 report=progress,
             )
-        except (DatabaseNotConfigured, DatabaseError) as error:
-            raise CommandError(str(error).strip().splitlines()[0]) from error
         if not outcome.is_complete:
             sys.exit(INCOMPLETE)
 
@@ -68,20 +61,13 @@ class Command(BaseCommand):
             if as_json:
                 self.stdout.write(json.dumps(group.as_json()))
                 continue
-            way = "replayed" if group.is_replayed else "one by one"
-            names = ", ".join(group.migrations) or "nothing but a note"
-            self.stdout.write(f"{len(group.places)} schemas ({group.kinds}), {way}: {names}")
+            way = "not possible" if group.error else "replayed" if group.is_replayed else "one by one"
+            what = group.error or ", ".join(group.migrations) or "nothing but a note"
+            self.stdout.write(f"{len(group.places)} schemas ({group.kinds}), {way}: {what}")
             for statement in group.statements:
                 self.stdout.write(f"  {statement}")
         if not groups and not as_json:
             self.stdout.write("Every schema is at this release.")
-
-
-def migrate_control_plane(this: BaseCommand, *, verbosity: int = 0) -> None:
-    """Migrate the tables that all organizations share, and check that no tenant's table is among them."""
-    control_plane.migrate_control(verbosity=verbosity)
-    with control("check the public schema"):
-        this.check(tags=[Tags.models, Tags.database], databases=[CONTROL_ALIAS])
 
 
 class _Progress:

@@ -5,14 +5,11 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError
 
 from apps.audit.actors import command
+from apps.fleet.console import INCOMPLETE, in_one_line, migrate_control_plane
 from apps.fleet.rollout.places import Place, place_of
 from apps.fleet.services import rollout
-from apps.tenancy.errors import DatabaseNotConfigured
-
-from .migrate_fleet import INCOMPLETE, migrate_control_plane
 
 
 class Command(BaseCommand):
@@ -32,15 +29,13 @@ class Command(BaseCommand):
         which.add_argument("-s", "--schema", help="only the tenant with this schema name")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
+        with in_one_line():
             places = [_place(options["schema"])] if options["schema"] else None
             if places is None and not options["tenant"]:
                 migrate_control_plane(self, verbosity=options["verbosity"])
             if options["shared"]:
                 return
             outcome = rollout.migrate_fleet(actor=command("migrate_schemas"), places=places, report=self._report)
-        except (DatabaseNotConfigured, DatabaseError) as error:
-            raise CommandError(str(error).strip().splitlines()[0]) from error
         self.stdout.write(f"Tenant schemas that were behind: {outcome.behind}.")
         if not outcome.is_complete:
             sys.exit(INCOMPLETE)
