@@ -28,7 +28,8 @@ def test_diagram__in_the_readme__shows_the_linters_layers():
     pairs = {(a, b) for line in steps for a, b in itertools.pairwise(line)}
 
     assert pairs == {(frozenset(a), frozenset(b)) for a, b in itertools.pairwise(layers())}
-    assert {p.name for p in (ROOT / "apps").iterdir() if p.is_dir() and p.name[0] != "_"} == set().union(*layers())
+    applications = {p.name for p in (ROOT / "apps").iterdir() if p.is_dir() and p.name[0] != "_"}
+    assert applications - {"stripe_sandbox"} == set().union(*layers())  # which stands apart
 
 
 @pytest.mark.parametrize("path", [*sorted(ROOT.glob("docs/**/*.md")), ROOT / "README.md"], ids=lambda p: p.name)

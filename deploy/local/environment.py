@@ -78,7 +78,12 @@ class Environment:
             "ENVIRONMENT": "development",
         }
         chosen = {name: self._environ.get(name) or value for name, value in chosen.items()}
-        return chosen | {"DATA_DIR": str(self.data_dir)}
+        return chosen | self._stripe(chosen["ENVIRONMENT"]) | {"DATA_DIR": str(self.data_dir)}
+
+    def choose_stripe_port(self) -> None:
+        """Find a port for the local Stripe, which the Procfile starts."""
+        with locked(self._servers_lock):
+            choose_port(self.data_dir, "stripe")
 
     @property
     def _servers_lock(self) -> Path:
@@ -117,6 +122,17 @@ class Environment:
         return {
             name: f"postgres://{role}:{password}@127.0.0.1:{port}/{DATABASE}"
             for name, (role, password) in roles.items()
+        }
+
+    def _stripe(self, environment: str) -> dict[str, str]:
+        """Where the local Stripe is; nothing where a key of Stripe's own is given, or outside of development."""
+        if self._environ.get("STRIPE_SECRET_KEY") or environment != "development":
+            return {}
+        port = str(remembered_port(self.data_dir, "stripe"))
+        return {
+            "STRIPE_SECRET_KEY": f"sk_test_{self._secrets['stripe']}",
+            "STRIPE_API_HOST": f"http://127.0.0.1:{port}",
+            "STRIPE_SANDBOX_PORT": port,
         }
 
     def _redis_url(self) -> str:

@@ -57,7 +57,8 @@ def run(data_dir: Path) -> int:
     environment = Environment(data_dir)
     with _only_one(environment.data_dir):
         port = _free_web_port(environment)
-        commands = _procfile()
+        environment.choose_stripe_port()
+        commands = _procfile(with_stripe="STRIPE_SANDBOX_PORT" in environment.variables())
         progress.say("starting PostgreSQL and Valkey")
         with Lease(environment, keep_found=False):
             variables = process_environment(environment)
@@ -103,12 +104,13 @@ def _free_web_port(environment: Environment) -> int:
     return port
 
 
-def _procfile() -> dict[str, str]:
+def _procfile(*, with_stripe: bool) -> dict[str, str]:
     try:
         text = (PROJECT_ROOT / "Procfile").read_text(encoding="utf-8")
     except OSError as error:
         raise LaunchError(f"cannot read {PROJECT_ROOT / 'Procfile'}: {error.strerror}") from None
-    return dict(parse_procfile(text).processes)
+    commands = dict(parse_procfile(text).processes)
+    return commands if with_stripe else {name: line for name, line in commands.items() if name != "stripe"}
 
 
 def _set_up(variables: Mapping[str, str], data_dir: Path, progress: Progress) -> None:
@@ -143,7 +145,8 @@ def _last_error(log: Path) -> str:
 
 def _supervise(commands: Mapping[str, str], variables: Mapping[str, str], port: int, progress: Progress) -> int:
     demo = variables["ENVIRONMENT"] == "development"
-    supervisor = Supervisor(lambda: _announce(port, progress, demo=demo))
+    stripe = variables["STRIPE_API_HOST"] if "stripe" in commands else None
+    supervisor = Supervisor(lambda: _announce(port, progress, demo=demo, stripe=stripe))
     for name, command in commands.items():
         allowed = dict(variables) if name in MAY_OWN else _without_ownership(variables)
         supervisor.add_process(name, command, env=allowed, cwd=str(PROJECT_ROOT))
@@ -154,7 +157,7 @@ def _without_ownership(variables: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in variables.items() if name not in OWNER_VARIABLES}
 
 
-def _announce(port: int, progress: Progress, *, demo: bool) -> None:
+def _announce(port: int, progress: Progress, *, demo: bool, stripe: str | None) -> None:
     """Wait until the application answers, and say where."""
     deadline = time.monotonic() + HEALTH_SECONDS
     while not _is_healthy(port):
@@ -164,6 +167,7 @@ def _announce(port: int, progress: Progress, *, demo: bool) -> None:
         time.sleep(0.2)
     lines = ["", f"Tenantry is up after {progress.seconds():.1f} s", f"  http://localhost:{port}/"]
     lines += _demo_lines(port) if demo else []
+    lines += [f"  {stripe}/".ljust(39) + "the local Stripe: objects, events, clocks"] if stripe else []
     print("\n".join([*lines, "Ctrl-C stops everything", ""]), flush=True)
 
 

@@ -1,0 +1,1 @@
+"""What stripe-python's generated source says about Stripe's API: operations, parameters and objects."""

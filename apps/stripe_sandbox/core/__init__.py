@@ -1,0 +1,1 @@
+"""What all objects need: requests, parameters, storage, shapes, events, time and money."""

@@ -1,0 +1,1 @@
+"""A Django project of its own, with nothing but dj-stripe, that mirrors the sandbox."""
