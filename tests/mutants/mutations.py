@@ -252,7 +252,7 @@ MUTATIONS = [
     Mutation(
         "views about one thing do not decide",
         f"{ACCOUNTS}/resources.py",
-        "            check(self.subject, self.permissions_by_method[request.method], self.resource)\n",
+        '        check(self.subject, self.permissions_by_method[request.method or ""], self.resource)\n',
         "",
         RIGHTS,
     ),

@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
-from django.core.validators import MaxValueValidator
 from django.urls import reverse_lazy
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -16,7 +15,6 @@ from apps.audit.selectors import Filters
 
 from ..selectors import members_meant
 
-LAST_DAY = date.max - timedelta(days=1)  # that is followed by one
 NAMED = 3  # in a message; more than that nobody reads
 
 
@@ -56,7 +54,6 @@ class AuditFilterForm(forms.Form):
     until = forms.DateField(
         required=False,
         label=_("To"),
-        validators=[MaxValueValidator(LAST_DAY)],
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
     )
 
