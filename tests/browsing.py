@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -22,9 +23,11 @@ from apps.accounts.roles import Assigned
 from apps.accounts.services import api_keys, invitations, members, people, roles, visits
 from apps.audit.actors import SYSTEM
 from apps.audit.models import ControlEvent
+from apps.fleet.models import MigrationRun, MigrationWave, Quarantine
 from apps.projects.services import custom_fields
 from apps.staff import services as staff
 from apps.tenancy.context import control
+from apps.tenancy.release import this_release
 from apps.tenants import traffic
 from apps.tenants.models import Domain, Placement, Pool, Tenant
 from apps.tenants.services.profiles import update_profile
@@ -186,7 +189,25 @@ def employ(scene: Scene) -> User:
     traffic.recorder.note(scene.organization.tenant.id, Figures(requests=1200, errors=2, ms=40_000, bytes=10**6))
     traffic.recorder.note(uuid4(), Figures(requests=100, ms=2_000))
     traffic.recorder.flush()
+    _migrate_a_fleet()
     return person
+
+
+def _migrate_a_fleet() -> None:
+    """A run of which one schema was left behind, as it would have been noted."""
+    with control("note a migration"):
+        if Quarantine.objects.exists():
+            return
+        run = MigrationRun.objects.create(
+            fingerprint=this_release().fingerprint, started_by="migrate_fleet", status="incomplete"
+        )
+        for number, (name, schemas, failed) in enumerate([("canary", 3, 0), ("pools", 2, 0), ("schemas", 412, 1)], 1):
+            MigrationWave.objects.create(
+                run=run, number=number, name=name, schemas=schemas, done=schemas - failed, failed=failed
+            )
+        MigrationRun.objects.update(finished_at=run.started_at + timedelta(seconds=2.4))
+        error = "canceling statement due to lock timeout"
+        Quarantine.objects.create(schema="t_5c1f00dcafe01234", fingerprint=run.fingerprint, error=error, attempts=2)
 
 
 # -- all pages ----------------------------------------------------------------------------------------------------

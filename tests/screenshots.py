@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import django
 
 if TYPE_CHECKING:
-    from tests.browsing import Visitor
+    from tests.browsing import Scene, Visitor
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "screenshots"
+STAFF = ("staff-dashboard", "staff-tenants", "staff-tenant", "staff-outbox", "staff-fleet")
 ALL_LOOKS = ("overview", "project", "members", "roles", "audit-log", "settings", "landing")
 WIDE, PHONE = 1280, 390
 
@@ -44,7 +45,19 @@ def main() -> int:
             for name, host, path, is_signed_in in pages(scene):
                 if (scheme, width) == ("light", WIDE) or name in ALL_LOOKS:
                     _shoot(owner if is_signed_in else stranger, host, path, f"{name}-{scheme}-{width}")
+            if width == WIDE:
+                _shoot_staff(visit(browser, port, **options), scene, f"{scheme}-{width}")
     return 0
+
+
+def _shoot_staff(visitor: Visitor, scene: Scene, look: str) -> None:
+    """The pages from which the platform is run."""
+    from tests.browsing import STAFF_PAGES, employ
+
+    person = employ(scene)
+    visitor.sign_in_as_staff(person.email)
+    for name in STAFF:
+        _shoot(visitor, "localhost", STAFF_PAGES[name](scene), f"{name}-{look}")
 
 
 def _shoot(visitor: Visitor, host: str, path: str, name: str) -> None:
