@@ -270,6 +270,9 @@ def test_schedule__from_subscription__next_phase_is_billed_from_its_first_day(ap
     following = {"items": [{"price": dearer.id}], "duration": {"interval": "month", "interval_count": 2}}
     api.subscription_schedules.update(schedule.id, {"phases": [kept, following], "end_behavior": "cancel"})
 
+    preview = api.invoices.create_preview({"subscription": subscription.id})
+    assert [line.amount for line in preview.lines.data] == [2000]
+
     world.advance(clock, "2027-06-10 00:00:00")
 
     lines = [[line.amount for line in invoice.lines.data] for invoice in world.invoices(subscription)]
