@@ -22,6 +22,8 @@ from apps.stripe_sandbox.objects import clocks
 FAULTS = ("drop", "duplicate", "reorder", "delay")
 AFTER_RETRIES = ("cancel", "unpaid", "past_due")
 KEPT = "url"
+FAILURES = (400, 599)
+LONGEST_LATENCY = 60
 
 
 class Control:
@@ -55,6 +57,8 @@ class Control:
             return _json(404, {"error": f"There is no such command. There are: {known}"})
         try:
             given = json.loads(request.body) if request.body.strip() else {}
+            if not isinstance(given, dict):
+                raise ApiError("What is wished is an object in JSON.")
             return _json(200, command(given))
         except ApiError as error:
             return _json(error.status, {"error": str(error)})
@@ -138,8 +142,11 @@ class Control:
     def fail(self, given: dict[str, Any]) -> Doc:
         """The next calls fail: `status` (429, 500 …), `count`, and if wished `method` and the beginning of the
         `path`."""
+        status = int(given.get("status", 500))
+        if not FAILURES[0] <= status <= FAILURES[1]:
+            raise ApiError(f"A failure's status is from {FAILURES[0]} to {FAILURES[1]}.")
         fault = {
-            "status": int(given.get("status", 500)),
+            "status": status,
             "count": int(given.get("count", 1)),
             "method": given.get("method"),
             "path": given.get("path"),
@@ -148,7 +155,10 @@ class Control:
         return self._write("fault", fault)
 
     def latency(self, given: dict[str, Any]) -> Doc:
-        return self._write("latency", float(given["seconds"]))
+        seconds = float(given["seconds"])
+        if not 0 <= seconds <= LONGEST_LATENCY:
+            raise ApiError(f"The latency is from 0 to {LONGEST_LATENCY} seconds.")
+        return self._write("latency", seconds)
 
     def webhooks(self, given: dict[str, Any]) -> Doc:
         """A fault for the next `count` deliveries: drop, duplicate, reorder or delay; of some `types` only, if
@@ -175,7 +185,10 @@ class Control:
         """What is set in Stripe's dashboard: `retry_days`, and `after_retries` (cancel, unpaid, past_due)."""
         with self.store.transaction() as session:
             if "retry_days" in given:
-                session.set_setting("retry days", [int(days) for days in given["retry_days"]])
+                days = [int(number) for number in given["retry_days"]]
+                if any(number < 1 for number in days):
+                    raise ApiError("The days from one attempt to the next are 1 or more.")
+                session.set_setting("retry days", days)
             if "after_retries" in given:
                 if given["after_retries"] not in AFTER_RETRIES:
                     raise ApiError(f"after_retries is one of {', '.join(AFTER_RETRIES)}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -19,6 +20,7 @@ from apps.stripe_sandbox.pages.routes import Pages
 
 HOST = "127.0.0.1"
 LARGEST_BODY = 1_000_000
+NAMES = ("127.0.0.1", "localhost")
 log = logging.getLogger("stripe_sandbox")
 
 
@@ -56,6 +58,9 @@ class Sandbox:
         self.store.close()
 
     def answer(self, request: Request) -> Response:
+        refusal = reason_to_refuse(request)
+        if refusal:
+            return Response(403, json.dumps({"error": {"message": refusal, "type": "invalid_request_error"}}).encode())
         if request.path.startswith("/v1/") or request.path.startswith("/v2/"):
             response = self.api.answer(request)
         elif request.path.startswith("/_sandbox"):
@@ -66,6 +71,18 @@ class Sandbox:
             self.postman.wake.set()
             self.timekeeper.wake.set()
         return response
+
+
+def reason_to_refuse(request: Request) -> str | None:
+    """Why it is not a request of this machine: another site's page sent it, by a name of its own for this address
+    or by a form."""
+    host = request.headers.get("host", "")
+    if host.partition(":")[0].lower() not in NAMES:
+        return f"The sandbox is called {' or '.join(NAMES)} only."
+    origin = request.headers.get("origin")
+    if request.method != "GET" and origin is not None and origin.lower() != f"http://{host.lower()}":
+        return "The sandbox takes no requests from other sites' pages."
+    return None
 
 
 class _Server(ThreadingHTTPServer):
@@ -82,7 +99,11 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def _handle(self) -> None:
-        length = int(self.headers.get("Content-Length") or 0)
+        given = self.headers.get("Content-Length") or "0"
+        if not (given.isascii() and given.isdigit()) or "Transfer-Encoding" in self.headers:
+            self.send_error(400)
+            return
+        length = int(given)
         if length > LARGEST_BODY:
             self.send_error(413)
             return

@@ -77,6 +77,15 @@ def test_card__detached__no_longer_the_default(api, world):
     assert not api.payment_methods.list({"customer": customer.id, "type": "card"}).data
 
 
+def test_card__detached__cannot_be_attached_again(api, world):
+    customer = world.customer(card=None).id
+    card = api.payment_methods.attach("pm_card_visa", {"customer": customer})
+    api.payment_methods.detach(card.id)
+
+    with pytest.raises(stripe.InvalidRequestError, match="may not be used again"):
+        api.payment_methods.attach(card.id, {"customer": customer})
+
+
 def test_setup_intent__confirmed__saves_the_card(api, world):
     customer = world.customer(card=None)
     intent = api.setup_intents.create({"customer": customer.id, "payment_method_types": ["card"]})

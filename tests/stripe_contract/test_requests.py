@@ -116,6 +116,16 @@ def test_idempotency__declined_card__declined_again(api, world):
             "billing_scheme",
         ),
         (lambda api: api.customers.retrieve("cus_missing"), "resource_missing", "id"),
+        (
+            lambda api: api.checkout.sessions.create({"mode": "setup", "success_url": "javascript:alert(1)"}),
+            "url_invalid",
+            "success_url",
+        ),
+        (
+            lambda api: api.billing_portal.sessions.create({"customer": "cus_x", "return_url": "/relative"}),
+            "url_invalid",
+            "return_url",
+        ),
         (lambda api: api.invoices.create({"customer": "cus_missing"}), "resource_missing", "customer"),
     ],
 )
@@ -212,6 +222,39 @@ def test_malformed_requests__answered_as_errors(sandbox):
         b"balance=99999999999999999999",
     ):
         assert raw(sandbox, "/v1/customers", method="POST", data=body)[0] == 400, body
+
+
+@pytest.mark.parametrize(
+    "query", ["created:'soon'", "created>'1.5'", f"created>{10**30}", f"created<'{10**30}'", "created~1x"]
+)
+def test_search__numbers_that_are_none__refused(api, query):
+    with pytest.raises(stripe.InvalidRequestError) as refused:
+        api.customers.search({"query": query})
+
+    assert refused.value.param == "query"
+
+
+@pytest.mark.parametrize("page", ["LTM=", "OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5", "x"])
+def test_search__page_that_nobody_gave__refused(sandbox, page):
+    status, body = raw(sandbox, f"/v1/customers/search?query=created>0&page={page}")
+
+    assert (status, body["error"]["param"]) == (400, "page")
+
+
+def test_moments_beyond_the_calendar__refused(sandbox, world):
+    customer, price = world.customer().id, world.price().id
+    subscription = f"customer={customer}&items[0][price]={price}"
+    anchor, phase = f"{subscription}&billing_cycle_anchor_config", f"phases[0][items][0][price]={price}&phases[0]"
+    duration = f"[duration][interval]=month&phases[0][duration][interval_count]={10**9}"
+    for path, body in (
+        ("/v1/test_helpers/test_clocks", f"frozen_time={10**14}"),
+        ("/v1/subscriptions", f"{subscription}&cancel_at={10**14}"),
+        ("/v1/subscriptions", f"{anchor}[day_of_month]=0"),
+        ("/v1/subscriptions", f"{anchor}[day_of_month]=1&billing_cycle_anchor_config[hour]=24"),
+        ("/v1/invoiceitems", f"customer={customer}&amount=1&currency=usd&period[start]=0&period[end]={10**14}"),
+        ("/v1/subscription_schedules", f"customer={customer}&start_date=now&{phase}{duration}"),
+    ):
+        assert raw(sandbox, path, method="POST", data=body)[0] == 400, (path, body)
 
 
 def test_rate_limit__on_demand__429_then_well(sandbox):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -133,7 +134,39 @@ def test_control__unknown_commands_and_values__refused(own):
     control(own, "webhooks", status=400, fault="explode")
     control(own, "advance", status=400, seconds=-1)
     control(own, "advance", status=400)
+    control(own, "latency", status=400, seconds=-1)
+    control(own, "latency", status=400, seconds="nan")
+    control(own, "settings", status=400, retry_days=[0])
+    for command, body in (("fail", '{"status": 200}'), ("snapshot", "[]"), ("reset", "[1]")):
+        assert requests.post(f"{own.url}/_sandbox/{command}", data=body, timeout=30).status_code == 400, command
     assert requests.get(f"{own.url}/_sandbox/status", timeout=30).json()["objects"] == {"account": 1}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status"),
+    [
+        ("GET", "/_sandbox/status", {"Host": "rebound.example"}, 403),
+        ("GET", "/objects/event", {"Host": "127.0.0.1.rebound.example:80"}, 403),
+        ("GET", "/v1/customers", {"Host": "rebound.example"}, 403),
+        ("GET", "/_sandbox/status", {"Host": "localhost"}, 200),
+        ("POST", "/_sandbox/settings", {"Origin": "https://evil.example", "Content-Type": "text/plain"}, 403),
+        ("POST", "/_sandbox/settings", {"Origin": "null"}, 403),
+        ("POST", "/_sandbox/settings", {"Host": "localhost:1", "Origin": "http://localhost:2"}, 403),
+        ("POST", "/_sandbox/settings", {"Host": "localhost:1", "Origin": "http://localhost:1"}, 200),
+        ("POST", "/clocks/clock_x", {"Origin": "https://evil.example"}, 403),
+        ("POST", "/_sandbox/settings", {}, 200),
+    ],
+)
+def test_requests__of_other_sites_pages__refused(own, method, path, headers, status):
+    assert requests.request(method, own.url + path, headers=headers, timeout=30).status_code == status
+
+
+@pytest.mark.parametrize("length", [b"Content-Length: -1", b"Content-Length: x", b"Transfer-Encoding: chunked"])
+def test_requests__of_unknown_length__refused_at_once(own, length):
+    with socket.create_connection(("127.0.0.1", int(own.url.rpartition(":")[2])), timeout=10) as connection:
+        connection.sendall(b"POST /v1/customers HTTP/1.1\r\nHost: localhost\r\n" + length + b"\r\n\r\n")
+
+        assert connection.recv(100).startswith(b"HTTP/1.1 400")
 
 
 def test_pages__of_what_is_there__escape_what_they_show(own):

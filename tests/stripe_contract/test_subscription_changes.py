@@ -260,6 +260,26 @@ def test_schedule__two_phases__price_changes_between(api, world):
     assert api.subscriptions.retrieve(subscription.id).status == "canceled"
 
 
+def test_schedule__from_subscription__next_phase_is_billed_from_its_first_day(api, world):
+    clock = world.clock("2027-01-31 00:00:00")
+    subscription = world.subscribe(world.customer(clock=clock), world.price(1000))
+    dearer = world.price(2000)
+    schedule = api.subscription_schedules.create({"from_subscription": subscription.id})
+    now = schedule.phases[0]
+    kept = {"start_date": now.start_date, "end_date": now.end_date, "items": [{"price": now["items"][0].price}]}
+    following = {"items": [{"price": dearer.id}], "duration": {"interval": "month", "interval_count": 2}}
+    api.subscription_schedules.update(schedule.id, {"phases": [kept, following], "end_behavior": "cancel"})
+
+    preview = api.invoices.create_preview({"subscription": subscription.id})
+    assert [line.amount for line in preview.lines.data] == [2000]
+
+    world.advance(clock, "2027-06-10 00:00:00")
+
+    lines = [[line.amount for line in invoice.lines.data] for invoice in world.invoices(subscription)]
+    assert lines == [[1000], [2000], [2000]]
+    assert api.subscriptions.retrieve(subscription.id).status == "canceled"
+
+
 def test_schedule__from_subscription_and_released__subscription_stays(api, world):
     subscription = world.subscribe(world.customer(), world.price())
     schedule = api.subscription_schedules.create({"from_subscription": subscription.id})

@@ -96,6 +96,24 @@ def test_subscription__card_fails_at_renewal__retried_then_canceled(api, world):
     assert api.subscriptions.retrieve(subscription.id).status == "canceled"
 
 
+def test_subscription__paid_by_hand_while_past_due__retries_stay_as_they_are(api, world):
+    clock = world.clock("2027-01-01 00:00:00")
+    customer = world.customer(clock=clock)
+    subscription = world.subscribe(customer, world.price())
+    failing = api.payment_methods.attach("pm_card_chargeCustomerFail", {"customer": customer.id})
+    api.customers.update(customer.id, {"invoice_settings": {"default_payment_method": failing.id}})
+    world.advance(clock, "2027-02-01 02:00:00")
+    before = world.invoices(subscription)[-1]
+
+    for _ in range(4):
+        with pytest.raises(stripe.CardError):
+            api.invoices.pay(before.id)
+
+    after = api.invoices.retrieve(before.id)
+    assert (after.attempt_count, after.next_payment_attempt) == (1, before.next_payment_attempt)
+    assert api.subscriptions.retrieve(subscription.id).status == "past_due"
+
+
 def test_subscription__card_mended_while_past_due__retry_recovers(api, world):
     clock = world.clock("2027-01-01 00:00:00")
     customer = world.customer(clock=clock)

@@ -33,12 +33,12 @@ def run_due(session: Session, clock: str | None, until: int) -> bool:
         if frozen["frozen_time"] < row[1]:
             frozen["frozen_time"] = row[1]
             session.flush()
-    _act(session, row[0], row[1])
+    act(session, row[0], row[1])
     session.forget()
     return True
 
 
-def _act(session: Session, id_: str, due: int) -> None:
+def act(session: Session, id_: str, due: int) -> None:
     """What goes wrong is undone and set aside: it must not stop the clock for everybody else."""
     session.connection.execute("SAVEPOINT step")
     try:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import calendar
 from datetime import UTC, datetime
 
+from apps.stripe_sandbox.core.errors import ApiError
+
 DAY = 86_400
 MONTHS = {"month": 1, "year": 12}
+LAST_YEAR = 9999
 
 
 def boundary(anchor: int, interval: str, count: int, number: int) -> int:
@@ -16,6 +19,8 @@ def boundary(anchor: int, interval: str, count: int, number: int) -> int:
     moment = datetime.fromtimestamp(anchor, UTC)
     months = moment.year * 12 + moment.month - 1 + number * count * MONTHS[interval]
     year, month = divmod(months, 12)
+    if not 1 <= year <= LAST_YEAR:
+        raise ApiError("The dates that follow from this are out of range.")
     day = min(moment.day, calendar.monthrange(year, month + 1)[1])
     return int(moment.replace(year=year, month=month + 1, day=day).timestamp())
 

@@ -14,8 +14,10 @@ from apps.stripe_sandbox.core.shapes import Doc
 
 CLAUSE = re.compile(
     r"""\s*(?P<minus>-)?(?P<field>[\w.]+)(\[["'](?P<key>[^"']+)["']\])?\s*(?P<sign>:|~|>=|<=|>|<)\s*"""
-    r"""(?P<value>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|null|-?\d+)\s*"""
+    r"""(?P<value>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|null|-?\d{1,18}(?!\d))\s*"""
 )
+WHOLE = re.compile(r"-?\d{1,18}")
+LAST = 1_000_000
 JOINT = re.compile(r"(AND|OR)\b", re.IGNORECASE)
 
 
@@ -36,9 +38,12 @@ def serve_search(path: str, object_: str, fields: str) -> None:
 
 def _offset(token: str | None) -> int:
     try:
-        return int(base64.urlsafe_b64decode(token)) if token else 0
+        offset = int(base64.urlsafe_b64decode(token)) if token else 0
     except ValueError:
-        raise ApiError("Invalid page", param="page") from None
+        offset = -1
+    if not 0 <= offset <= LAST:
+        raise ApiError("Invalid page", param="page")
+    return offset
 
 
 def parse(query: str, names: dict[str, str]) -> tuple[str, list[Any]]:
@@ -84,6 +89,8 @@ def _clause(match: re.Match[str], names: dict[str, str]) -> tuple[str, list[Any]
 
 
 def _comparison(column: str, sign: str, value: str | int, *, numeric: bool) -> tuple[str, Any]:
+    if numeric and not WHOLE.fullmatch(str(value)):
+        raise ApiError("Numbers are searched for by whole numbers.", param="query")
     if sign == "~":
         return f"{column} LIKE ? ESCAPE '\\'", "%" + re.sub(r"([%_\\])", r"\\\1", str(value)) + "%"
     if sign == ":":

@@ -14,6 +14,14 @@ from apps.stripe_sandbox.core.errors import ApiError, required
 
 INTEGER = re.compile(r"-?\d{1,18}")
 NUMBER = re.compile(r"-?\d+(\.\d+)?([eE]-?\d+)?")
+ADDRESSES = frozenset({"success_url", "cancel_url", "return_url", "default_return_url"})
+ADDRESS = re.compile(r"https?://[^\s/\x00-\x1f][^\s\x00-\x1f]*")
+MOMENTS = frozenset(
+    "cancel_at due_date end end_date expires_at frozen_time proration_date redeem_by resumes_at start start_date "
+    "trial_end".split()
+)
+LAST_MOMENT = 9_999_999_999
+"""In the year 2286: what comes after has eleven digits, and is a mistake."""
 
 
 def validate(values: dict[str, Any], record: Record) -> dict[str, Any]:
@@ -127,12 +135,23 @@ def _text(value: str, path: str) -> str:
         raise ApiError(
             f"Invalid string: {path} must be at most 5000 characters", code="parameter_invalid_string", param=path
         )
+    if _name(path) in ADDRESSES and not ADDRESS.fullmatch(value):
+        raise ApiError(
+            "Invalid URL: An explicit scheme (such as https) must be provided.", code="url_invalid", param=path
+        )
     return value
+
+
+def _name(path: str) -> str:
+    """The last part of a parameter's path."""
+    return path.rpartition("[")[2].rstrip("]")
 
 
 def _integer(value: str, path: str) -> int:
     if not INTEGER.fullmatch(value):
         raise ApiError(f"Invalid integer: {value}", code="parameter_invalid_integer", param=path)
+    if _name(path) in MOMENTS and not 0 <= int(value) <= LAST_MOMENT:
+        raise ApiError("Invalid timestamp: must be an integer Unix timestamp.", param=path)
     return int(value)
 
 

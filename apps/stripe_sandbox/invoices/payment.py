@@ -38,9 +38,12 @@ def default_method(session: Session, invoice: Doc) -> Doc | None:
     return None
 
 
-def collect(session: Session, invoice: Doc, method: Doc | None = None, *, retry: bool = True) -> CardError | None:
-    """Try to collect an open invoice; the refusal, if there was one."""
-    invoice["attempt_count"] += 1
+def collect(session: Session, invoice: Doc, method: Doc | None = None, *, by_hand: bool = False) -> CardError | None:
+    """Try to collect an open invoice; the refusal, if there was one. By hand, only the first attempt counts and moves
+    the retries."""
+    counts = not by_hand or invoice["attempt_count"] == 0
+    if counts:
+        invoice["attempt_count"] += 1
     invoice["attempted"] = True
     method = method or default_method(session, invoice)
     intent = session.need("payment_intent", invoice["_payment_intent"])
@@ -52,7 +55,8 @@ def collect(session: Session, invoice: Doc, method: Doc | None = None, *, retry:
         error = outcome if isinstance(outcome, CardError) else None
     if invoice["status"] == "paid":
         return None
-    _schedule_retry(session, invoice, retry=retry)
+    if counts:
+        _schedule_retry(session, invoice)
     _mark_delinquent(session, invoice)
     emit(session, "invoice.updated", invoice)
     if outcome == "requires_action":
@@ -67,9 +71,9 @@ def collect(session: Session, invoice: Doc, method: Doc | None = None, *, retry:
     )
 
 
-def _schedule_retry(session: Session, invoice: Doc, *, retry: bool) -> None:
+def _schedule_retry(session: Session, invoice: Doc) -> None:
     """The first payment of a subscription is never tried again by itself."""
-    if not retry or not invoice["auto_advance"] or invoice["billing_reason"] == "subscription_create":
+    if not invoice["auto_advance"] or invoice["billing_reason"] == "subscription_create":
         return
     days = retry_days(session)
     number = invoice["attempt_count"] - 1
@@ -96,7 +100,7 @@ def pay(session: Session, invoice: Doc, method: Doc | None, *, out_of_band: bool
     if out_of_band:
         lifecycle.mark_paid(session, invoice, out_of_band=True)
         return
-    error = collect(session, invoice, method)
+    error = collect(session, invoice, method, by_hand=True)
     if error:
         raise error
 

@@ -110,6 +110,11 @@ def attach_to(session: Session, method: Doc, customer: Doc) -> None:
             "The payment method you provided has already been attached to a customer.",
             code="payment_method_unexpected_state",
         )
+    if method.get("_detached"):
+        raise ApiError(
+            "This PaymentMethod was previously used without being attached to a Customer or was detached from a "
+            "Customer, and may not be used again."
+        )
     card = card_of(method)
     if card.decline and not card.attaches:
         raise CardError(cards.message(card.decline, card.reason), code=card.decline, decline_code=card.reason)
@@ -139,7 +144,7 @@ def detach(call: Call, id_: str) -> Doc:
 def release(session: Session, method: Doc) -> None:
     """Take a card from its customer, and from everything that would have used it."""
     customer = session.get(method["customer"])
-    method["customer"] = None
+    method.update(customer=None, _detached=True)
     emit(session, "payment_method.detached", method)
     if (
         customer

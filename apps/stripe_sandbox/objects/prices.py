@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from apps.stripe_sandbox.core.changes import apply, currency, merged_metadata
@@ -13,6 +14,7 @@ from apps.stripe_sandbox.core.session import Session
 from apps.stripe_sandbox.core.shapes import Doc
 
 LONGEST = {"day": 1095, "week": 156, "month": 36, "year": 3}
+LARGEST_AMOUNT = 999_999_999_999
 
 serve_list(
     "/v1/prices",
@@ -143,6 +145,8 @@ def _amounts(given: dict[str, Any]) -> Doc:
 def _both(given: dict[str, Any], name: str) -> tuple[int | None, str | None]:
     """An amount as whole units, if it is whole, and as decimal text."""
     text = str(given[name]) if given.get(name) is not None else given.get(f"{name}_decimal")
+    if text is not None and Decimal(text) > LARGEST_AMOUNT:
+        raise ApiError(f"Invalid {name}: at most {LARGEST_AMOUNT}", code="parameter_invalid_integer", param=name)
     return (int(text) if text is not None and "." not in text else None), text
 
 

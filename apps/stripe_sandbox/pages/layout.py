@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import string
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from apps.stripe_sandbox.core.messages import Response
 from apps.stripe_sandbox.pages.markup import Markup, html
@@ -32,7 +34,7 @@ def page(title: str, body: Markup, *, status: int = 200, wide: bool = False) -> 
 
 
 def redirect(url: str) -> Response:
-    return Response(303, b"", {"Location": url}, "text/plain")
+    return Response(303, b"", {"Location": quote(url, safe=string.punctuation)}, "text/plain")
 
 
 def message(title: str, text: str, *, status: int = 200, link: tuple[str, str] | None = None) -> Response:

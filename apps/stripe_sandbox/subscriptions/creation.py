@@ -15,6 +15,7 @@ from apps.stripe_sandbox.objects import coupons, setup_intents, taxes
 from apps.stripe_sandbox.subscriptions import billing, items
 
 LONGEST_TRIAL = 2 * 366 * DAY
+ANCHOR = {"day_of_month": (1, 31), "month": (1, 12), "hour": (0, 23), "minute": (0, 59), "second": (0, 59)}
 
 
 def create(session: Session, given: dict[str, Any]) -> Doc:
@@ -165,6 +166,7 @@ def _trial_end(session: Session, now: int, given: dict[str, Any]) -> int | None:
 def _anchor(now: int, given: dict[str, Any], price: Doc) -> int | None:
     interval = price["recurring"]
     if "billing_cycle_anchor_config" in given:
+        _check_configured(given["billing_cycle_anchor_config"])
         return configured_anchor(now, given["billing_cycle_anchor_config"], interval["interval"])
     anchor = given.get("billing_cycle_anchor")
     if anchor is None:
@@ -175,6 +177,14 @@ def _anchor(now: int, given: dict[str, Any], price: Doc) -> int | None:
             param="billing_cycle_anchor",
         )
     return int(anchor)
+
+
+def _check_configured(config: dict[str, int]) -> None:
+    for name, (first, last) in ANCHOR.items():
+        if not first <= config.get(name, first) <= last:
+            raise ApiError(
+                f"Invalid {name}: must be from {first} to {last}.", param=f"billing_cycle_anchor_config[{name}]"
+            )
 
 
 def _set_end(subscription: Doc, given: dict[str, Any]) -> None:

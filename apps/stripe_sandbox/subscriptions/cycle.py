@@ -46,6 +46,13 @@ def _next_due(subscription: Doc) -> int | None:
 
 
 def _act(session: Session, subscription: Doc, now: int) -> None:
+    schedule = session.get(subscription["schedule"])
+    if schedule and not schedule.get("_stuck"):
+        due = NEXT_DUE["subscription_schedule"](schedule)
+        if due is not None and due <= now:
+            # A phase begins before the period that begins with it is billed.
+            clock.act(session, schedule["id"], now)
+            return
     earliest = min(steps(subscription), key=lambda step: step[0])
     earliest[1](session, subscription)
 

@@ -11,7 +11,7 @@ from apps.stripe_sandbox.core.shapes import Doc, public
 from apps.stripe_sandbox.invoices import items as invoice_items
 from apps.stripe_sandbox.invoices import lifecycle, totals
 from apps.stripe_sandbox.objects import coupons
-from apps.stripe_sandbox.subscriptions import changes, creation, cycle, ending
+from apps.stripe_sandbox.subscriptions import changes, creation, cycle, ending, schedules
 
 DETAILS = (
     "subscription_details{items{id price price_data quantity deleted clear_usage metadata tax_rates discounts} "
@@ -71,7 +71,12 @@ def _run_to_next(session: Session, subscription: Doc) -> None:
     """Renew, as the clock would at the end of the period."""
     if subscription["status"] in ("canceled", "incomplete", "incomplete_expired", "paused"):
         return
-    moment = subscription["items"]["data"][0]["current_period_end"]
+    moment, before = subscription["items"]["data"][0]["current_period_end"], subscription["latest_invoice"]
+    schedule = session.get(subscription["schedule"])
+    if schedule:
+        schedules.enter_early(session, schedule, moment)
+        if subscription["status"] == "canceled" or subscription["latest_invoice"] != before:
+            return
     if subscription["cancel_at"] and subscription["cancel_at"] <= moment:
         ending.at_chosen_time(session, subscription)
     elif subscription["status"] == "trialing":

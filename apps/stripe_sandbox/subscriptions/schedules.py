@@ -316,12 +316,28 @@ def _next_due(schedule: Doc) -> int | None:
     return int(schedule["current_phase"]["end_date"]) if schedule["status"] == "active" else None
 
 
+def enter_early(session: Session, schedule: Doc, moment: int) -> None:
+    """In a preview: what will have changed by then, as if it were then already."""
+    due = _next_due(schedule)
+    if due is None or due > moment:
+        return
+    phase = _following(schedule)
+    if phase:
+        _enter(session, schedule, {**phase, "proration_behavior": "none"})
+    else:
+        _act(session, schedule, moment)
+
+
+def _following(schedule: Doc) -> Doc | None:
+    done = schedule["current_phase"]["end_date"] if schedule["current_phase"] else 0
+    return next((phase for phase in schedule["phases"] if phase["start_date"] >= done), None)
+
+
 def _act(session: Session, schedule: Doc, now: int) -> None:
     """Into the next phase, or to the end."""
-    done = schedule["current_phase"]["end_date"] if schedule["current_phase"] else 0
-    following = [phase for phase in schedule["phases"] if phase["start_date"] >= done]
-    if following:
-        _enter(session, schedule, following[0])
+    phase = _following(schedule)
+    if phase:
+        _enter(session, schedule, phase)
         return
     subscription = session.get(schedule["subscription"])
     if schedule["end_behavior"] == "cancel" and subscription and subscription["status"] != "canceled":
