@@ -59,6 +59,19 @@ def schemas(database: str | None = None) -> set[str]:
     return {name for (name,) in found}
 
 
+def drop_forgotten_databases(known: set[str]) -> None:
+    """Drop the databases and logins of organizations that earlier tests took away."""
+    with as_owner("postgres") as connection:
+        databases = connection.execute("SELECT datname FROM pg_database WHERE datname LIKE 'tenant\\_%'").fetchall()
+        for (database,) in databases:
+            if database not in known:
+                connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(database)))
+        logins = connection.execute("SELECT rolname FROM pg_roles WHERE rolname LIKE 'tenant\\_%\\_login'").fetchall()
+        for (login,) in logins:
+            if login.removesuffix("_login") not in known:
+                connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(login)))
+
+
 def recreate_databases() -> None:
     """Drop what an earlier run left and make an empty control database."""
     name = parse_url(settings.DATABASE_URL)["NAME"]

@@ -39,7 +39,7 @@ from apps.tenancy import cache, prefix, storage
 from apps.tenancy.context import control
 from apps.tenancy.roles import APP_TENANT, NIL_TENANT
 from apps.tenants.errors import IllegalTransition
-from apps.tenants.models import Pool, Tenant
+from apps.tenants.models import Pool, Tenant, TenantDatabase
 from apps.tenants.services import removal
 from config import settings_test
 from deploy.local.stored import load_secrets
@@ -53,6 +53,9 @@ Verify = Callable[..., tuple[int, dict[str, Any]]]
 @pytest.fixture
 def verified(platform, database, capsys) -> Verify:
     """Runs the command; returns its exit code and its document."""
+    with control("look for databases"):
+        known = set(TenantDatabase.objects.values_list("name", flat=True))
+    servers.drop_forgotten_databases(known)
 
     def run(*arguments: str) -> tuple[int, dict[str, Any]]:
         code = HELD
