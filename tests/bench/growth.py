@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 import psutil
 import psycopg
 
@@ -40,7 +42,7 @@ def run(servers: Servers) -> None:
                 assert set(stream.statuses) == {200}, stream.statuses
                 waits.append(stream)
                 workers.append(max(one["rss"] for one in served.memory()))
-                server.append(_server_memory(servers, environment))
+                server.append(_server_memory(environment))
                 say(f"{NAME}: p95 {stream.p(95):.1f} ms, worker {workers[-1]:.0f} MiB, server processes {server[-1]}")
     for percent in (50, 95):
         few, many = (stream.p(percent) for stream in waits)
@@ -52,9 +54,9 @@ def run(servers: Servers) -> None:
     measured(NAME, f"largest server process, {MANY} organizations", max(server[1]), "MiB", baseline=max(server[0]))
 
 
-def _server_memory(servers: Servers, environment: dict[str, str]) -> list[float]:
+def _server_memory(environment: dict[str, str]) -> list[float]:
     """MiB that each of the database's processes that serve the application has for itself."""
-    user, _ = servers.login
+    user = urlsplit(environment["DATABASE_URL"]).username
     with psycopg.connect(environment["DATABASE_OWNER_URL"], autocommit=True) as connection:
         query = "SELECT pid FROM pg_stat_activity WHERE usename = %s AND datname = current_database()"
         processes = connection.execute(query, [user]).fetchall()
