@@ -60,8 +60,11 @@ def schemas(database: str | None = None) -> set[str]:
 
 
 def drop_forgotten_databases(known: set[str]) -> None:
-    """Drop the databases and logins of organizations that earlier tests took away."""
-    with as_owner("postgres") as connection:
+    """Drop the databases and logins of organizations that earlier tests took away.
+
+    As the superuser: connections of those logins may still be open, which the owner may not end.
+    """
+    with connect_url(administrator_url()) as connection:
         databases = connection.execute("SELECT datname FROM pg_database WHERE datname LIKE 'tenant\\_%'").fetchall()
         for (database,) in databases:
             if database not in known:
