@@ -6,10 +6,9 @@ import threading
 from collections import Counter
 
 import pytest
-from django.contrib.contenttypes.models import ContentType
 from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import connections, models
-from django.db.migrations import AddConstraint, RunPython, RunSQL
+from django.db.migrations import AddConstraint, RunPython, RunSQL, SeparateDatabaseAndState
 from django.test.utils import CaptureQueriesContext
 
 from apps.audit.actors import SYSTEM
@@ -20,12 +19,11 @@ from apps.fleet.rollout.likeness import differences
 from apps.fleet.rollout.places import Place, all_places
 from apps.fleet.rollout.survey import Standing, survey
 from apps.fleet.services import rollout
-from apps.fleet.services.control_plane import migrate_control
 from apps.fleet.services.plan import plan_fleet, rehearse
 from apps.projects.models import Project
 from apps.tenancy import databases, ledger, owner
 from apps.tenancy.context import control
-from apps.tenancy.planes import TENANT, tenant_models
+from apps.tenancy.planes import TENANT
 from apps.tenancy.release import this_release
 from apps.tenants.models import Placement
 from apps.tenants.services import schema_store
@@ -165,14 +163,6 @@ def test_warm_schema__that_cannot_be_migrated__does_not_keep_the_store_from_bein
             connection.execute(f'DROP SCHEMA "{schema}" CASCADE')
         with control("forget it"):
             Placement.objects.filter(schema=schema).delete()
-
-
-def test_content_types__of_the_control_plane__know_every_tenant_model(platform, database):
-    migrate_control()
-
-    with control("read content types"):
-        known = set(ContentType.objects.values_list("app_label", "model"))
-    assert {(model._meta.app_label, model._meta.model_name) for model in tenant_models()} <= known
 
 
 # -- who cannot be migrated --------------------------------------------------------------------------------------
@@ -381,8 +371,10 @@ def concurrent_index() -> AddIndexConcurrently:
     return AddIndexConcurrently("project", models.Index(fields=["name"], name="projects_later_index"))
 
 
-def test_index__made_concurrently__comes_to_every_schema(places):
-    release = next_release(add_color(), concurrent_index(), atomic=False)
+@pytest.mark.parametrize("is_wrapped", [False, True])
+def test_index__made_concurrently__comes_to_every_schema(places, is_wrapped):
+    index = SeparateDatabaseAndState([concurrent_index()], [concurrent_index()]) if is_wrapped else concurrent_index()
+    release = next_release(add_color(), index, atomic=False)
 
     outcome = migrate(release, places)
 

@@ -14,13 +14,15 @@ from django.db import connections, models
 from django.db.migrations import RunPython
 
 from apps.fleet.rollout.places import Place
-from apps.tenancy import databases, owner, shape
+from apps.tenancy import databases, owner, server, shape
 from apps.tenancy.planes import TENANT
 from apps.tenancy.release import this_release
+from tests import servers
 from tests.fleet import add_color, migrate, next_release, noted, schemas
 from tests.test_fleet import place_of, rolled_back
 
 PATIENCE_SECONDS = 10
+CURRENT = server.PLATFORM_VERSION
 
 
 @pytest.fixture
@@ -108,3 +110,15 @@ def test_reference__while_another_one_is_built__does_not_wait_for_it(database, m
 
     assert len(found) == 2
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(("found", "left"), [(CURRENT - 1, CURRENT), (CURRENT + 1, CURRENT + 1)])
+def test_platform_schema__is_brought_on_but_never_back(database, found, left):
+    with servers.as_owner() as connection:
+        connection.execute(f"COMMENT ON SCHEMA platform IS '{found}'")
+
+        server.upgrade_platform(connection, operator=settings.DATABASE_OPERATOR_ROLE)
+
+        row = connection.execute("SELECT obj_description('platform'::regnamespace, 'pg_namespace')").fetchone()
+        connection.execute(f"COMMENT ON SCHEMA platform IS '{CURRENT}'")
+    assert row == (str(left),)

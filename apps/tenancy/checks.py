@@ -42,7 +42,7 @@ def check_public_schema(app_configs: Any, databases: Any = None, **kwargs: Any) 
     return [checks.Error(f"The schema public holds the tenant table {name}.", id="tenancy.E008") for name in found]
 
 
-@checks.register(checks.Tags.database)
+@checks.register("pooling")
 def check_pooling(app_configs: Any, databases: Any = None, **kwargs: Any) -> list[checks.CheckMessage]:
     """A pooler or login with which tenants would not be kept apart; the same that a process tries when it starts."""
     if CONTROL_ALIAS not in (databases or []):

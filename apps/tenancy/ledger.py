@@ -6,16 +6,20 @@ database who is behind, however many schemas it has. What exactly a schema lacks
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from django.db import ProgrammingError, connections
+from django.db import DatabaseError, ProgrammingError, connections
 from psycopg import sql
 from psycopg.errors import UndefinedTable
 
+from apps.core.errors import first_line
+
 from .errors import SchemaChangedMeanwhile
-from .owner import lock_name
+from .owner import lock_name, settings_in
 from .release import MigrationKey
+from .server import CHANGED_MEANWHILE
 
 BRANCHES = 200  # of one UNION: each takes a lock
 NOTE = "INSERT INTO django_migrations (app, name, applied) VALUES (%s, %s, now())"
@@ -25,10 +29,15 @@ MIGRATIONS_TABLE = """CREATE TABLE django_migrations (
 
 
 def fingerprints(owner_alias: str) -> dict[str, str]:
-    """The release of every schema of a database that the ledger knows."""
-    with connections[owner_alias].cursor() as cursor:
-        cursor.execute("SELECT schema, fingerprint FROM platform.schema_ledger")
-        return dict(cursor.fetchall())
+    """The release of every schema of a database that the ledger knows; of none where no release has made one yet."""
+    try:
+        with connections[owner_alias].cursor() as cursor:
+            cursor.execute("SELECT schema, fingerprint FROM platform.schema_ledger")
+            return dict(cursor.fetchall())
+    except ProgrammingError as error:
+        if isinstance(error.__cause__, UndefinedTable):
+            return {}
+        raise
 
 
 def applied_migrations(owner_alias: str, schemas: Iterable[str]) -> dict[str, frozenset[MigrationKey]]:
@@ -59,14 +68,48 @@ def advance(cursor: Any, schema: str, fingerprint: str, *, seen: str) -> None:
     ``seen`` is what the ledger said when the decision was made: "" of a schema that it did not know, or that is on
     its way. Whoever steps through the schema's migrations holds its lock. Raises SchemaChangedMeanwhile.
     """
+    with _telling_changes():
+        cursor.execute(_advance(schema, fingerprint, seen))
+
+
+def advance_by(cursor: Any, schema: str, fingerprint: str, *, seen: str, script: str) -> None:
+    """Bring a schema to a release in one message, which is one transaction. Raises SchemaChangedMeanwhile.
+
+    It does not wait for the disk: whoever does this to many schemas commits something else that does in the end. A
+    server that crashes before has lost schema and note together, and the next run finds that.
+    """
+    steps = [
+        settings_in(schema),
+        sql.SQL("SET LOCAL synchronous_commit TO off"),
+        _advance(schema, fingerprint, seen),
+        sql.SQL(script),  # type: ignore[arg-type]
+    ]
+    with _telling_changes():
+        cursor.execute(sql.SQL(";\n").join(steps))
+
+
+def _advance(schema: str, fingerprint: str, seen: str) -> sql.Composed:
+    arguments = map(sql.Literal, (schema, fingerprint, seen, lock_name(schema)))
+    return sql.SQL("SELECT platform.advance_schema({}, {}, {}, {})").format(*arguments)
+
+
+@contextmanager
+def _telling_changes() -> Iterator[None]:
+    try:
+        yield
+    except DatabaseError as error:
+        if getattr(error.__cause__, "sqlstate", "") == CHANGED_MEANWHILE:
+            raise SchemaChangedMeanwhile(first_line(error)) from error
+        raise
+
+
+def note(cursor: Any, schema: str, fingerprint: str) -> None:
+    """Note what a schema was brought to by whoever held its lock meanwhile."""
     cursor.execute(
-        "INSERT INTO platform.schema_ledger AS ledger (schema, fingerprint) SELECT %s, %s "
-        "WHERE pg_try_advisory_xact_lock(hashtextextended(%s, 0)) ON CONFLICT (schema) "
-        "DO UPDATE SET fingerprint = excluded.fingerprint, changed_at = now() WHERE ledger.fingerprint = %s",
-        [schema, fingerprint, lock_name(schema), seen],
+        "INSERT INTO platform.schema_ledger (schema, fingerprint) VALUES (%s, %s) "
+        "ON CONFLICT (schema) DO UPDATE SET fingerprint = excluded.fingerprint, changed_at = now()",
+        [schema, fingerprint],
     )
-    if cursor.rowcount != 1:
-        raise SchemaChangedMeanwhile(f"Another process is migrating {schema}.")
 
 
 def operations_done(cursor: Any, schema: str, migration: str) -> int:

@@ -26,15 +26,20 @@ def pointed_at(owner_alias: str, schema: str) -> Iterator[Any]:
         connection.migration_plane = None
 
 
+def settings_in(schema: str) -> sql.Composed:
+    """What a transaction that changes one schema begins with: it gives up rather than wait long for a lock."""
+    settings = sql.SQL("SET LOCAL lock_timeout = {}; SET LOCAL search_path TO {}")
+    return settings.format(sql.Literal(LOCK_TIMEOUT), sql.Identifier(schema))
+
+
 @contextmanager
 def transaction_in(owner_alias: str, schema: str) -> Iterator[Any]:
-    """A transaction that changes one schema, and gives up rather than wait long for a lock."""
+    """A transaction that changes one schema."""
     connection: Any = connections[owner_alias]
-    settings = sql.SQL("SET LOCAL lock_timeout = {}; SET LOCAL search_path TO {}")
     try:
         with transaction.atomic(using=owner_alias):
             with connection.cursor() as cursor:
-                cursor.execute(settings.format(sql.Literal(LOCK_TIMEOUT), sql.Identifier(schema)))
+                cursor.execute(settings_in(schema))
             connection.migration_plane = TENANT
             yield connection
     finally:

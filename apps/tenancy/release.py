@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -43,8 +43,7 @@ class Release:
     @cached_property
     def fingerprint(self) -> str:
         """The same for two releases exactly if they expect the same migrations: 32 hexadecimal digits."""
-        lines = sorted(f"{app}.{name}" for app, name in self.migrations)
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]
+        return fingerprint_of(self.migrations)
 
     def missing(self, applied: frozenset[MigrationKey]) -> tuple[Migration, ...]:
         """The migrations that a schema lacks, squashed ones that it has piece by piece excepted."""
@@ -73,14 +72,25 @@ class Release:
         return only_tenant_plane(self._plan)
 
 
+def fingerprint_of(names: Iterable[tuple[str, str]]) -> str:
+    lines = sorted(f"{first}.{second}" for first, second in names)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]
+
+
 def key_of(migration: Migration) -> MigrationKey:
     return migration.app_label, migration.name
 
 
 @lru_cache(maxsize=1)
+def migrations_on_disk() -> MigrationLoader:
+    """The migrations of all apps, of both planes, that this process's code has."""
+    return MigrationLoader(None)
+
+
+@lru_cache(maxsize=1)
 def this_release() -> Release:
     """The release that this process runs."""
-    loader = MigrationLoader(None)
+    loader = migrations_on_disk()
     labels = frozenset(model._meta.app_label for model in tenant_models())
     leaves = [node for node in loader.graph.leaf_nodes() if node[0] in labels]
     plan = loader.graph._generate_plan(leaves, True)  # type: ignore[attr-defined]

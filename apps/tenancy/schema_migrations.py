@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.postgres.operations import AddIndexConcurrently, RemoveIndexConcurrently
+from django.db import connections
 from django.db.migrations import AddIndex, Migration, RemoveIndex, RunPython, SeparateDatabaseAndState
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
@@ -68,10 +69,8 @@ def record(owner_alias: str, found: SchemaState, release: Release, *, keep: bool
 
 def replay(owner_alias: str, found: SchemaState, script: Script) -> None:
     """Do to a schema what was recorded for one that lacked the same migrations."""
-    with transaction_in(owner_alias, found.schema) as connection, connection.cursor() as cursor:
-        ledger.advance(cursor, found.schema, script.fingerprint, seen=found.fingerprint)
-        if script.text:
-            cursor.execute(script.text)
+    with connections[owner_alias].cursor() as cursor:
+        ledger.advance_by(cursor, found.schema, script.fingerprint, seen=found.fingerprint, script=script.text)
 
 
 def step_through(owner_alias: str, found: SchemaState, release: Release, tenants: Sequence[TenantContext] = ()) -> None:

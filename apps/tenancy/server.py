@@ -13,7 +13,8 @@ from psycopg import sql
 from .roles import APP_CONTROL, APP_RELAY, APP_TENANT, ASSUMED_ROLES, PLATFORM_SCHEMA
 
 Connection = psycopg.Connection[Any]
-PLATFORM_VERSION = "2"  # raised whenever the statements of the platform schema change
+CHANGED_MEANWHILE = "TN001"  # the SQLSTATE of a schema that another process is migrating, or has migrated
+PLATFORM_VERSION = 3  # raised whenever the statements of the platform schema change
 
 
 def prepare_roles(connection: Connection, *, login: tuple[str, str], operator: tuple[str, str]) -> None:
@@ -43,9 +44,10 @@ def prepare_database(connection: Connection, *, login: str, operator: str) -> No
 
 
 def upgrade_platform(connection: Connection, *, operator: str) -> None:
-    """Bring a database's platform schema up to date; nothing is touched, or locked, if it is."""
-    query = "SELECT obj_description(to_regnamespace(%s), 'pg_namespace')"
-    if connection.execute(query, [PLATFORM_SCHEMA]).fetchone() != (PLATFORM_VERSION,):
+    """Bring a database's platform schema up to date; nothing is touched, or locked, if it is, or is a later one's."""
+    query = "SELECT obj_description(to_regnamespace(%s), 'pg_namespace')::int"
+    version = connection.execute(query, [PLATFORM_SCHEMA]).fetchone()
+    if version is None or (version[0] or 0) < PLATFORM_VERSION:
         _make_platform(connection, operator)
 
 
@@ -105,7 +107,8 @@ def _platform_schema(operator: str) -> list[sql.Composed]:
         "control": sql.Identifier(APP_CONTROL),
         "relay": sql.Identifier(APP_RELAY),
         "operator": sql.Identifier(operator),
-        "version": sql.Literal(PLATFORM_VERSION),
+        "version": sql.Literal(str(PLATFORM_VERSION)),
+        "changed_meanwhile": sql.Literal(CHANGED_MEANWHILE),
     }
     templates = [
         "CREATE SCHEMA IF NOT EXISTS {schema}",
@@ -127,6 +130,16 @@ def _platform_schema(operator: str) -> list[sql.Composed]:
             schema text PRIMARY KEY, fingerprint text NOT NULL, changed_at timestamptz NOT NULL DEFAULT now(),
             migration text NOT NULL DEFAULT '', operations_done int NOT NULL DEFAULT 0)""",
         "GRANT SELECT ON {schema}.schema_ledger TO {operator}",
+        """CREATE OR REPLACE FUNCTION {schema}.advance_schema(name text, target text, seen text, lock text)
+            RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$ BEGIN
+            INSERT INTO {schema}.schema_ledger AS ledger (schema, fingerprint) SELECT name, target
+                WHERE pg_try_advisory_xact_lock(hashtextextended(lock, 0))
+                ON CONFLICT (schema) DO UPDATE SET fingerprint = excluded.fingerprint, changed_at = now()
+                WHERE ledger.fingerprint = seen;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'Another process is migrating %', name USING ERRCODE = {changed_meanwhile};
+            END IF; END $$""",
+        "REVOKE EXECUTE ON FUNCTION {schema}.advance_schema FROM PUBLIC",
         "CREATE INDEX IF NOT EXISTS outbox_pending ON {schema}.outbox (available_at, id)",
         "ALTER TABLE {schema}.outbox ENABLE ROW LEVEL SECURITY",
         "ALTER TABLE {schema}.outbox FORCE ROW LEVEL SECURITY",

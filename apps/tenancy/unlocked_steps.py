@@ -6,14 +6,15 @@ noted. Such an operation is looked up before it is repeated.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 from django.contrib.postgres.operations import (
     AddIndexConcurrently,
     NotInTransactionMixin,
     RemoveIndexConcurrently,
 )
-from django.db.migrations import Migration, RunPython, RunSQL
+from django.db.migrations import Migration, RunPython, RunSQL, SeparateDatabaseAndState
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 from psycopg import sql
@@ -23,43 +24,57 @@ from .owner import pointed_at, transaction_in
 from .release import key_of
 
 
+class Step(NamedTuple):
+    """What an operation does to the database: from one state of the models to the next."""
+
+    operation: Operation
+    before: ProjectState
+    after: ProjectState
+
+
 def take_unlocked_steps(owner_alias: str, schema: str, migration: Migration, state: ProjectState) -> ProjectState:
     """Run a non-atomic migration on a schema, and note it."""
     done = _operations_done(owner_alias, schema, migration)
-    for number, operation in enumerate(migration.operations, start=1):
-        before = state.clone()
-        operation.state_forwards(migration.app_label, state)
+    for number, step in enumerate(_steps(migration.operations, migration.app_label, state), start=1):
         if number > done:
-            _take(owner_alias, schema, migration, operation, number, before, state)
+            _take(owner_alias, schema, migration, step, number)
     with transaction_in(owner_alias, schema) as connection, connection.cursor() as cursor:
         cursor.execute(ledger.NOTE, list(key_of(migration)))
         ledger.note_operation(cursor, schema, "", 0)
     return state
 
 
-def _take(
-    owner_alias: str,
-    schema: str,
-    migration: Migration,
-    operation: Operation,
-    number: int,
-    before: ProjectState,
-    after: ProjectState,
-) -> None:
-    label = _label(migration)
-    if _needs_no_transaction(operation):
+def _steps(operations: Sequence[Operation], app: str, state: ProjectState) -> Iterator[Step]:
+    """The operations one by one, those inside of others included; the state is brought along."""
+    for operation in operations:
+        before = state.clone()
+        operation.state_forwards(app, state)
+        if isinstance(operation, SeparateDatabaseAndState):
+            yield from _steps(operation.database_operations, app, before)
+        else:
+            yield Step(operation, before, state)
+
+
+def _take(owner_alias: str, schema: str, migration: Migration, step: Step, number: int) -> None:
+    if _needs_no_transaction(step.operation):
         with pointed_at(owner_alias, schema) as connection:
-            if not _is_done(connection, schema, operation):
-                with connection.schema_editor(atomic=False) as editor:
-                    operation.database_forwards(migration.app_label, editor, before, after)
-            with connection.cursor() as cursor:
-                ledger.note_operation(cursor, schema, label, number)
-        return
-    with transaction_in(owner_alias, schema) as connection:
-        with connection.schema_editor(atomic=False) as editor:
-            operation.database_forwards(migration.app_label, editor, before, after)
-        with connection.cursor() as cursor:
-            ledger.note_operation(cursor, schema, label, number)
+            if not _is_done(connection, schema, step.operation):
+                _carry_out(connection, migration, step)
+            _note(connection, schema, migration, number)
+    else:
+        with transaction_in(owner_alias, schema) as connection:
+            _carry_out(connection, migration, step)
+            _note(connection, schema, migration, number)
+
+
+def _carry_out(connection: Any, migration: Migration, step: Step) -> None:
+    with connection.schema_editor(atomic=False) as editor:
+        step.operation.database_forwards(migration.app_label, editor, step.before, step.after)
+
+
+def _note(connection: Any, schema: str, migration: Migration, number: int) -> None:
+    with connection.cursor() as cursor:
+        ledger.note_operation(cursor, schema, _label(migration), number)
 
 
 def _needs_no_transaction(operation: Operation) -> bool:

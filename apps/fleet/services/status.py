@@ -12,7 +12,7 @@ from apps.tenancy.release import Release, this_release
 from ..models import MigrationRun, Quarantine
 from ..rollout.likeness import differences
 from ..rollout.places import Place, all_places
-from ..rollout.survey import Standing, prepare_ledgers, survey
+from ..rollout.survey import Standing, survey
 
 
 @dataclass
@@ -52,7 +52,6 @@ def fleet_status(*, deep: bool = False, release: Release | None = None) -> Fleet
     """How every schema stands; ``deep`` also compares each with a new one, as the database has it."""
     release = release or this_release()
     places = all_places()
-    prepare_ledgers({place.database for place in places})
     found = survey(release, places)
     with control("read the state of the fleet"):
         quarantine = list(Quarantine.objects.all())
