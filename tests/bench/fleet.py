@@ -55,9 +55,9 @@ class Project:
         (self.folder / f"{name}.py").write_text(MIGRATION.format(before=self.last, number=self.releases))
         self.last = name
 
-    def migrate(self) -> Time:
+    def migrate(self, *options: str) -> Time:
         """Run the command in a process of its own."""
-        command = [sys.executable, "-m", "tests.bench.timed_command", *self.command]
+        command = [sys.executable, "-m", "tests.bench.timed_command", *self.command, *options]
         began = time.perf_counter()
         with (DATA_DIR / "logs" / f"{NAME}-{self.name}.log").open("ab") as log:
             ended = subprocess.run(
@@ -68,14 +68,15 @@ class Project:
     def nothing(self) -> Time:
         return _middle([self.migrate() for _ in range(ROUNDS)])
 
-    def field(self) -> Time:
+    def field(self, *options: str) -> Time:
         times = []
         for _ in range(ROUNDS):
             self.release()
-            times.append(self.migrate())
+            times.append(self.migrate(*options))
         return _middle(times)
 
 
+UNWATCHED = "a field more, no canaries looked at"  # as stock does it
 CASES: dict[str, Callable[[Project], Time]] = {"nothing to do": Project.nothing, "a field more": Project.field}
 
 
@@ -94,7 +95,9 @@ def run(servers: Servers) -> None:
         worker.call("fill_store", schemas=FEW)
         for case, measure in CASES.items():
             say(f"{NAME}: {case}, {FEW} schemas")
-            _compare(case, measure(ours), measure(stock))
+            stocks = measure(stock)
+            _compare(case, measure(ours), stocks)
+        _compare(UNWATCHED, ours.field("--canary", "0"), stocks)
         say(f"{NAME}: ours with {MANY} schemas")
         worker.call("fill_store", schemas=MANY)
     ours.migrate()  # the new ones lack what the others got meanwhile
