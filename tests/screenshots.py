@@ -28,6 +28,7 @@ def main() -> int:
     from tests import servers
     from tests.browsing import browsing, furnish, pages, serving, visit
     from tests.factories import found
+    from tests.history import a_month_passes, neighbors_move_in
 
     servers.recreate_databases()
     call_command("setup_roles", verbosity=0)
@@ -38,6 +39,8 @@ def main() -> int:
         stale.unlink()
     with serving() as port, browsing() as browser:
         scene = furnish(found("Acme GmbH"))
+        a_month_passes(scene)
+        neighbors_move_in(scene)
         for scheme, width in (("light", WIDE), ("dark", WIDE), ("light", PHONE)):
             options = {"color_scheme": scheme, "viewport": {"width": width, "height": 860}, "reduced_motion": "reduce"}
             stranger, owner = visit(browser, port, **options), visit(browser, port, **options)

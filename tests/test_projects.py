@@ -61,6 +61,7 @@ def test_project__with_a_taken_name__is_a_conflict(home, browser):
     api = browser.post(API, {"name": "Taken"}, content_type="application/json")
 
     assert (page.status_code, edit.status_code, api.status_code) == (422, 422, 409)
+    assert b"Edit Other" in edit.content  # as it is called, not as it was to be
     assert api.json()["code"] == "project_name_taken"
     assert names(home) == ["Other", "Taken"]
 

@@ -2,72 +2,45 @@
 
 from __future__ import annotations
 
-import os
 import random
-import signal
-import subprocess
-import sys
+from collections.abc import Iterable
 
 import pytest
 
 from apps.fleet.models import MigrationRun
 from apps.fleet.rollout.likeness import differences
-from apps.fleet.rollout.places import Place
+from apps.fleet.rollout.places import WARM, Place
 from apps.tenancy.context import control
 from tests.fleet import migrate, noted, schemas
 from tests.slow.later_release import build
+from tests.slow.victims import killed_before, statements_of, was_killed
 
 pytestmark = pytest.mark.slow
 KILLS = 30
 
-VICTIM = """
-import os, signal, sys
-import django
-django.setup()
-import psycopg
-from apps.fleet.rollout.places import WARM, Place
-from tests.fleet import migrate
-from tests.slow.later_release import build
 
-left = int(sys.argv[1])
-
-def counting(execute):
-    def counted(self, *args, **kwargs):
-        global left
-        left -= 1
-        if left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return execute(self, *args, **kwargs)
-    return counted
-
-psycopg.Cursor.execute = counting(psycopg.Cursor.execute)
-places = [Place(database or None, schema, WARM) for database, schema in (one.split("/") for one in sys.argv[2:])]
-migrate(build(), places, workers=2, canaries=2)
-print(int(sys.argv[1]) - left)
-"""
+def migrate_named(*names: str) -> None:
+    """What the killed process does."""
+    places = [Place(database or None, schema, WARM) for database, schema in (name.split("/") for name in names)]
+    migrate(build(), places, workers=2, canaries=2)
 
 
-def run(places: list[Place], statements: int) -> subprocess.CompletedProcess[str]:
-    """Migrate in a process that is killed before its n-th statement."""
-    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings_test"}
-    names = [f"{place.database or ''}/{place.schema}" for place in places]
-    arguments = [sys.executable, "-c", VICTIM, str(statements), *names]
-    return subprocess.run(arguments, env=environment, capture_output=True, text=True, check=False)
+def names(places: Iterable[Place]) -> list[str]:
+    return [f"{place.database or ''}/{place.schema}" for place in places]
 
 
 def test_fleet__killed_anywhere__converges_with_the_next_run(platform, database):
     own = platform["database"][0].database
     where = [None] * 8 + [own] * 2
+    release = build()
     with schemas(*where) as places:
-        whole = run(places, 10**9)
-        statements = int(whole.stdout.splitlines()[-1])
-        release = build()
+        statements = statements_of(migrate_named, *names(places))
     chance = random.Random(20_261_121)
     moments = sorted(chance.sample(range(2, statements + 1), KILLS))
     killed = 0
     for moment in moments:
         with schemas(*where) as places:
-            killed += run(places, moment).returncode == -signal.SIGKILL
+            killed += was_killed(killed_before(moment, migrate_named, *names(places)))
 
             outcome = migrate(release, places, workers=2)
 

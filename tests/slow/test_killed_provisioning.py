@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
+from uuid import UUID
 
 import pytest
 
@@ -14,38 +11,14 @@ from apps.tenancy.context import control, use
 from apps.tenants.models import Placement, Pool, Tenant
 from apps.tenants.services import provisioning, schema_store
 from tests import servers
+from tests.slow.victims import killed_before, was_killed
 
 pytestmark = pytest.mark.slow
 
-VICTIM = """
-import os, signal, sys
-import django
-django.setup()
-import psycopg
-from apps.tenancy.context import control
-from apps.tenants.services import provisioning
 
-left = int(sys.argv[2])
-
-def counting(execute):
-    def counted(self, *args, **kwargs):
-        global left
-        left -= 1
-        if left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return execute(self, *args, **kwargs)
-    return counted
-
-psycopg.Cursor.execute = counting(psycopg.Cursor.execute)
-provisioning.finish(sys.argv[1])
-"""
-
-
-def provision(tenant: Tenant, statements: int) -> int:
-    """Finish provisioning in a process that is killed before its n-th statement; its exit code."""
-    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings_test"}
-    arguments = [sys.executable, "-c", VICTIM, str(tenant.id), str(statements)]
-    return subprocess.run(arguments, env=environment, capture_output=True, check=False).returncode
+def finish(tenant_id: str) -> None:
+    """What the killed process does."""
+    provisioning.finish(UUID(tenant_id))
 
 
 def waiting_tenant(kind: str) -> Tenant:
@@ -67,8 +40,8 @@ def test_provisioning__killed_before_any_statement__is_finished_later(platform, 
     killed, statements, before = 0, 1, unknown_schemas()
     while True:
         tenant = waiting_tenant(kind)
-        code = provision(tenant, statements)
-        killed += code == -signal.SIGKILL
+        process = killed_before(statements, finish, str(tenant.id))
+        killed += was_killed(process)
 
         finished = provisioning.finish(tenant.id)
 
@@ -78,7 +51,8 @@ def test_provisioning__killed_before_any_statement__is_finished_later(platform, 
             assert Project.objects.count() == 1
         assert unknown_schemas() == before
         discard(finished)
-        if code == 0:
+        if not was_killed(process):
+            process.check_returncode()
             break
         statements += 1 if statements < 40 else 4
     assert killed > 5

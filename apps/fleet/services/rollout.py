@@ -118,23 +118,22 @@ def quarantined_places() -> list[Place]:
     return [place for place in all_places() if place.key in keys]
 
 
+@dataclass
 class _Run:
     """One run, noted in the control plane as it goes."""
 
-    def __init__(
-        self,
-        release: Release,
-        actor: Actor,
-        workers: int,
-        report: Report,
-        outcome: Outcome,
-        quarantined: set[tuple[str, str]],
-    ) -> None:
-        self.release, self.actor, self.workers = release, actor, workers
-        self.report, self.outcome, self.quarantined = report, outcome, quarantined
-        self.migrator = Migrator(release)
+    release: Release
+    actor: Actor
+    workers: int
+    report: Report
+    outcome: Outcome
+    quarantined: set[tuple[str, str]]
+
+    def __post_init__(self) -> None:
+        self.migrator = Migrator(self.release)
+        by = self.actor.id or self.actor.type
         with control("begin a fleet migration"):
-            self.row = MigrationRun.objects.create(fingerprint=release.fingerprint, started_by=actor.id or actor.type)
+            self.row = MigrationRun.objects.create(fingerprint=self.release.fingerprint, started_by=by)
 
     def carry_out(self, waves: Iterator[Wave]) -> None:
         status: MigrationRun.Status = Status.INTERRUPTED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 from django.core.paginator import Paginator
@@ -54,7 +55,10 @@ def project_detail(request: Any, project: Project) -> HttpResponse:
 @requires(PROJECTS_WRITE, on=find_project)
 @require_http_methods(["GET", "HEAD", "POST"])
 def project_edit(request: Any, project: Project) -> HttpResponse:
-    form = ProjectForm(posted(request), instance=project, custom_fields=selectors.custom_fields())
+    filled_in = copy(
+        project
+    )  # the form writes into it what may turn out to be wrong; the page names the project as it is
+    form = ProjectForm(posted(request), instance=filled_in, custom_fields=selectors.custom_fields())
     if form.is_valid():
         with blaming(form):
             projects.update_project(actor=caller(request), project=project, **form.wanted)
