@@ -194,6 +194,7 @@ CELERY_TASK_TIME_LIMIT = 300
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {
     "apps.tenants.tasks.seal_audit_logs": {"queue": "default"},  # sign-ups do not wait for a sweep
+    "apps.tenants.tasks.tell_of_changed_tenants": {"queue": "default"},
     "apps.tenants.tasks.*": {"queue": "provisioning"},
     "apps.fleet.tasks.*": {"queue": "provisioning"},
 }

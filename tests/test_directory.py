@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import connections
@@ -10,11 +11,13 @@ from django.test.utils import CaptureQueriesContext
 
 from apps.audit.actors import SYSTEM
 from apps.core import memory
+from apps.tenancy import outbox
 from apps.tenancy.context import control
 from apps.tenancy.transactions import atomic
-from apps.tenants.directory import VERSION_KEY, changed, directory
+from apps.tenants.directory import CHANGED, VERSION_KEY, changed, directory
 from apps.tenants.models import Tenant
 from apps.tenants.services import lifecycle
+from apps.tenants.tasks import tell_of_changed_tenants
 from tests.clients import APEX, Program, issue
 
 PROJECTS = "/api/v1/projects"
@@ -35,7 +38,7 @@ def api(acme, token) -> Program:
 
 def raise_version_elsewhere() -> None:
     """What another process does when it has changed a tenant."""
-    memory.ask(lambda redis: redis.incr(VERSION_KEY))
+    memory.ask(lambda redis: redis.set(VERSION_KEY, uuid4().hex))
 
 
 def test_request__with_a_token__looks_up_neither_tenant_nor_person(api):
@@ -72,6 +75,25 @@ def test_hold__by_another_process__acts_on_the_apex_too(acme, token):
     raise_version_elsewhere()
 
     assert on_apex.get(PROJECTS).status_code == 403
+
+
+def test_hold__that_nobody_could_tell_of__is_told_by_the_task(api, acme, monkeypatch):
+    monkeypatch.setattr("apps.tenants.directory._tell_if_possible", lambda: None)  # it died, or memory was away
+    lifecycle.hold(slug=acme.tenant.slug, reason="unpaid", actor=SYSTEM)
+    assert api.get(PROJECTS).status_code == 200
+
+    (event,) = [event for event in outbox.pending("default") if event.topic == CHANGED]
+    tell_of_changed_tenants.apply(kwargs={"event_id": str(event.event_id)}, throw=True)
+
+    assert api.get(PROJECTS).status_code == 403
+
+
+def test_hold__when_memory_has_lost_everything__acts_on_the_next_request(api, acme):
+    hold_unseen(acme)
+
+    memory.ask(lambda redis: redis.delete(VERSION_KEY))
+
+    assert api.get(PROJECTS).status_code == 403
 
 
 def test_release__by_another_process__acts_on_the_next_request(api, acme):

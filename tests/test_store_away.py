@@ -296,7 +296,7 @@ def test_store__that_is_back__is_used_again_without_a_restart(acme, store, troub
     assert status(acme, token) == 200
 
     kinds = {key.decode().split(":")[1] for key in store.client.scan_iter("tenantry:*")}
-    assert kinds == {"limit", "member", "family"}
+    assert kinds == {"limit", "member", "family", "directory"}
 
 
 # -- everything else ---------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ class Feature:
 @dataclass(frozen=True)
 class Figure:
     what: Text
-    ours: str
+    ours: Text
     plain: Text
 
 

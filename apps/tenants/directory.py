@@ -1,9 +1,9 @@
 """The organizations of hosts, as this process has found them.
 
 An entry is used while the directory's version in memory is the one it was read under: whoever changes what a
-request depends on (a hold, a status, a placement, a name) raises the version after committing, and the next
-request everywhere reads anew. The version is asked for together with the rate limit, so looking a tenant up costs
-nothing. While memory is away nothing is kept; an entry never outlives KEPT_SECONDS.
+request depends on (a hold, a status, a placement, a name) sets another version after committing, and the next
+request everywhere reads anew. Should they die first, or memory be away, a task does it. The version is asked for
+together with the rate limit, so looking a tenant up costs nothing. While memory is away nothing is kept.
 """
 
 from __future__ import annotations
@@ -11,20 +11,23 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from cachetools import TTLCache
 from django.http import HttpResponse
+from redis import Redis
 
 from apps.core import memory
 from apps.core.memory import MemoryAway
+from apps.tenancy import outbox
 from apps.tenancy.transactions import after_commit
 
 from .models import Tenant
 from .selectors import tenant_by_id, tenant_for_host
 
 VERSION_KEY = "tenantry:directory"
-KEPT_SECONDS = 5.0
+CHANGED = "tenants.directory_changed"
+KEPT_SECONDS = 300.0
 KEPT = 4096
 
 
@@ -64,7 +67,7 @@ class Directory:
 
     def _found(self, key: str | UUID) -> Entry:
         try:
-            version: Any = memory.ask(lambda redis: redis.get(VERSION_KEY)) or b""
+            version = memory.ask(_version)
         except MemoryAway:
             return Entry(_read(key))
         entry = Entry(_read(key), version)  # read after the version: a change in between is noticed
@@ -79,15 +82,29 @@ directory = Directory()
 
 def changed() -> None:
     """Have every process look tenants up anew once the current transaction is committed."""
-    after_commit(_raise_version)
+    outbox.emit(CHANGED, {})
+    after_commit(_tell_if_possible)
 
 
-def _raise_version() -> None:
+def tell() -> None:
+    """Make what any process has found out of date. Raises MemoryAway."""
     directory.forget()
+    memory.ask(lambda redis: redis.set(VERSION_KEY, uuid4().hex))  # one that there never was, even if memory lost all
+
+
+def _tell_if_possible() -> None:
     try:
-        memory.ask(lambda redis: redis.incr(VERSION_KEY))
+        tell()
     except MemoryAway:
-        return  # nobody keeps entries while memory is away
+        return  # nobody keeps entries meanwhile; the task tells of it when memory is back
+
+
+def _version(redis: Redis) -> Any:
+    version = redis.get(VERSION_KEY)
+    if version is None:
+        redis.set(VERSION_KEY, uuid4().hex, nx=True)
+        version = redis.get(VERSION_KEY)
+    return version
 
 
 def _read(key: str | UUID) -> Tenant | None:

@@ -6,10 +6,12 @@ import structlog
 from celery import shared_task
 
 from apps.audit.chain import control_chain, seal, tenant_chain
+from apps.core.memory import MemoryAway
 from apps.tenancy import outbox
 from apps.tenancy.context import use
 from apps.tenancy.tasks import ContextTask
 
+from . import directory
 from .models import Tenant
 from .selectors import all_tenants
 from .services import provisioning, schema_store
@@ -38,6 +40,18 @@ def resume_provisioning() -> None:
             provisioning.finish(tenant_id)
         except Exception:
             log.exception("provisioning_failed", tenant_id=str(tenant_id))  # the others do not wait for this one
+
+
+@outbox.subscribe(directory.CHANGED)
+@shared_task(
+    control_reason="tell of changed tenants",
+    autoretry_for=(MemoryAway,),
+    retry_backoff=True,
+    retry_backoff_max=10,
+    max_retries=100,
+)
+def tell_of_changed_tenants(event_id: str) -> None:
+    directory.tell()
 
 
 @shared_task(control_reason="seal the audit logs")

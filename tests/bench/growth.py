@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import psutil
@@ -15,43 +16,60 @@ from .worker import Worker
 
 NAME = "growth"
 PATH = "/api/v1/projects"
-MANY = 2000
+CROWDS = (1, 100, 500, 2000)
 RATE = 50.0  # a second: far below what the machine can do, so that nothing waits in line
-WARM_UP_SECONDS, SECONDS = MANY / RATE + 5, 40.0
+SECONDS = 40.0
+WARM_UP_ROUNDS, WARM_UP_RATE, WARM_UP_SECONDS = 6, 200.0, 5.0  # rounds: each process is to have met everybody
 FLAT = Aim(at_most=1.15)
 UNLIMITED = {"REQUESTS_PER_MINUTE_USER": "100000000", "REQUESTS_PER_MINUTE_ADDRESS": "100000000", "LOG_LEVEL": "ERROR"}
 MEBIBYTE = 2**20
 
 
+@dataclass(frozen=True)
+class Level:
+    """A server that serves so many organizations in turn: waiting times in ms, memory in MiB."""
+
+    organizations: int
+    p50: float
+    p95: float
+    worker: float
+    database: float
+
+
 def run(servers: Servers) -> None:
-    """The same load on one server, first for one organization, then for many in turn; each after warming up."""
+    """The same load on one server, first for one organization, then for more in turn; each after warming up."""
     servers.create_databases(ours=["ours_growth"], stock=[])
     environment = servers.ours("ours_growth")
     with Worker("ours", environment, name=NAME) as worker:
-        say(f"{NAME}: founding {MANY} organizations")
+        say(f"{NAME}: founding {CROWDS[-1]} organizations")
         worker.call("prepare")
-        worker.call("crowd", number=MANY)
+        worker.call("crowd", number=CROWDS[-1])
         with web.serving(web.OUR_APPLICATION, environment | UNLIMITED, name=NAME) as served:
-            waits, workers, server = [], [], []
-            for number in (1, MANY):
-                crowd = worker.call("crowd", number=number)
-                headers = [{"Host": one["host"], "Authorization": f"Bearer {one['token']}"} for one in crowd]
-                say(f"{NAME}: {number} organizations")
-                Stream(served.port, PATH, headers, RATE).run(WARM_UP_SECONDS)
-                stream = Stream(served.port, PATH, headers, RATE).run(SECONDS)
-                assert set(stream.statuses) == {200}, stream.statuses
-                waits.append(stream)
-                workers.append(max(one["rss"] for one in served.memory()))
-                server.append(_server_memory(environment))
-                say(f"{NAME}: p95 {stream.p(95):.1f} ms, worker {workers[-1]:.0f} MiB, server processes {server[-1]}")
-    for percent in (50, 95):
-        few, many = (stream.p(percent) for stream in waits)
-        aim = FLAT if percent == 95 else None
-        measured(NAME, f"p{percent}, {MANY} organizations", many, "ms", baseline=few, baseline_is="one organization")
-        measured(NAME, f"p{percent}, {MANY} organizations by one", many / few, "x", aim=aim)
-    measured(NAME, f"largest web worker, {MANY} organizations by one", workers[1] / workers[0], "x", aim=FLAT)
-    measured(NAME, f"largest web worker, {MANY} organizations", workers[1], "MiB", baseline=workers[0])
-    measured(NAME, f"largest server process, {MANY} organizations", max(server[1]), "MiB", baseline=max(server[0]))
+            first, *others = [_level(served, environment, worker.call("crowd", number=number)) for number in CROWDS]
+    for level in others:
+        _compare(first, level)
+
+
+def _level(served: web.Served, environment: dict[str, str], crowd: list[dict[str, str]]) -> Level:
+    headers = [{"Host": one["host"], "Authorization": f"Bearer {one['token']}"} for one in crowd]
+    warm_up = max(WARM_UP_SECONDS, WARM_UP_ROUNDS * len(crowd) / WARM_UP_RATE)
+    Stream(served.port, PATH, headers, WARM_UP_RATE).run(warm_up)
+    stream = Stream(served.port, PATH, headers, RATE).run(SECONDS)
+    assert set(stream.statuses) == {200}, stream.statuses
+    worker, database = max(one["rss"] for one in served.memory()), max(_server_memory(environment))
+    level = Level(len(crowd), stream.p(50), stream.p(95), worker, database)
+    say(f"{NAME}: {level}")
+    return level
+
+
+def _compare(one: Level, many: Level) -> None:
+    case = f"{many.organizations} organizations"
+    measured(NAME, f"p50, {case}", many.p50, "ms", baseline=one.p50, baseline_is="one organization")
+    measured(NAME, f"p95, {case}", many.p95, "ms", baseline=one.p95, baseline_is="one organization")
+    measured(NAME, f"p95, {case} by one", many.p95 / one.p95, "x", aim=FLAT)
+    measured(NAME, f"largest web worker, {case}", many.worker, "MiB", baseline=one.worker)
+    measured(NAME, f"largest web worker, {case} by one", many.worker / one.worker, "x", aim=FLAT)
+    measured(NAME, f"largest server process, {case}", many.database, "MiB", baseline=one.database)
 
 
 def _server_memory(environment: dict[str, str]) -> list[float]:

@@ -84,4 +84,4 @@ class Stream:
 
 if __name__ == "__main__":
     port, path, rate, seconds, headers = sys.argv[1:]
-    Stream(int(port), path, json.loads(headers), float(rate)).run(float(seconds))
+    Stream(int(port), path, [json.loads(headers)], float(rate)).run(float(seconds))
