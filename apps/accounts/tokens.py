@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -24,7 +27,21 @@ from .subjects import USER, Subject
 ALGORITHM = "RS256"
 REQUIRED = ("exp", "iat", "nbf", "iss", "aud", "sub", "jti", "tid", "mid", "sid", "ver")
 MAX_LENGTH = 8192
-VERIFIED_KEPT, VERIFIED_SECONDS = 10_000, 30.0  # no longer than a retired key may still be known
+VERIFIED_KEPT, VERIFIED_SECONDS = 10_000, 900.0
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What an access token says, whose signature by a key held."""
+
+    key_id: str
+    expires: int
+    subject: Subject
+    standing: Standing
+
+    @property
+    def still_holds(self) -> bool:
+        return self.expires > time.time() and keyset.verifying(self.key_id) is not None
 
 
 class RotatingBackend(TokenBackend):
@@ -40,8 +57,7 @@ class RotatingBackend(TokenBackend):
 
     def decode(self, token: Any, verify: bool = True) -> dict[str, Any]:
         try:
-            header = jwt.get_unverified_header(token)
-            key = keyset.verifying(str(header.get("kid", "")))
+            key = keyset.verifying(_key_id(token))
             if key is None:
                 raise TokenBackendError("The token names no key of ours.")
             return jwt.decode(
@@ -58,7 +74,7 @@ class RotatingBackend(TokenBackend):
 
 backend = RotatingBackend()
 _verified_lock = threading.Lock()
-_verified: TTLCache[str, tuple[int, Subject, Standing]] = TTLCache(VERIFIED_KEPT, VERIFIED_SECONDS)
+_verified: TTLCache[bytes, Verified] = TTLCache(VERIFIED_KEPT, VERIFIED_SECONDS)
 
 
 class _Token(SimpleToken):
@@ -81,13 +97,14 @@ def read_access(text: str) -> tuple[Subject, Standing]:
 
     Whether it was revoked is not known yet. Raises TokenRefused.
     """
+    digest = sha256(text.encode()).digest()  # which takes less room than the token
     with _verified_lock:
-        known = _verified.get(text)
-    if known is None or known[0] <= time.time():
+        known = _verified.get(digest)
+    if known is None or not known.still_holds:
         known = _verify(text)
         with _verified_lock:
-            _verified[text] = known
-    return known[1:]
+            _verified[digest] = known
+    return known.subject, known.standing
 
 
 def forget_verified() -> None:
@@ -95,8 +112,7 @@ def forget_verified() -> None:
         _verified.clear()
 
 
-def _verify(text: str) -> tuple[int, Subject, Standing]:
-    """When the token expires, and what it says."""
+def _verify(text: str) -> Verified:
     claims = _read(AccessToken, text)
     try:
         subject = Subject(
@@ -104,7 +120,7 @@ def _verify(text: str) -> tuple[int, Subject, Standing]:
             id=str(UUID(claims["sub"])),
             tenant_id=UUID(claims["tid"]),
             role=str(claims["role"]),
-            permissions=frozenset(claims["permissions"]) | EVERYONE,
+            permissions=_permissions(tuple(claims["permissions"])),
             session_id=str(UUID(claims["sid"])),
             token_id=str(UUID(claims["jti"])),
         )
@@ -117,7 +133,13 @@ def _verify(text: str) -> tuple[int, Subject, Standing]:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise TokenRefused from error
-    return claims["exp"], subject, standing
+    return Verified(_key_id(text), claims["exp"], subject, standing)
+
+
+@lru_cache(maxsize=256)
+def _permissions(claimed: tuple[str, ...]) -> frozenset[str]:
+    """One set for all who have the same, as they are kept in their thousands."""
+    return frozenset(claimed) | EVERYONE
 
 
 def read_refresh(text: str) -> tuple[UUID, UUID, UUID]:
@@ -127,6 +149,11 @@ def read_refresh(text: str) -> tuple[UUID, UUID, UUID]:
         return UUID(claims["jti"]), UUID(claims["sid"]), UUID(claims["tid"])
     except (TypeError, ValueError, AttributeError) as error:
         raise TokenRefused from error
+
+
+def _key_id(text: Any) -> str:
+    """The key that a token names. Raises jwt.InvalidTokenError."""
+    return str(jwt.get_unverified_header(text).get("kid", ""))
 
 
 def _read(kind: type[_Token], text: str) -> dict[str, Any]:
