@@ -38,6 +38,7 @@ from apps.staff import selectors
 from apps.tenancy import cache, prefix, storage
 from apps.tenancy.context import control
 from apps.tenancy.roles import APP_TENANT, NIL_TENANT
+from apps.tenants import directory
 from apps.tenants.errors import IllegalTransition
 from apps.tenants.models import Pool, Tenant, TenantDatabase
 from apps.tenants.services import removal
@@ -86,7 +87,8 @@ def traces() -> dict[str, Any]:
         schemas = servers.schemas()
         logins = connection.execute("SELECT rolname FROM pg_roles WHERE rolname LIKE 'tenant\\_%\\_login'").fetchall()
     with servers.as_operator() as connection:
-        events = connection.execute("SELECT count(*) FROM platform.outbox").fetchone()
+        about_tenants = "SELECT count(*) FROM platform.outbox WHERE topic <> %s"
+        events = connection.execute(about_tenants, [directory.CHANGED]).fetchone()
     folders = Path(settings.MEDIA_ROOT, "tenants")
     return {
         "tenants": tenants,
