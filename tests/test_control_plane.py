@@ -22,7 +22,7 @@ FORGET = "DELETE FROM platform.schema_ledger WHERE schema = 'platform'"
 def forgotten(database, monkeypatch):
     """A control plane of which nobody has noted yet that it is at this release; its locks are waited for briefly."""
     monkeypatch.setattr(owner, "LOCK_TIMEOUT", "50ms")
-    monkeypatch.setattr(control_plane, "PAUSE_SECONDS", 0.1)
+    monkeypatch.setattr(owner, "PAUSE_SECONDS", 0.1)
     with servers.as_owner() as connection:
         connection.execute(FORGET)
 
@@ -73,7 +73,7 @@ def test_locked_table__is_waited_for_a_little_and_tried_again(forgotten):
 
 
 def test_table__that_stays_locked__ends_the_attempt(forgotten, monkeypatch):
-    monkeypatch.setattr(control_plane, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(owner, "PAUSE_SECONDS", 0.01)
 
     with servers.as_owner() as connection, connection.transaction():
         connection.execute("LOCK TABLE platform.django_migrations IN ACCESS EXCLUSIVE MODE")

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import connections, transaction
+from django.db import OperationalError, connections, transaction
 from psycopg import sql
+from psycopg.errors import LockNotAvailable
 
 from .databases import await_lock
 from .planes import TENANT
 
 LOCK_TIMEOUT = "2s"  # whoever waits longer than that for a table makes everybody else wait behind it
+ATTEMPTS, PAUSE_SECONDS = 5, 0.5
 
 
 @contextmanager
@@ -60,6 +63,18 @@ def reserved(owner_alias: str, schema: str) -> Iterator[None]:
         finally:
             if connection.is_usable():
                 cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [lock_name(schema)])
+
+
+def patiently(work: Callable[[], None]) -> None:
+    """Do what gives up rather than wait long for a lock, and again after a while, some times."""
+    for attempt in range(1, ATTEMPTS):
+        try:
+            return work()
+        except (OperationalError, LockNotAvailable) as error:
+            if not isinstance(error.__cause__ or error, LockNotAvailable):
+                raise
+        time.sleep(PAUSE_SECONDS * attempt)
+    return work()
 
 
 def lock_name(schema: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from . import owner
 from .roles import APP_CONTROL, APP_RELAY, APP_TENANT, ASSUMED_ROLES, PLATFORM_SCHEMA
 
 Connection = psycopg.Connection[Any]
@@ -94,7 +95,10 @@ def _close_public_schema(connection: Connection) -> None:
 
 
 def _make_platform(connection: Connection, operator: str) -> None:
+    """One process at a time, and without keeping those who write events waiting for long: LockNotAvailable instead."""
     with connection.transaction():
+        connection.execute("SELECT set_config('lock_timeout', %s, true)", [owner.LOCK_TIMEOUT])
+        connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [PLATFORM_SCHEMA])
         for statement in _platform_schema(operator):
             connection.execute(statement)
 

@@ -6,17 +6,21 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 import psycopg
+import structlog
 from django.conf import settings
 from django.db import DatabaseError
 
 from apps.core.errors import first_line
-from apps.tenancy import databases, ledger, server
+from apps.tenancy import databases, ledger, owner, server
 from apps.tenancy.release import MigrationKey, Release
 from apps.tenancy.schema_migrations import SchemaState
 
 from .places import Place
+
+log = structlog.get_logger(__name__)
 
 
 class Standing(StrEnum):
@@ -49,10 +53,14 @@ def prepare_ledgers(names: Iterable[str | None]) -> None:
     """Have a ledger in each database that can be reached, those made by an earlier release included."""
     for name in names:
         try:
-            with psycopg.connect(databases.owner_url(name), autocommit=True) as connection:
-                server.upgrade_platform(connection, operator=settings.DATABASE_OPERATOR_ROLE)
-        except psycopg.OperationalError:
-            continue  # the survey reports it
+            owner.patiently(partial(_upgrade, name))
+        except psycopg.OperationalError as error:  # its schemas will fail, with errors of their own; others go on
+            log.warning("platform_not_upgraded", database=name or "default", error=first_line(error))
+
+
+def _upgrade(name: str | None) -> None:
+    with psycopg.connect(databases.owner_url(name), autocommit=True) as connection:
+        server.upgrade_platform(connection, operator=settings.DATABASE_OPERATOR_ROLE)
 
 
 def _look_at(release: Release, database: str | None, places: list[Place]) -> list[Found]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from django.apps import apps as django_apps
 from django.core.management.commands.migrate import Command as MigrateCommand
-from django.db import OperationalError, connections
-from psycopg.errors import LockNotAvailable
+from django.db import connections
 
 from apps.tenancy import databases, ledger, owner
 from apps.tenancy.context import CONTROL_ALIAS
@@ -20,7 +18,6 @@ from apps.tenancy.roles import PLATFORM_SCHEMA
 from ..rollout.survey import prepare_ledgers
 
 LOCK = "fleet.control_migrations"
-ATTEMPTS, PAUSE_SECONDS = 5, 0.5
 
 
 def migrate_control(*, verbosity: int = 0) -> None:
@@ -32,12 +29,7 @@ def migrate_control(*, verbosity: int = 0) -> None:
         prepare_ledgers([None])
         if _is_current():
             return
-        for attempt in range(1, ATTEMPTS):
-            if _migrate_unless_locked(verbosity):
-                break
-            time.sleep(PAUSE_SECONDS * attempt)
-        else:
-            _migrate(verbosity)
+        owner.patiently(partial(_migrate, verbosity))
         with connections[databases.owner_alias()].cursor() as cursor:
             ledger.note(cursor, PLATFORM_SCHEMA, _contents())
 
@@ -58,16 +50,6 @@ def _contents() -> str:
         for model in django_apps.get_models(include_auto_created=True)
     ]
     return fingerprint_of([*_control_migrations(), *rights])
-
-
-def _migrate_unless_locked(verbosity: int) -> bool:
-    try:
-        _migrate(verbosity)
-    except OperationalError as error:
-        if isinstance(error.__cause__, LockNotAvailable):
-            return False
-        raise
-    return True
 
 
 def _migrate(verbosity: int) -> None:
