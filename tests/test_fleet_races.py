@@ -7,16 +7,25 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+import psycopg
 import pytest
 from django.conf import settings
 from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import connections, models
 from django.db.migrations import RunPython
 
+from apps.fleet.rollout.likeness import differences
 from apps.fleet.rollout.places import Place
+from apps.fleet.rollout.survey import prepare_ledgers
+from apps.fleet.services.plan import rehearse
 from apps.tenancy import databases, owner, server, shape
+from apps.tenancy.context import control
 from apps.tenancy.planes import TENANT
-from apps.tenancy.release import this_release
+from apps.tenancy.release import Release, this_release
+from apps.tenancy.schema_migrations import SchemaState
+from apps.tenancy.transactions import atomic
+from apps.tenants.models import Placement
+from apps.tenants.services import schema_store
 from tests import servers
 from tests.fleet import add_color, migrate, next_release, noted, schemas
 from tests.test_fleet import place_of, rolled_back
@@ -112,13 +121,134 @@ def test_reference__while_another_one_is_built__does_not_wait_for_it(database, m
     assert found[0] == found[1]
 
 
-@pytest.mark.parametrize(("found", "left"), [(CURRENT - 1, CURRENT), (CURRENT + 1, CURRENT + 1)])
-def test_platform_schema__is_brought_on_but_never_back(database, found, left):
-    with servers.as_owner() as connection:
-        connection.execute(f"COMMENT ON SCHEMA platform IS '{found}'")
+def test_warm_schema__that_is_being_migrated__is_not_claimed_meanwhile(platform, database, monkeypatch):
+    schema_store.replenish(schemas=1)
+    claimable: list[bool] = []
 
+    def look(schema: str) -> None:
+        with control("claim"), atomic():
+            warm = Placement.objects.filter(schema=schema).select_for_update(skip_locked=True)
+            claimable.append(warm.exists())
+
+    def look_beside(alias: str, found: SchemaState, release: Release) -> None:
+        other = beside(lambda: look(found.schema))
+        other.start()
+        other.join()
+
+    later_release = next_release(add_color())
+    monkeypatch.setattr(schema_store, "this_release", lambda: later_release)
+    monkeypatch.setattr(schema_store, "step_through", look_beside)
+
+    schema_store.replenish(schemas=1)
+
+    assert claimable
+    assert not any(claimable)
+
+
+# -- the platform schema of each database ---------------------------------------------------------------------------
+
+
+def upgrade() -> None:
+    with servers.as_owner() as connection:
+        connection.execute("SET statement_timeout = '10s'")
         server.upgrade_platform(connection, operator=settings.DATABASE_OPERATOR_ROLE)
 
+
+def version() -> int:
+    with servers.as_owner() as connection:
         row = connection.execute("SELECT obj_description('platform'::regnamespace, 'pg_namespace')").fetchone()
+    return int(row[0]) if row else 0
+
+
+@pytest.fixture
+def earlier_platform(place) -> Iterator[None]:
+    """A platform schema as the release before has left it."""
+    with servers.as_owner() as connection:
+        connection.execute("DROP FUNCTION platform.advance_schema")
+        connection.execute(f"COMMENT ON SCHEMA platform IS '{CURRENT - 1}'")
+    yield
+    upgrade()
+
+
+@pytest.fixture
+def hasty(monkeypatch) -> None:
+    """Locks are waited for briefly."""
+    monkeypatch.setattr(owner, "LOCK_TIMEOUT", "50ms")
+    monkeypatch.setattr(owner, "PAUSE_SECONDS", 0.1)
+
+
+def build_another() -> None:
+    with schemas(None):
+        pass
+
+
+BEFORE_THE_UPGRADE: dict[str, Callable[[Place], object]] = {
+    "build": lambda place: build_another(),
+    "compare": lambda place: differences(this_release(), [place]),
+    "rehearse": lambda place: rehearse([place], release=next_release(add_color())),
+}
+
+
+@pytest.mark.parametrize("act", BEFORE_THE_UPGRADE)
+def test_platform_schema__of_the_release_before__does_for_what_comes_before_a_run(place, earlier_platform, act):
+    BEFORE_THE_UPGRADE[act](place)
+
+    assert version() == CURRENT - 1
+
+
+def test_platform_schema__of_the_release_before__is_upgraded_by_a_run(place, earlier_platform):
+    outcome = migrate(next_release(add_color()), [place])
+
+    assert outcome.is_complete, outcome.failed
+    assert version() == CURRENT
+
+
+def test_platform_schema__of_a_later_release__is_left_alone(database):
+    with servers.as_owner() as connection:
+        connection.execute(f"COMMENT ON SCHEMA platform IS '{CURRENT + 1}'")
+
+    upgrade()
+
+    assert version() == CURRENT + 1
+    with servers.as_owner() as connection:
         connection.execute(f"COMMENT ON SCHEMA platform IS '{CURRENT}'")
-    assert row == (str(left),)
+
+
+def test_platform_schema__upgraded_by_several_at_once__comes_to_be_without_an_error(earlier_platform):
+    errors: list[Exception] = []
+    together = threading.Barrier(4)
+
+    def upgrade_together() -> None:
+        together.wait()
+        try:
+            upgrade()
+        except psycopg.Error as error:
+            errors.append(error)
+
+    upgrading = [beside(upgrade_together) for _ in range(4)]
+    for thread in upgrading:
+        thread.start()
+    for thread in upgrading:
+        thread.join()
+
+    assert errors == []
+    assert version() == CURRENT
+
+
+def test_platform_schema__that_is_in_use__keeps_nobody_waiting_long(earlier_platform, hasty):
+    with servers.as_owner() as user, user.transaction():
+        user.execute("LOCK TABLE platform.outbox IN ACCESS SHARE MODE")
+
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            upgrade()
+
+
+def test_platform_schema__that_was_in_use__is_upgraded_when_it_is_free(earlier_platform, hasty):
+    with servers.as_owner() as user:
+        user.execute("BEGIN; LOCK TABLE platform.outbox IN ACCESS SHARE MODE")
+        timer = threading.Timer(0.3, user.execute, ["COMMIT"])
+        timer.start()
+        prepare_ledgers([None])
+        timer.join()
+
+    assert version() == CURRENT

@@ -28,7 +28,7 @@ def build_schema(owner_alias: str, schema: str, *, operator: str, release: Relea
         with connection.cursor() as cursor:
             for statement in _create_schema(schema, operator):
                 cursor.execute(statement)
-            ledger.advance(cursor, schema, release.fingerprint, seen="")
+            ledger.note(cursor, schema, release.fingerprint)
             if release.fingerprint in _recorded:
                 cursor.execute(_recorded[release.fingerprint])
                 return

@@ -104,7 +104,10 @@ def _telling_changes() -> Iterator[None]:
 
 
 def note(cursor: Any, schema: str, fingerprint: str) -> None:
-    """Note what a schema was brought to by whoever held its lock meanwhile."""
+    """Note what a schema was brought to by whoever kept others off it: nobody sees one that is being built.
+
+    Databases that an earlier release prepared have what this needs, so theirs can be had before they are upgraded.
+    """
     cursor.execute(
         "INSERT INTO platform.schema_ledger (schema, fingerprint) VALUES (%s, %s) "
         "ON CONFLICT (schema) DO UPDATE SET fingerprint = excluded.fingerprint, changed_at = now()",

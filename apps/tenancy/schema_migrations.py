@@ -59,7 +59,8 @@ def record(owner_alias: str, found: SchemaState, release: Release, *, keep: bool
     """Migrate a schema in one transaction, and return what was done; without ``keep`` it is taken back again."""
     refuse_diverged(found, release)
     with transaction_in(owner_alias, found.schema) as connection:
-        _advance(connection, found, release)
+        if keep:
+            _advance(connection, found, release)
         with recording(connection) as statements:
             apply(connection, release.way(release.missing(found.applied)))
         if not keep:

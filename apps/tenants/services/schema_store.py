@@ -12,8 +12,9 @@ from django.db.models import F, Sum
 
 from apps.tenancy import blueprint, databases, ledger
 from apps.tenancy.context import control
-from apps.tenancy.release import this_release
+from apps.tenancy.release import Release, this_release
 from apps.tenancy.schema_migrations import SchemaState, step_through
+from apps.tenancy.transactions import atomic
 
 from ..models import Placement, Pool
 
@@ -75,13 +76,23 @@ def _bring_to_this_release() -> None:
     warm = Placement.objects.filter(tenant__isnull=True, built=True).values_list("schema", flat=True)
     others = {schema: known.get(schema, "") for schema in warm if known.get(schema) != release.fingerprint}
     for schema, applied in ledger.applied_migrations(owner, others).items():
-        if not release.missing(applied):
-            continue
-        try:
-            step_through(owner, SchemaState(schema, others[schema], applied), release)
-        except Exception:  # one schema that cannot be migrated keeps nobody from signing up; migrate_fleet tells why
-            log.exception("warm_schema_not_migrated", schema=schema)
-            connections[owner].close()
+        with atomic():
+            if release.missing(applied) and _keep_from_sign_ups(schema):
+                _step_through(owner, SchemaState(schema, others[schema], applied), release)
+
+
+def _keep_from_sign_ups(schema: str) -> bool:
+    """Have sign-ups pass over a warm schema until the transaction ends; False if one has it already."""
+    warm = Placement.objects.filter(schema=schema, tenant__isnull=True)
+    return warm.select_for_update(skip_locked=True).exists()
+
+
+def _step_through(owner: str, found: SchemaState, release: Release) -> None:
+    try:
+        step_through(owner, found, release)
+    except Exception:  # one schema that cannot be migrated keeps nobody from signing up; migrate_fleet tells why
+        log.exception("warm_schema_not_migrated", schema=found.schema)
+        connections[owner].close()
 
 
 def _build(place: Placement | Pool) -> None:
