@@ -9,15 +9,17 @@ from django.conf import settings
 from django.db import connections
 
 from apps.audit.actors import SYSTEM
+from apps.fleet.rollout.places import Place, all_places
 from apps.onboarding.services import ensure_organization, sign_up
 from apps.projects.models import Project
 from apps.tenancy.context import control
 from apps.tenancy.databases import owner_alias
 from apps.tenants.errors import IllegalTransition, TenantNotFound
-from apps.tenants.models import Placement, Pool, Tenant
+from apps.tenants.models import Placement, Pool, Tenant, TenantDatabase
 from apps.tenants.services import lifecycle, provisioning, schema_store
 from tests import servers
 from tests.factories import PASSWORD, Organization
+from tests.fleet import add_color, migrate, next_release
 
 
 @pytest.fixture
@@ -145,6 +147,18 @@ def test_hold__twice__keeps_the_first_reason(acme):
 def test_hold__of_nobody_or_for_nothing__is_refused(platform, database, slug, reason, error):
     with pytest.raises(error):
         lifecycle.hold(slug=slug, reason=reason, actor=SYSTEM)
+
+
+def test_database__that_is_built_and_not_yet_given__is_migrated_with_the_fleet(platform, database, monkeypatch):
+    founded = sign_up(organization="Slow", email="slow@example.com", password=PASSWORD, placement="database")
+    monkeypatch.setattr(provisioning, "_claim", lambda tenant: False)  # what a kill leaves
+    provisioning.finish(founded.tenant.id)
+    with control("look"):
+        own = TenantDatabase.objects.get(tenant=founded.tenant)
+    place = Place(own.name, own.schema, "database")
+
+    assert place in all_places()
+    assert migrate(next_release(add_color()), [place], canaries=1).is_complete
 
 
 def test_database_placement__has_credentials_of_its_own(platform, database):

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from apps.tenancy.context import TenantContext, control
-from apps.tenants.models import Placement, Pool, Tenant
+from apps.tenants.models import Placement, Pool, Tenant, TenantDatabase
 
-POOL, WARM = "pool", "warm"
-KINDS = (POOL, WARM, "schema", "database")
+POOL, WARM, SCHEMA, DATABASE = "pool", "warm", "schema", "database"
+KINDS = (POOL, WARM, SCHEMA, DATABASE)
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def all_places() -> list[Place]:
         pools = [
             Place(None, schema, POOL) for schema in Pool.objects.filter(built=True).values_list("schema", flat=True)
         ]
-        placed = Placement.objects.filter(built=True).select_related("database").order_by("created_at")
+        placed = Placement.objects.filter(built=True, database=None).order_by("created_at")
         of_pools: dict[str, list[UUID]] = defaultdict(list)
         own = []
         for placement in placed:
@@ -45,9 +45,16 @@ def all_places() -> list[Place]:
             if placement.kind == Placement.Kind.POOL:
                 of_pools[placement.schema] += tenants
             else:
-                database = placement.database.name if placement.database else None
-                own.append(Place(database, placement.schema, placement.kind if tenants else WARM, tuple(tenants)))
+                own.append(Place(None, placement.schema, SCHEMA if tenants else WARM, tuple(tenants)))
+        own += _databases()
     return [replace(pool, tenants=tuple(of_pools[pool.schema])) for pool in pools] + own
+
+
+def _databases() -> list[Place]:
+    """Tenants' own, also those that are built and not yet given to their tenant."""
+    built = TenantDatabase.objects.filter(built=True).order_by("created_at")
+    found = built.values_list("name", "schema", "placement__tenant_id")
+    return [Place(name, schema, DATABASE, (tenant,) if tenant else ()) for name, schema, tenant in found]
 
 
 def place_of(*, slug: str = "", schema_name: str = "") -> Place | None:
@@ -58,7 +65,8 @@ def place_of(*, slug: str = "", schema_name: str = "") -> Place | None:
     placement = getattr(tenant, "placement", None)
     if placement is None:
         return None
-    return next(p for p in all_places() if (p.database or "default", p.schema) == (placement.alias, placement.schema))
+    where = (placement.alias, placement.schema)
+    return next((place for place in all_places() if (place.database or "default", place.schema) == where), None)
 
 
 def dwellers(place: Place, alias: str) -> list[TenantContext]:
