@@ -96,6 +96,16 @@ def test_hold__when_memory_has_lost_everything__acts_on_the_next_request(api, ac
     assert api.get(PROJECTS).status_code == 403
 
 
+def test_hold__by_a_process_of_the_release_before__acts_on_the_next_request(api, acme):
+    changed_now()
+    assert api.get(PROJECTS).status_code == 200
+    hold_unseen(acme)
+
+    memory.ask(lambda redis: redis.incr(VERSION_KEY))  # which is how that one tells
+
+    assert api.get(PROJECTS).status_code == 403
+
+
 def test_release__by_another_process__acts_on_the_next_request(api, acme):
     lifecycle.hold(slug=acme.tenant.slug, reason="unpaid", actor=SYSTEM)
     assert api.get(PROJECTS).status_code == 403
@@ -122,6 +132,11 @@ def test_directory__of_an_organization_on_hold__keeps_nothing(acme):
     directory.find(acme.host)
 
     assert acme.host not in directory._entries
+
+
+def changed_now() -> None:
+    with control("change"), atomic():
+        changed()
 
 
 def hold_unseen(organization: Any) -> None:

@@ -8,10 +8,11 @@ together with the rate limit, so looking a tenant up costs nothing. While memory
 
 from __future__ import annotations
 
+import secrets
 import threading
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from cachetools import TTLCache
 from django.http import HttpResponse
@@ -89,22 +90,27 @@ def changed() -> None:
 def tell() -> None:
     """Make what any process has found out of date. Raises MemoryAway."""
     directory.forget()
-    memory.ask(lambda redis: redis.set(VERSION_KEY, uuid4().hex))  # one that there never was, even if memory lost all
+    memory.ask(lambda redis: redis.set(VERSION_KEY, _new_version()))
 
 
 def _tell_if_possible() -> None:
     try:
         tell()
     except MemoryAway:
-        return  # nobody keeps entries meanwhile; the task tells of it when memory is back
+        return  # whoever cannot ask it either keeps nothing; the others learn of it by the task
 
 
 def _version(redis: Redis) -> Any:
     version = redis.get(VERSION_KEY)
     if version is None:
-        redis.set(VERSION_KEY, uuid4().hex, nx=True)
+        redis.set(VERSION_KEY, _new_version(), nx=True)
         version = redis.get(VERSION_KEY)
     return version
+
+
+def _new_version() -> int:
+    """One that there never was, even if memory has lost all; a number, as the release before counts on from it."""
+    return secrets.randbits(62)
 
 
 def _read(key: str | UUID) -> Tenant | None:
