@@ -55,9 +55,7 @@ def project_detail(request: Any, project: Project) -> HttpResponse:
 @requires(PROJECTS_WRITE, on=find_project)
 @require_http_methods(["GET", "HEAD", "POST"])
 def project_edit(request: Any, project: Project) -> HttpResponse:
-    filled_in = copy(
-        project
-    )  # the form writes into it what may turn out to be wrong; the page names the project as it is
+    filled_in = copy(project)  # a form writes what may be wrong into it; the page names the project as it is
     form = ProjectForm(posted(request), instance=filled_in, custom_fields=selectors.custom_fields())
     if form.is_valid():
         with blaming(form):
