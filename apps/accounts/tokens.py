@@ -32,7 +32,7 @@ VERIFIED_KEPT, VERIFIED_SECONDS = 10_000, 900.0
 
 @dataclass(frozen=True)
 class Verified:
-    """What an access token says, whose signature by a key held."""
+    """What an access token says, and the key that its signature was checked with."""
 
     key_id: str
     expires: int
