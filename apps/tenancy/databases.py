@@ -14,6 +14,7 @@ import psycopg
 from django.conf import settings
 from django.db import connections
 
+from . import standings
 from .context import CONTROL_ALIAS
 from .errors import DatabaseNotConfigured
 from .positions import replica_of
@@ -55,6 +56,7 @@ def register(alias: str, url: str, version: int, *, replica_address: str = "") -
             _set(replica_of(alias), at_address(url, replica_address), settings.REPLICA_CONNECT_TIMEOUT)
         else:
             _remove(replica_of(alias))
+        standings.of(replica_of(alias)).forget()  # it may be another server now
         _versions[alias] = version
 
 
