@@ -91,6 +91,16 @@ def test_statements__of_schemas_that_are_alike__are_made_once(places):
     assert (told.count("recorded"), told.count("replayed")) == (1, 3)
 
 
+def test_statement__that_ends_with_a_comment__does_not_swallow_the_next_one(places):
+    commented = RunSQL(["COMMENT ON TABLE projects_project IS 'later' -- why"], hints={"plane": TENANT})
+    release = next_release(commented, add_color())
+
+    outcome = migrate(release, places)
+
+    assert outcome.failed == {}
+    assert all("color" in columns(place) for place in places)
+
+
 def test_run__killed_when_all_was_done__is_noted_by_the_next_one(places):
     with control("prepare"):
         MigrationRun.objects.create(fingerprint="f" * 32, started_by="migrate_fleet")
