@@ -321,6 +321,19 @@ def test_python__that_raises__is_quarantined_by_name(acme, error):
         assert outcome.failed[place] == f"{type(error).__name__}: no such color"
 
 
+def test_value__that_does_not_fit__is_not_shown_to_those_who_read_the_quarantine(acme):
+    def cast(apps, schema_editor):
+        schema_editor.execute("SELECT name::int FROM projects_project")
+
+    add_project(acme, "Blackbird")
+    place = place_of(acme)
+    with rolled_back(place):
+        outcome = migrate(next_release(RunPython(cast, hints={"plane": TENANT})), [place])
+
+    assert "InvalidTextRepresentation" in outcome.failed[place]
+    assert "Blackbird" not in outcome.failed[place]
+
+
 def test_retry__without_a_quarantine__is_refused(platform, database):
     with pytest.raises(NothingQuarantined):
         rollout.request_retry(actor=SYSTEM)
