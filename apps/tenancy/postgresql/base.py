@@ -98,6 +98,7 @@ class DatabaseWrapper(django_tenants.DatabaseWrapper):
     """
 
     SchemaEditorClass = DatabaseSchemaEditor
+    settings_dict: dict[str, Any]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._in_context: tuple[Context] | None = None

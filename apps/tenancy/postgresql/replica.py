@@ -11,7 +11,6 @@ from psycopg import errors
 from .. import standings
 from ..positions import primary_of
 
-
 NOT_THERE = (errors.InvalidSchemaName, errors.UndefinedColumn, errors.UndefinedFunction, errors.UndefinedTable)
 
 
