@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+import struct
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 from django.conf import settings
@@ -16,6 +19,8 @@ from apps.tenancy.context import use
 from apps.tenancy.positions import replica_of
 from apps.tenancy.postgresql import base
 from tests.factories import Organization
+
+STARTUP, CLEARTEXT_PASSWORD = 3 << 16, 3  # of PostgreSQL's protocol
 
 
 def touch(organization: Organization) -> int:
@@ -50,6 +55,27 @@ def elsewhere(platform, database) -> Iterator[str]:
     """An alias that nobody has used yet, with a replica."""
     yield "elsewhere"
     databases.forget("elsewhere")
+
+
+@pytest.fixture
+def stranger() -> Iterator[tuple[int, list[bytes]]]:
+    """The port of a server that asks whoever connects for their password as it is, and what it was told."""
+    told: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as pool:
+        pool.submit(ask_for_passwords, server, told)
+        yield server.getsockname()[1], told
+        server.shutdown(socket.SHUT_RDWR)
+
+
+def ask_for_passwords(server: socket.socket, told: list[bytes]) -> None:
+    with suppress(OSError):
+        while True:
+            client, _ = server.accept()
+            with client:
+                while struct.unpack("!4xI", client.recv(1000)[:8])[0] != STARTUP:
+                    client.sendall(b"N")  # no encryption
+                client.sendall(b"R" + struct.pack("!II", 8, CLEARTEXT_PASSWORD))
+                told.append(client.recv(1000))
 
 
 @pytest.fixture
@@ -93,3 +119,14 @@ def test_replica__at_another_address__is_not_trusted_for_what_the_first_one_had(
     databases.register(elsewhere, url, 2, replica_address="127.0.0.1:2")
 
     assert not standing.has(1000)
+
+
+def test_replica__that_is_a_stranger__is_not_told_the_password(elsewhere, stranger):
+    port, told = stranger
+    databases.register(elsewhere, settings.DATABASE_URL, 1, replica_address=f"127.0.0.1:{port}")
+
+    assert not standings.of(replica_of(elsewhere)).has(0)
+
+    password = databases.parse_url(settings.DATABASE_URL)["PASSWORD"]
+    assert password
+    assert not any(password.encode() in words for words in told)
