@@ -358,6 +358,20 @@ def test_visit__of_staff_who_signs_out__is_over(visitor, office):
     assert is_out(visitor)
 
 
+def test_visit__of_staff_whose_browser_signs_in_as_somebody_else__is_over(visitor, office):
+    other = appoint(is_superuser=False)
+
+    office.post("/admin/login/?next=/admin/", {"username": other.email, "password": PASSWORD})
+
+    assert is_out(visitor)
+
+
+def test_visit__of_staff_who_signs_in_once_more__goes_on(visitor, office, person):
+    office.post("/admin/login/?next=/admin/", {"username": person.email, "password": PASSWORD})
+
+    assert not is_out(visitor)
+
+
 def test_visit__to_an_organization_that_is_put_on_hold__is_refused_like_everybody(visitor, acme):
     lifecycle.hold(slug=acme.tenant.slug, reason="because", actor=SYSTEM)
 
