@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -25,6 +26,13 @@ from tests import servers
 from tests.factories import Organization, found, reset
 
 PLACEMENTS = ("pool", "schema", "database")
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests are a heap that each collection of garbage would walk."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 @pytest.fixture(scope="session")

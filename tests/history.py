@@ -13,7 +13,7 @@ from apps.projects.services import projects
 from apps.tenancy.context import control
 from apps.tenants import traffic
 from apps.tenants.models import Tenant
-from apps.tenants.services import lifecycle
+from apps.tenants.services import lifecycle, schema_store
 from apps.tenants.traffic import Figures
 from tests import servers
 from tests.browsing import Scene
@@ -21,6 +21,7 @@ from tests.factories import add_document, add_project, found
 
 DAYS = 30
 ACTS = 140
+DESCRIPTION = "Everything for the new site, from the briefing to the launch."
 MORE_PROJECTS = ("Customer interviews", "Price list 2027", "Warehouse", "Trade fair")
 NEIGHBORS = ("Borealis Labs", "Copper & Co", "Delta Freight", "Everbloom", "Fjord Analytics", "Gable Studio")
 
@@ -34,6 +35,7 @@ def a_month_passes(scene: Scene) -> None:
         for number in range(ACTS):
             text = f"Draft {number}"
             projects.update_project(actor=organization.subject, project=scene.project, description=text)
+        projects.update_project(actor=organization.subject, project=scene.project, description=DESCRIPTION)
         invitations.invite(actor=organization.subject, email="kai@example.com", role=Assigned("viewer"))
     _spread(organization.place.schema)
 
@@ -48,6 +50,7 @@ def neighbors_move_in(scene: Scene) -> None:
         for number, tenant in enumerate(tenants):
             days = (number * 7 + number * number) % DAYS
             Tenant.objects.filter(id=tenant.id).update(created_at=now - timedelta(days=days, hours=3))
+    schema_store.replenish()
     _an_hour_of_requests([tenant.id.hex for tenant in tenants])
 
 

@@ -78,7 +78,7 @@ class Traffic:
     """
 
     tenant_id: UUID
-    name: str
+    name: str  # none of one that is gone
     figures: Figures
     share: float
     is_alone: bool
@@ -99,7 +99,7 @@ def busiest(limit: int) -> list[Traffic]:
     ranked = sorted(found.items(), key=lambda item: (item[1].ms, item[1].requests), reverse=True)[:limit]
     names = dict(Tenant.objects.filter(id__in=[tenant_id for tenant_id, _ in ranked]).values_list("id", "name"))
     return [
-        Traffic(tenant_id, names.get(tenant_id, "–"), figures, figures.ms / everybody, len(found) == 1)
+        Traffic(tenant_id, names.get(tenant_id, ""), figures, figures.ms / everybody, len(found) == 1)
         for tenant_id, figures in ranked
     ]
 
