@@ -91,6 +91,16 @@ def test_statements__of_schemas_that_are_alike__are_made_once(places):
     assert (told.count("recorded"), told.count("replayed")) == (1, 3)
 
 
+def test_statement__that_ends_with_a_comment__does_not_swallow_the_next_one(places):
+    commented = RunSQL(["COMMENT ON TABLE projects_project IS 'later' -- why"], hints={"plane": TENANT})
+    release = next_release(commented, add_color())
+
+    outcome = migrate(release, places)
+
+    assert outcome.failed == {}
+    assert all("color" in columns(place) for place in places)
+
+
 def test_run__killed_when_all_was_done__is_noted_by_the_next_one(places):
     with control("prepare"):
         MigrationRun.objects.create(fingerprint="f" * 32, started_by="migrate_fleet")
@@ -310,6 +320,19 @@ def test_python__that_raises__is_quarantined_by_name(acme, error):
         outcome = migrate(next_release(RunPython(fail, hints={"plane": TENANT})), [place])
 
         assert outcome.failed[place] == f"{type(error).__name__}: no such color"
+
+
+def test_value__that_does_not_fit__is_not_shown_to_those_who_read_the_quarantine(acme):
+    def cast(apps, schema_editor):
+        schema_editor.execute("SELECT name::int FROM projects_project")
+
+    add_project(acme, "Blackbird")
+    place = place_of(acme)
+    with rolled_back(place):
+        outcome = migrate(next_release(RunPython(cast, hints={"plane": TENANT})), [place])
+
+    assert "InvalidTextRepresentation" in outcome.failed[place]
+    assert "Blackbird" not in outcome.failed[place]
 
 
 def test_retry__without_a_quarantine__is_refused(platform, database):

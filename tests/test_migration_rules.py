@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import uuid
 
 import pytest
@@ -26,6 +27,7 @@ from django.db.migrations import (
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.operations.base import Operation
 from django.db.models.functions import Now, Random
+from django.utils import timezone
 
 from apps.tenancy.fields import GeneratedUUID
 from apps.tenancy.migration_rules import objections
@@ -51,6 +53,10 @@ FINE: dict[str, list[Operation]] = {
     "an empty column": [AddField("project", "color", char(max_length=9, null=True))],
     "a column with a default": [AddField("project", "color", char(max_length=9, default="", db_default=""))],
     "a column with a default of the moment": [AddField("project", "at", models.DateTimeField(db_default=Now()))],
+    "a column with the same default each time": [
+        AddField("project", "extra", models.JSONField(null=True, default=dict)),
+        AddField("project", "seen_at", models.DateTimeField(null=True, default=timezone.now)),
+    ],
     "a longer text": [AlterField("project", "name", char(max_length=2000))],
     "a text without a limit": [AlterField("project", "name", models.TextField())],
     "a column that may be empty now": [AlterField("project", "name", char(max_length=200, null=True))],
@@ -70,6 +76,10 @@ REFUSED: dict[str, tuple[list[Operation], str]] = {
     "a unique column": ([AddField("project", "n", models.IntegerField(null=True, unique=True))], "locks"),
     "a computed default": ([AddField("project", "u", models.UUIDField(db_default=GeneratedUUID()))], "rewrites"),
     "a random default": ([AddField("project", "r", models.FloatField(db_default=Random()))], "rewrites"),
+    "one secret for everybody": (
+        [AddField("project", "token", char(max_length=64, null=True, default=secrets.token_hex))],
+        "the same value",
+    ),
     "a shorter text": ([AlterField("project", "name", char(max_length=3))], "rewrites"),
     "another type": ([AlterField("project", "name", models.UUIDField(default=uuid.uuid4))], "rewrites"),
     "a column that must be filled now": (

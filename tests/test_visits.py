@@ -16,6 +16,7 @@ from django.utils import timezone
 from apps.accounts.errors import HandoffRefused
 from apps.accounts.models import Membership, Session, SupportVisit, User
 from apps.accounts.services import api_keys, visits
+from apps.accounts.services.handoff import issue_handoff_code
 from apps.accounts.visiting import VISIT_KEY
 from apps.audit.actors import SYSTEM
 from apps.audit.models import ControlEvent, Event
@@ -26,7 +27,7 @@ from apps.tenancy.transactions import atomic
 from apps.tenants.links import link
 from apps.tenants.services import lifecycle
 from tests.clients import APEX
-from tests.factories import PASSWORD, Organization, add_document, add_project
+from tests.factories import PASSWORD, Organization, add_document, add_person, add_project
 from tests.isolation.conftest import Loot, stock
 from tests.isolation.test_routes import TENANT_ROUTES, TENANT_URLS, call, ids, is_api
 
@@ -205,6 +206,16 @@ def test_member__whose_browser_begins_a_visit__is_signed_out_by_it(office, acme,
     assert is_out(browser)
 
 
+def test_member__handed_over_in_a_browser_on_a_visit__is_signed_in_and_visits_no_more(visitor, acme):
+    code = issue_handoff_code(tenant_id=acme.tenant.id, user_id=acme.owner.id)
+
+    answer = visitor.get("/sign-in/handoff/", {"code": code})
+
+    assert (answer.status_code, answer["Location"]) == (302, "/")
+    assert b"End visit" not in visitor.get("/").content
+    assert visitor.get("/settings/").status_code == 200
+
+
 # -- what is seen --------------------------------------------------------------------------------------------------
 
 
@@ -347,6 +358,20 @@ def test_visit__of_staff_who_signs_out__is_over(visitor, office):
     assert is_out(visitor)
 
 
+def test_visit__of_staff_whose_browser_signs_in_as_somebody_else__is_over(visitor, office):
+    other = appoint(is_superuser=False)
+
+    office.post("/admin/login/?next=/admin/", {"username": other.email, "password": PASSWORD})
+
+    assert is_out(visitor)
+
+
+def test_visit__of_staff_who_signs_in_once_more__goes_on(visitor, office, person):
+    office.post("/admin/login/?next=/admin/", {"username": person.email, "password": PASSWORD})
+
+    assert not is_out(visitor)
+
+
 def test_visit__to_an_organization_that_is_put_on_hold__is_refused_like_everybody(visitor, acme):
     lifecycle.hold(slug=acme.tenant.slug, reason="because", actor=SYSTEM)
 
@@ -402,6 +427,16 @@ def test_document__downloaded_on_a_visit__is_told(office, acme):
 
     assert answer.getvalue() == b"content"
     assert [event.metadata["path"] for event in told(acme)[1:]] == [link_address, answer.request["PATH_INFO"]]
+
+
+def test_form__filled_in_wrongly_on_a_visit__is_told_with_the_page_that_it_came_with(visitor, acme):
+    other = add_person(acme)
+
+    answer = visitor.get("/audit/", {"person": "@"})
+
+    assert answer.status_code == 422
+    assert other.email in answer.content.decode()
+    assert [event.metadata["path"] for event in told(acme) if "path" in event.metadata] == ["/audit/"]
 
 
 def test_audit_log__of_the_organization__names_the_visitor(visitor, acme, person, sign_in):

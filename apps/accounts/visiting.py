@@ -18,6 +18,7 @@ from .services import visits
 
 VISIT_KEY = "support_visit"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+FORM_IS_WRONG = 422
 
 
 class VisitMiddleware:
@@ -37,7 +38,7 @@ class VisitMiddleware:
         if request.method not in SAFE and request.path != reverse("visit-end"):
             return domain_error_response(request, VisitIsReadOnly())
         response = self.get_response(request)
-        if response.status_code < 400 and _is_for_members(request):
+        if _is_page(response) and _is_for_members(request):
             visits.tell_page(visit, request.path)
         return response
 
@@ -48,6 +49,11 @@ def _visit_of(request: Any) -> SupportVisit | None:
         return None
     visit_id = request.session.get(VISIT_KEY)
     return find_visit(visit_id, request.tenant.id) if visit_id else None
+
+
+def _is_page(response: HttpResponseBase) -> bool:
+    """Whether something was shown; a form that was filled in wrongly comes back with its page."""
+    return response.status_code < 400 or response.status_code == FORM_IS_WRONG
 
 
 def _is_for_members(request: Any) -> bool:

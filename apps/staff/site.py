@@ -40,9 +40,12 @@ class StaffSite(UnfoldAdminSite):  # type: ignore[misc]
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if request.method == "POST":
             count_attempt(request, SIGN_IN, request.POST.get("username", ""))
+        before = _person(request)
         response: HttpResponse = super().login(request, extra_context)
         if request.method == "POST" and response.status_code == 302:
             request.session.set_expiry(settings.STAFF_SESSION_SECONDS)
+            if before.is_authenticated and before != request.user:
+                services.note_sign_out(before)
             services.note_sign_in(_person(request))
         return response
 

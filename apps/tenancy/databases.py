@@ -8,18 +8,20 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 import psycopg
 from django.conf import settings
 from django.db import connections
 
+from . import standings
 from .context import CONTROL_ALIAS
 from .errors import DatabaseNotConfigured
 from .positions import replica_of
 
 OWNER_ALIAS = "owner"
 ASKED_EVERY_SECONDS = 0.1
+WITHOUT_TELLING = "scram-sha-256,md5"
 
 _lock = threading.Lock()
 _versions: dict[str, int] = {}
@@ -55,13 +57,18 @@ def register(alias: str, url: str, version: int, *, replica_address: str = "") -
             _set(replica_of(alias), at_address(url, replica_address), settings.REPLICA_CONNECT_TIMEOUT)
         else:
             _remove(replica_of(alias))
+        standings.of(replica_of(alias)).forget()  # it may be another server now
         _versions[alias] = version
 
 
 def at_address(url: str, address: str) -> str:
-    """The same user and database at another host and port."""
+    """The same user and database at another host and port.
+
+    Whoever answers there, be it for a slip of somebody's pen, is shown that the password is known, never told it.
+    """
     parts = urlsplit(url)
-    return parts._replace(netloc=f"{parts.netloc.rpartition('@')[0]}@{address}").geturl()
+    query = urlencode({"require_auth": WITHOUT_TELLING, **dict(parse_qsl(parts.query))})
+    return parts._replace(netloc=f"{parts.netloc.rpartition('@')[0]}@{address}", query=query).geturl()
 
 
 def statements_sent() -> int:

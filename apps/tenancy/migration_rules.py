@@ -8,6 +8,7 @@ is safe all the same.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import date, time
 from typing import Any
 
 from django.contrib.postgres import operations as postgres
@@ -104,6 +105,8 @@ def _of_added_field(operation: Any, app: str, before: ProjectState, after: Proje
         return "the release before does not fill it: give it null=True or a db_default"
     if field.has_db_default() and _differs_by_row(field.db_default):
         return "its default is computed for each row, which rewrites the table: fill it with RunPython"
+    if not field.has_db_default() and _is_another_each_time(field):
+        return "every row there is, of whatever tenant, would get the same value: fill it with RunPython"
     if field.unique or field.db_index:
         return f"{CONCURRENTLY} to make its index; use db_index=False and AddIndexConcurrently"
     return ""
@@ -132,6 +135,12 @@ def _of_renamed_field(operation: Any, app: str, before: ProjectState, after: Pro
 
 def _differs_by_row(default: Any) -> bool:
     return isinstance(default, models.Expression) and not isinstance(default, models.Value | Now | TenantSetting)
+
+
+def _is_another_each_time(field: Any) -> bool:
+    """Whether a default is meant to tell rows apart, such as a token. A migration asks for it once, a fleet too."""
+    value = field.get_default()
+    return not isinstance(value, date | time) and bool(value != field.get_default())
 
 
 def _is_wider(old: Any, new: Any) -> bool:

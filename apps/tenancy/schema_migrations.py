@@ -47,7 +47,7 @@ class Script:
 
     @property
     def text(self) -> str:
-        return ";\n".join(self.statements)
+        return "\n;\n".join(self.statements)  # one may end with a comment
 
 
 def can_be_replayed(missing: Iterable[Migration]) -> bool:

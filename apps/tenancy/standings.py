@@ -55,6 +55,7 @@ class Standing:
 
     def forget(self) -> None:
         self._looked_at = self._rests_until = -math.inf
+        self._is_good = False
 
     def _look_once(self) -> None:
         """Look, unless another thread does: this one goes by what was known before."""

@@ -355,6 +355,21 @@ def test_replica__back_after_its_rest__is_read_again(acme, replica):
     assert sent[ALIAS]
 
 
+def test_column__that_the_replica_has_not_got_yet__is_read_on_the_primary(acme, replica):
+    table = f'"{acme.context.schema}".projects_project'
+    with replica.held_up(), servers.as_owner() as owner:
+        owner.execute(f"ALTER TABLE {table} ADD COLUMN shade text")
+        try:
+            with acme.inside(), replicas.reading({}), connections[ALIAS].cursor() as cursor:
+                cursor.execute("SELECT shade FROM projects_project")
+
+                assert cursor.fetchall() == []
+        finally:
+            owner.execute(f"ALTER TABLE {table} DROP COLUMN shade")
+
+    assert standings.of(ALIAS).has(0)
+
+
 # -- a tenant's own database -------------------------------------------------------------------------------------
 
 

@@ -32,6 +32,7 @@ from ..models import Membership
 from ..permissions import MEMBER
 from ..services import handoff as handoffs
 from ..services import invitations, lookup, people, sessions
+from ..visiting import VISIT_KEY
 
 BACKEND = "apps.accounts.backends.MemberBackend"
 MAILED = gettext_lazy("If the address is known here, a mail is on its way to it.")
@@ -174,7 +175,10 @@ def handoff(request: HttpRequest) -> HttpResponse:
     return redirect("overview")
 
 
-def _enter(request: HttpRequest, membership: Membership) -> None:
+def _enter(request: Any, membership: Membership) -> None:
+    """Sign the browser in; whoever visited in it does not any more."""
+    request.session.pop(VISIT_KEY, None)
+    request.visit = None
     user = membership.user
     user.membership = membership
     with control("sign-in"):

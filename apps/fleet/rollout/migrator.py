@@ -58,7 +58,7 @@ class Migrator:
         try:
             how, error = self._patiently(found), ""
         except (DatabaseError, psycopg.Error, SchemaDiverged, SchemaChangedMeanwhile) as failure:
-            how, error = "", first_line(failure)
+            how, error = "", _said(failure, found.place)
         except (Exception, SystemExit) as failure:  # a migration's own code may raise anything; the others go on
             log.exception("migration_failed", schema=str(found.place))
             how, error = "", f"{type(failure).__name__}: {first_line(failure)}"
@@ -99,6 +99,15 @@ class Migrator:
         """One of the schemas that are alike goes first; the others wait for its statements."""
         with self._guard:
             return self._recording.setdefault(applied, threading.Lock())
+
+
+def _said(failure: Exception, place: Place) -> str:
+    """What an error says to staff, who read the quarantine; never the value of a row, which PostgreSQL quotes."""
+    cause = failure.__cause__ or failure
+    if isinstance(cause, psycopg.DataError):
+        log.warning("migration_met_value", schema=str(place), error=first_line(failure))
+        return f"A row has a value that does not fit ({type(cause).__name__}); the log says which."
+    return first_line(failure)
 
 
 def _may_pass(error: Exception) -> bool:

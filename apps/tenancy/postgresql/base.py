@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import Any
 
-from django.db import NotSupportedError, OperationalError
+from django.db import NotSupportedError, OperationalError, connections
 from django.db.backends.postgresql import base as postgresql
 from django.db.backends.postgresql.introspection import DatabaseIntrospection
 from django_tenants.postgresql_backend import base as django_tenants
@@ -81,6 +81,11 @@ def _undoes_settings(result: Any) -> bool:
     return bool((result.command_status or b"").startswith(b"ROLLBACK"))
 
 
+def _way_to(settings: dict[str, Any]) -> list[Any]:
+    """Where a connection leads, and as whom."""
+    return [settings[name] for name in ("HOST", "PORT", "NAME", "USER", "PASSWORD")]
+
+
 def _is_rollback(query: Any) -> bool:
     return isinstance(query, str) and query.upper().startswith("ROLLBACK") and ";" not in query
 
@@ -93,6 +98,7 @@ class DatabaseWrapper(django_tenants.DatabaseWrapper):
     """
 
     SchemaEditorClass = DatabaseSchemaEditor
+    settings_dict: dict[str, Any]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._in_context: tuple[Context] | None = None
@@ -100,6 +106,7 @@ class DatabaseWrapper(django_tenants.DatabaseWrapper):
         self._answered_at = 0.0
         self.statements = 0
         self._schemas_touched: set[str] = set()
+        self._opened_with: list[Any] = []
         self.transaction_context: tuple[Context] | None = None
         self.recorded_ddl: list[str] | None = None
         self.migration_plane: str | None = None
@@ -152,12 +159,19 @@ class DatabaseWrapper(django_tenants.DatabaseWrapper):
 
     def connect(self) -> None:
         self._schemas_touched.clear()
+        self._opened_with = _way_to(self.settings_dict)
         super().connect()
 
     def close_if_unusable_or_obsolete(self) -> None:
-        """Between requests, part with a connection whose server process remembers the tables of too many schemas."""
+        """Between requests, part with a connection whose server process remembers the tables of too many schemas.
+
+        And with one to where the alias does not lead any more: another thread was told of it.
+        """
         super().close_if_unusable_or_obsolete()
-        if len(self._schemas_touched) > SCHEMAS_PER_CONNECTION and not self.in_atomic_block:
+        if self.in_atomic_block:
+            return
+        self.settings_dict = connections.databases.get(self.alias, self.settings_dict)
+        if len(self._schemas_touched) > SCHEMAS_PER_CONNECTION or self._opened_with != _way_to(self.settings_dict):
             self.close()
 
     def close_if_health_check_failed(self) -> None:

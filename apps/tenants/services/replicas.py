@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -18,6 +19,7 @@ from ..models import TenantDatabase
 log = structlog.get_logger(__name__)
 
 ADDRESS = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
+LONGEST = 260
 
 
 def set_replica(*, slug: str, address: str, actor: Actor) -> TenantDatabase:
@@ -26,7 +28,7 @@ def set_replica(*, slug: str, address: str, actor: Actor) -> TenantDatabase:
     Name, user and password are those of the database itself, as in every streaming replica. Raises NoOwnDatabase,
     InvalidReplicaAddress.
     """
-    if address and not ADDRESS.fullmatch(address):
+    if address and not _can_be_opened(address):
         raise InvalidReplicaAddress(field="address")
     with control("set replica"), atomic():
         found = TenantDatabase.objects.select_for_update(of=("self",)).select_related("tenant")
@@ -42,3 +44,13 @@ def set_replica(*, slug: str, address: str, actor: Actor) -> TenantDatabase:
             audit.record("tenant.replica_set", actor=actor, resource=tenant, tenant_id=tenant.id, changes=changes)
             log.info("tenant_replica_set", tenant=tenant.slug, tenant_id=str(tenant.id), address=address)
     return database
+
+
+def _can_be_opened(address: str) -> bool:
+    """Whether it is an address at all: who cannot make a connection of it cannot serve the organization either."""
+    if len(address) > LONGEST or not ADDRESS.fullmatch(address):
+        return False
+    try:
+        return bool(urlsplit(f"//{address}").port)
+    except ValueError:  # a port above 65535, or no address of IPv6 between the brackets
+        return False
