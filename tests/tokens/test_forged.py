@@ -128,6 +128,8 @@ FORGED: dict[str, Callable[[Forge], str]] = {
     "10 kB in parts": lambda f: f"{'a' * 5000}.{'b' * 5000}.{'c' * 240}",
     "10 kB of claims": lambda f: f.signed(padding="x" * 10_240),
     "with a space": lambda f: f.pair.access + " x",
+    "padded": lambda f: f.pair.access + "==",
+    "with what decoding passes over": lambda f: f.pair.access.replace(".", ".!", 1),
     **{f"no {claim}": lambda f, claim=claim: f.signed(without=claim) for claim in CLAIMS},
 }
 
