@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from django.test import Client
 
@@ -22,7 +24,7 @@ def staff(platform, database) -> Client:
 
 
 @pytest.fixture
-def stuck(acme) -> str:
+def stuck(acme) -> Iterator[str]:
     """A schema in quarantine, of which nobody remembers the release."""
     schema = str(acme.context.schema)
     with control("prepare"):
@@ -30,9 +32,12 @@ def stuck(acme) -> str:
         MigrationWave.objects.create(run=run, number=1, name="canary", schemas=3, done=3)
         MigrationWave.objects.create(run=run, number=2, name="schemas", schemas=40, done=38, failed=2)
         Quarantine.objects.create(schema=schema, fingerprint="f" * 32, error="relation <b>is locked</b>")
+    note = "UPDATE platform.schema_ledger SET fingerprint = %s WHERE schema = %s"
     with servers.as_owner() as connection:
-        connection.execute("UPDATE platform.schema_ledger SET fingerprint = '' WHERE schema = %s", [schema])
-    return schema
+        connection.execute(note, ["", schema])
+    yield schema
+    with servers.as_owner() as connection:
+        connection.execute(note, [this_release().fingerprint, schema])
 
 
 def test_page__without_any_run__says_so(staff):
