@@ -99,6 +99,8 @@ def test_statement__that_ends_with_a_comment__does_not_swallow_the_next_one(plac
 
     assert outcome.failed == {}
     assert all("color" in columns(place) for place in places)
+    for _ in range(2):  # by the migrations, then by their statements
+        assert differences(release, places) == {}
 
 
 def test_run__killed_when_all_was_done__is_noted_by_the_next_one(places):

@@ -146,3 +146,5 @@ def test_refused_migration__that_says_why_it_is_safe__is_fine():
 
 def test_migrations__of_this_product__are_fine(capsys):
     call_command("lint_migrations")
+
+    assert capsys.readouterr().err == ""

@@ -9,6 +9,7 @@ import structlog
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 
+from apps.core.forms import INVALID
 from apps.core.problems import domain_error_response
 
 from .errors import VisitIsReadOnly
@@ -18,7 +19,6 @@ from .services import visits
 
 VISIT_KEY = "support_visit"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-FORM_IS_WRONG = 422
 
 
 class VisitMiddleware:
@@ -53,7 +53,7 @@ def _visit_of(request: Any) -> SupportVisit | None:
 
 def _is_page(response: HttpResponseBase) -> bool:
     """Whether something was shown; a form that was filled in wrongly comes back with its page."""
-    return response.status_code < 400 or response.status_code == FORM_IS_WRONG
+    return response.status_code < 400 or response.status_code == INVALID
 
 
 def _is_for_members(request: Any) -> bool:

@@ -39,7 +39,7 @@ def done(request: HttpRequest, message: str, to: str, **route: Any) -> HttpRespo
 
 
 def status_of(form: forms.BaseForm) -> int:
-    return 422 if form.errors else 200
+    return INVALID if form.errors else 200
 
 
 def form_page(request: HttpRequest, template: str, form: forms.BaseForm, **context: Any) -> HttpResponse:

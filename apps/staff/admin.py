@@ -253,7 +253,7 @@ class TenantAdmin(ReadOnlyAdmin):
             "act": act,
             "form": form,
         }
-        response = render(request, "staff/confirm.html", context, status=422 if form.errors else 200)
+        response = render(request, "staff/confirm.html", context, status=status_of(form))
         if act.goes_there:  # browsers follow a form's redirect only to where its page says
             host = link(primary_domain(tenant.id).domain, path="")
             response["Content-Security-Policy"] = content_security_policy(form_targets=host, exceptions=EXCEPTIONS)

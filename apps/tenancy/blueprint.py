@@ -11,7 +11,7 @@ from . import ledger
 from .owner import transaction_in
 from .release import Release, this_release
 from .roles import APP_TENANT
-from .schema_migrations import apply, recording
+from .schema_migrations import apply, as_script, recording
 
 _recorded: dict[str, str] = {}  # by fingerprint: the statements of a whole schema, once this process has run them
 
@@ -34,7 +34,7 @@ def build_schema(owner_alias: str, schema: str, *, operator: str, release: Relea
                 return
         with recording(connection) as statements:
             apply(connection, release.way(release.missing(frozenset())))
-        _recorded[release.fingerprint] = ";\n".join(statements)
+        _recorded[release.fingerprint] = as_script(statements)
 
 
 def schema_exists(owner_alias: str, schema: str) -> bool:

@@ -47,7 +47,11 @@ class Script:
 
     @property
     def text(self) -> str:
-        return "\n;\n".join(self.statements)  # one may end with a comment
+        return as_script(self.statements)
+
+
+def as_script(statements: Iterable[str]) -> str:
+    return "\n;\n".join(statements)  # one may end with a comment
 
 
 def can_be_replayed(missing: Iterable[Migration]) -> bool:

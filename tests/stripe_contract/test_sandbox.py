@@ -120,8 +120,7 @@ def test_settings__after_the_last_retry__as_wished(own, wish, status):
     clock = world.clock("2027-01-01")
     customer = world.customer(clock=clock)
     subscription = world.subscribe(customer, world.price())
-    failing = world.api.payment_methods.attach("pm_card_chargeCustomerFail", {"customer": customer.id})
-    world.api.customers.update(customer.id, {"invoice_settings": {"default_payment_method": failing.id}})
+    world.let_fail(customer)
 
     world.advance(clock, "2027-02-10")
 

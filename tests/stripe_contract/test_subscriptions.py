@@ -80,8 +80,7 @@ def test_subscription__card_fails_at_renewal__retried_then_canceled(api, world):
     clock = world.clock("2027-01-01 00:00:00")
     customer = world.customer(clock=clock)
     subscription = world.subscribe(customer, world.price())
-    failing = api.payment_methods.attach("pm_card_chargeCustomerFail", {"customer": customer.id})
-    api.customers.update(customer.id, {"invoice_settings": {"default_payment_method": failing.id}})
+    world.let_fail(customer)
 
     world.advance(clock, "2027-02-01 02:00:00")
 
@@ -100,8 +99,7 @@ def test_subscription__paid_by_hand_while_past_due__retries_stay_as_they_are(api
     clock = world.clock("2027-01-01 00:00:00")
     customer = world.customer(clock=clock)
     subscription = world.subscribe(customer, world.price())
-    failing = api.payment_methods.attach("pm_card_chargeCustomerFail", {"customer": customer.id})
-    api.customers.update(customer.id, {"invoice_settings": {"default_payment_method": failing.id}})
+    world.let_fail(customer)
     world.advance(clock, "2027-02-01 02:00:00")
     before = world.invoices(subscription)[-1]
 
@@ -118,8 +116,7 @@ def test_subscription__card_mended_while_past_due__retry_recovers(api, world):
     clock = world.clock("2027-01-01 00:00:00")
     customer = world.customer(clock=clock)
     subscription = world.subscribe(customer, world.price())
-    failing = api.payment_methods.attach("pm_card_chargeCustomerFail", {"customer": customer.id})
-    api.customers.update(customer.id, {"invoice_settings": {"default_payment_method": failing.id}})
+    world.let_fail(customer)
     world.advance(clock, "2027-02-01 02:00:00")
     good = api.payment_methods.attach("pm_card_visa", {"customer": customer.id})
     api.customers.update(customer.id, {"invoice_settings": {"default_payment_method": good.id}})
@@ -169,8 +166,7 @@ def test_renewal__fails__events_tell_it_in_order(api, world):
     clock = world.clock("2027-01-01 00:00:00")
     customer = world.customer(clock=clock)
     subscription = world.subscribe(customer, world.price())
-    failing = api.payment_methods.attach("pm_card_chargeCustomerFail", {"customer": customer.id})
-    api.customers.update(customer.id, {"invoice_settings": {"default_payment_method": failing.id}})
+    world.let_fail(customer)
 
     world.advance(clock, "2027-02-01 02:00:00")
 

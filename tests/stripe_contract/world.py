@@ -47,6 +47,11 @@ class World:
             parameters |= {"payment_method": card, "invoice_settings": {"default_payment_method": card}}
         return self.api.customers.create(parameters)
 
+    def let_fail(self, customer: Any) -> None:
+        """Give a customer a card that is charged from now on, and declines."""
+        failing = self.api.payment_methods.attach("pm_card_chargeCustomerFail", {"customer": customer.id})
+        self.api.customers.update(customer.id, {"invoice_settings": {"default_payment_method": failing.id}})
+
     def subscribe(self, customer: Any, price: Any, quantity: int = 1, **fields: Any) -> Any:
         item = (
             {"price": price.id}
