@@ -17,6 +17,8 @@ from django.shortcuts import redirect, render
 
 from .errors import DomainError
 
+INVALID = 422  # the status of a page whose form was filled in wrongly
+
 
 def posted(request: HttpRequest) -> Any:
     """What a form is bound to: the data that was sent, even if there is none, or nothing yet."""

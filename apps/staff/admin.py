@@ -25,6 +25,7 @@ from apps.accounts.models import Membership, SupportVisit, User
 from apps.accounts.services import visits
 from apps.audit.models import ControlEvent
 from apps.core.errors import DomainError
+from apps.core.forms import status_of
 from apps.core.middleware import content_security_policy
 from apps.tenants.links import link
 from apps.tenants.models import Domain, Placement, Pool, Tenant
