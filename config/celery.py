@@ -15,8 +15,8 @@ from django.conf import settings
 from django_structlog.celery import signals as log_signals
 from django_structlog.celery.steps import DjangoStructLogInitStep
 
-from apps.tenancy import pooling
 from apps.tenancy.tasks import TENANT_HEADER
+from apps.tenancy.walls import pooling
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 

@@ -38,6 +38,8 @@ SHARED_APPS = [
     "apps.audit",
     "apps.tenants",
     "apps.fleet",
+    "apps.operations",
+    "apps.access",
     "apps.accounts",
     "apps.notifications",
     "apps.onboarding",
@@ -63,7 +65,7 @@ SHARED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
 ]
-TENANT_APPS = ["apps.audit", "apps.accounts", "apps.projects"]
+TENANT_APPS = ["apps.audit", "apps.access", "apps.projects"]
 INSTALLED_APPS = [*SHARED_APPS, *(app for app in TENANT_APPS if app not in SHARED_APPS)]
 
 TENANT_MODEL = "tenants.Tenant"
@@ -76,7 +78,7 @@ WSGI_APPLICATION = "config.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 MIDDLEWARE = [
-    "apps.fleet.health.HealthMiddleware",
+    "apps.operations.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "apps.tenants.middleware.TrafficMiddleware",
     "django.middleware.gzip.GZipMiddleware",  # pads at random, so that lengths tell nothing about secrets
@@ -168,13 +170,13 @@ POOL_CAPACITY = env.int("POOL_CAPACITY", 500)
 REDIS_URL = env.str("REDIS_URL")
 CACHES = {
     "default": {
-        "BACKEND": "apps.tenancy.cache.TenantCache",
+        "BACKEND": "apps.tenancy.walls.cache.TenantCache",
         "LOCATION": env.str("CACHE_URL", REDIS_URL),
         "KEY_PREFIX": "tenantry",
-        "KEY_FUNCTION": "apps.tenancy.cache.make_key",
+        "KEY_FUNCTION": "apps.tenancy.walls.cache.make_key",
         "TIMEOUT": 300,
         "OPTIONS": {
-            "REVERSE_KEY_FUNCTION": "apps.tenancy.cache.reverse_key",
+            "REVERSE_KEY_FUNCTION": "apps.tenancy.walls.cache.reverse_key",
             "SOCKET_CONNECT_TIMEOUT": 0.2,
             "SOCKET_TIMEOUT": 0.2,
         },
@@ -193,7 +195,6 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_TIME_LIMIT = 300
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {
-    "apps.tenants.tasks.seal_audit_logs": {"queue": "default"},  # sign-ups do not wait for a sweep
     "apps.tenants.tasks.tell_of_changed_tenants": {"queue": "default"},
     "apps.tenants.tasks.*": {"queue": "provisioning"},
     "apps.fleet.tasks.*": {"queue": "provisioning"},
@@ -209,7 +210,7 @@ OUTBOX_LEASE_SECONDS = env.int("OUTBOX_LEASE_SECONDS", 900)  # for an event's ta
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "resume-provisioning": {"task": "apps.tenants.tasks.resume_provisioning", "schedule": 60.0},
-    "seal-audit-logs": {"task": "apps.tenants.tasks.seal_audit_logs", "schedule": 300.0},
+    "seal-audit-logs": {"task": "apps.operations.tasks.seal_audit_logs", "schedule": 300.0},
     "clear-expired": {"task": "apps.accounts.tasks.clear_expired", "schedule": 3600.0},
     "clear-old-mail-notes": {"task": "apps.notifications.tasks.clear_old_notes", "schedule": 24 * 3600.0},
 }
@@ -298,14 +299,14 @@ ATTEMPT_LIMITS = {  # action: per network, per account, in so many seconds
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "apps.accounts.api_access.TokenAuthentication",
-        "apps.accounts.api_access.SessionAuthentication",
+        "apps.access.api_guards.TokenAuthentication",
+        "apps.access.api_guards.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["apps.accounts.api_access.DeclaredPermission"],
+    "DEFAULT_PERMISSION_CLASSES": ["apps.access.api_guards.DeclaredPermission"],
     "DEFAULT_RENDERER_CLASSES": ["apps.core.rendering.FastJSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["apps.core.parsers.BoundedJSONParser"],
     "DEFAULT_PAGINATION_CLASS": "apps.core.pagination.CursorPages",
-    "DEFAULT_SCHEMA_CLASS": "apps.accounts.openapi.ApiSchema",
+    "DEFAULT_SCHEMA_CLASS": "apps.access.openapi.ApiSchema",
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,  # ?format= belongs to the views
     "PAGE_SIZE": 20,
@@ -323,16 +324,16 @@ SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_URLCONF": "config.urls_control",
-    "SERVE_PERMISSIONS": ["apps.accounts.api_access.DeclaredPermission"],
+    "SERVE_PERMISSIONS": ["apps.access.api_guards.DeclaredPermission"],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "apps.accounts.openapi.add_problem",
-        "apps.accounts.openapi.allow_blank",
+        "apps.access.openapi.add_problem",
+        "apps.access.openapi.allow_blank",
     ],
-    "ENUM_NAME_OVERRIDES": {"RelationEnum": "apps.accounts.permissions.Relation"},
+    "ENUM_NAME_OVERRIDES": {"RelationEnum": "apps.access.permissions.Relation"},
 }
 
 # -- Files and mail ----------------------------------------------------------------------------------------------
@@ -345,7 +346,7 @@ SILENCED_SYSTEM_CHECKS = ["staticfiles.W004"]  # they are not made yet when the 
 WHITENOISE_MAX_AGE = 3600  # of what has no digest in its name
 MEDIA_ROOT = str(DATA_DIR / "media")
 STORAGES = {
-    "default": {"BACKEND": "apps.tenancy.storage.TenantStorage"},
+    "default": {"BACKEND": "apps.tenancy.walls.storage.TenantStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024

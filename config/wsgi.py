@@ -5,7 +5,7 @@ import django
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.urls import get_resolver
 
-from apps.tenancy import pooling
+from apps.tenancy.walls import pooling
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 

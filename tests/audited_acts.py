@@ -7,30 +7,20 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from apps.access.subjects import Subject
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
 from apps.accounts import subjects
 from apps.accounts.models import CustomRole, Invitation, Membership, User
 from apps.accounts.roles import Assigned
-from apps.accounts.services import (
-    api_keys,
-    handoff,
-    invitations,
-    members,
-    people,
-    roles,
-    sessions,
-    sharing,
-    tokens,
-)
-from apps.accounts.subjects import Subject
+from apps.accounts.services import api_keys, handoff, invitations, members, people, roles, sessions, sharing, tokens
 from apps.accounts.tokens import read_access
 from apps.audit.actors import SYSTEM
 from apps.fleet.models import MigrationRun, Quarantine
-from apps.fleet.services import events as fleet_events
-from apps.fleet.services import rollout
+from apps.fleet.services import migration
 from apps.onboarding import services as onboarding
+from apps.operations import services as fleet_events
 from apps.projects.models import CustomField
 from apps.projects.services import custom_fields, documents, projects
 from apps.staff import services as staff
@@ -345,7 +335,7 @@ def request_retry(acme: Organization) -> Act:
     with control("prepare"):
         MigrationRun.objects.create(fingerprint="f", started_by="test")
         Quarantine.objects.create(schema="t_stuck", fingerprint="f", error="locked")
-    return lambda: rollout.request_retry(actor=SYSTEM)
+    return lambda: migration.request_retry(actor=SYSTEM)
 
 
 def appointed() -> User:

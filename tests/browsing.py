@@ -27,7 +27,7 @@ from apps.fleet.models import MigrationRun, MigrationWave, Quarantine
 from apps.projects.services import custom_fields
 from apps.staff import services as staff
 from apps.tenancy.context import control
-from apps.tenancy.release import this_release
+from apps.tenancy.schemas.release import this_release
 from apps.tenants import traffic
 from apps.tenants.models import Domain, Placement, Pool, Tenant
 from apps.tenants.services.profiles import update_profile

@@ -6,6 +6,7 @@ import gc
 from collections.abc import Callable, Iterator
 
 import pytest
+from apps.operations.selectors import backlogs
 from django.core import mail
 from django.core.management import call_command
 from django.test import Client
@@ -14,7 +15,6 @@ from django_redis import get_redis_connection
 from apps.accounts.models import HandoffCode, Membership, Session, User
 from apps.core.memory import breaker
 from apps.fleet.models import MigrationRun, Quarantine
-from apps.fleet.selectors import backlogs
 from apps.fleet.services.control_plane import migrate_control
 from apps.notifications.models import SentEmail
 from apps.tenancy.context import control, current

@@ -11,25 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from apps.access.subjects import Subject
 from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db.models import Q
 
+from apps.access.models import IdempotentCall
+from apps.access.permissions import Role
 from apps.accounts import subjects
-from apps.accounts.models import (
-    ApiKey,
-    CustomRole,
-    IdempotentCall,
-    Invitation,
-    Membership,
-    SupportVisit,
-    TokenFamily,
-    User,
-)
-from apps.accounts.permissions import Role
+from apps.accounts.models import ApiKey, CustomRole, Invitation, Membership, SupportVisit, TokenFamily, User
 from apps.accounts.roles import Assigned
 from apps.accounts.services import members, people
-from apps.accounts.subjects import Subject
 from apps.onboarding.services import sign_up
 from apps.projects.models import Document, Project
 from apps.projects.services import documents, projects

@@ -12,11 +12,12 @@ from django.db.migrations import AddField, CreateModel, Migration
 from django.db.migrations.operations.base import Operation
 
 from apps.audit.actors import SYSTEM
-from apps.fleet.rollout.places import WARM, Place
-from apps.fleet.services.rollout import Outcome, migrate_fleet
-from apps.tenancy import blueprint, databases
+from apps.fleet.services.migration import Outcome, migrate_fleet
+from apps.tenancy import databases
 from apps.tenancy.fields import GeneratedUUID, TenantIdField
-from apps.tenancy.release import Release, this_release
+from apps.tenancy.schemas import blueprint
+from apps.tenancy.schemas.release import Release, this_release
+from apps.tenants.schemas import WARM, Place
 from tests import servers
 
 _numbers = itertools.count(1)

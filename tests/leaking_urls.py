@@ -9,8 +9,8 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
-from apps.accounts.access import public, requires
-from apps.accounts.permissions import MEMBER, PROJECTS_WRITE
+from apps.access.guards import public, requires
+from apps.access.permissions import MEMBER, PROJECTS_WRITE
 from config.urls_tenant import handler400, handler403, handler404, handler500
 from config.urls_tenant import urlpatterns as sound
 from tests import servers

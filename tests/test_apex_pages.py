@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from apps.accounts.services.people import make_password_token
-from apps.fleet import health
+from apps.operations import health
 from apps.tenancy.context import control
 from apps.tenants import slugs
 from apps.tenants.links import authority, link

@@ -18,11 +18,11 @@ from django.utils import timezone
 
 from apps.accounts.models import Membership, User
 from apps.accounts.services import api_keys
-from apps.accounts.views.audit import PER_PAGE
 from apps.audit import verification
 from apps.audit.chain import control_chain, seal, tenant_chain
 from apps.projects.services import projects
 from apps.tenancy.context import control
+from apps.workspace.views.audit import PER_PAGE
 from tests import servers
 from tests.clients import Program
 from tests.factories import add_person, add_project, subject_of

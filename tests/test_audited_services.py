@@ -11,17 +11,7 @@ from apps.accounts.errors import TokenRefused
 from apps.accounts.keyset import keyset
 from apps.accounts.models import SigningKey, SupportVisit, TokenFamily
 from apps.accounts.roles import Assigned
-from apps.accounts.services import (
-    api_keys,
-    handoff,
-    lookup,
-    members,
-    people,
-    sessions,
-    signing_keys,
-    tokens,
-    visits,
-)
+from apps.accounts.services import api_keys, handoff, lookup, members, people, sessions, signing_keys, tokens, visits
 from apps.audit.actors import SYSTEM
 from apps.audit.models import ControlEvent
 from apps.projects.services import projects

@@ -9,17 +9,18 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from apps.access.subjects import Subject
 from django.core.exceptions import PermissionDenied
 from django.db import connections
 from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.accounts import decisions
-from apps.accounts.decisions import authorize, check
-from apps.accounts.models import CustomRole, Membership, Share
-from apps.accounts.permissions import ALL, EVERYONE, MEMBER
-from apps.accounts.subjects import Subject
+from apps.access import decisions
+from apps.access.decisions import authorize, check
+from apps.access.models import Share
+from apps.access.permissions import ALL, EVERYONE, MEMBER
+from apps.accounts.models import CustomRole, Membership
 from apps.projects.errors import DocumentNotFound, ProjectNotFound
 from apps.projects.models import CustomField, Document, Project
 from apps.projects.selectors import allowed_on, documents_for, find_document, find_project, projects_for

@@ -14,10 +14,11 @@ from django.conf import settings
 from django.db import close_old_connections, connections
 
 from apps.projects.models import Project
-from apps.tenancy import databases, standings
+from apps.tenancy import databases
 from apps.tenancy.context import use
-from apps.tenancy.positions import replica_of
 from apps.tenancy.postgresql import base
+from apps.tenancy.replicas import health
+from apps.tenancy.replicas.positions import replica_of
 from tests.factories import Organization
 
 STARTUP, CLEARTEXT_PASSWORD = 3 << 16, 3  # of PostgreSQL's protocol
@@ -112,7 +113,7 @@ def test_replica__at_another_address__is_read_there_by_threads_that_read_the_fir
 def test_replica__at_another_address__is_not_trusted_for_what_the_first_one_had(elsewhere):
     url = settings.DATABASE_URL
     databases.register(elsewhere, url, 1, replica_address="127.0.0.1:1")
-    standing = standings.of(replica_of(elsewhere))
+    standing = health.of(replica_of(elsewhere))
     standing._replayed, standing._is_good, standing._looked_at = 1000, True, time.monotonic()
     assert standing.has(1000)
 
@@ -125,7 +126,7 @@ def test_replica__that_is_a_stranger__is_not_told_the_password(elsewhere, strang
     port, told = stranger
     databases.register(elsewhere, settings.DATABASE_URL, 1, replica_address=f"127.0.0.1:{port}")
 
-    assert not standings.of(replica_of(elsewhere)).has(0)
+    assert not health.of(replica_of(elsewhere)).has(0)
 
     password = databases.parse_url(settings.DATABASE_URL)["PASSWORD"]
     assert password

@@ -10,9 +10,9 @@ from django.db import OperationalError
 
 from apps.fleet.services import control_plane
 from apps.fleet.services.control_plane import migrate_control
-from apps.tenancy import owner
 from apps.tenancy.context import control
 from apps.tenancy.planes import tenant_models
+from apps.tenancy.schemas import owner
 from tests import servers
 
 FORGET = "DELETE FROM platform.schema_ledger WHERE schema = 'platform'"

@@ -13,8 +13,8 @@ from django.db import OperationalError
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
 
+from apps.access.permissions import Role
 from apps.accounts.models import CustomRole, Membership, User
-from apps.accounts.permissions import Role
 from apps.accounts.roles import Assigned
 from apps.audit.actors import SYSTEM
 from apps.core import problems

@@ -14,18 +14,19 @@ from django.test.utils import CaptureQueriesContext
 from apps.audit.actors import SYSTEM
 from apps.audit.models import ControlEvent
 from apps.fleet.errors import NothingQuarantined
+from apps.fleet.likeness import differences
 from apps.fleet.models import MigrationRun, Quarantine
-from apps.fleet.rollout.likeness import differences
-from apps.fleet.rollout.places import Place, all_places
-from apps.fleet.rollout.survey import Standing, survey
-from apps.fleet.services import rollout
+from apps.fleet.services import migration
 from apps.fleet.services.plan import plan_fleet, rehearse
+from apps.fleet.survey import Standing, survey
 from apps.projects.models import Project
-from apps.tenancy import databases, ledger, owner
+from apps.tenancy import databases
 from apps.tenancy.context import control
 from apps.tenancy.planes import TENANT
-from apps.tenancy.release import this_release
+from apps.tenancy.schemas import ledger, owner
+from apps.tenancy.schemas.release import this_release
 from apps.tenants.models import Placement
+from apps.tenants.schemas import Place, all_places
 from apps.tenants.services import schema_store
 from tests import servers
 from tests.clients import Program, issue
@@ -80,7 +81,7 @@ def test_fleet__again__asks_once_for_each_database_and_changes_nothing(places):
 
 def test_statements__of_schemas_that_are_alike__are_made_once(places):
     told = []
-    rollout.migrate_fleet(
+    migration.migrate_fleet(
         actor=SYSTEM,
         release=next_release(add_color()),
         places=places,
@@ -232,11 +233,11 @@ def test_quarantine__by_another_release__stays_until_a_run_has_looked_at_everyth
     with control("quarantine"):
         Quarantine.objects.create(database=place.key[0], schema=place.schema, fingerprint="another", error="no")
 
-    migrate(this_release(), rollout.quarantined_places())
+    migrate(this_release(), migration.quarantined_places())
     with control("read"):
         assert Quarantine.objects.count() == 1
 
-    rollout.migrate_fleet(actor=SYSTEM)
+    migration.migrate_fleet(actor=SYSTEM)
     with control("read"):
         assert not Quarantine.objects.exists()
 
@@ -339,7 +340,7 @@ def test_value__that_does_not_fit__is_not_shown_to_those_who_read_the_quarantine
 
 def test_retry__without_a_quarantine__is_refused(platform, database):
     with pytest.raises(NothingQuarantined):
-        rollout.request_retry(actor=SYSTEM)
+        migration.request_retry(actor=SYSTEM)
 
 
 # -- what depends on rows, or cannot run in a transaction ----------------------------------------------------------
@@ -460,7 +461,7 @@ def test_locked_table__is_waited_for_a_little_and_tried_again(places, monkeypatc
 
 def test_table__that_stays_locked__is_quarantined(places, monkeypatch):
     monkeypatch.setattr(owner, "LOCK_TIMEOUT", "50ms")
-    monkeypatch.setattr("apps.fleet.rollout.migrator.FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("apps.fleet.migrator.FIRST_PAUSE_SECONDS", 0.01)
 
     with servers.as_owner() as connection, connection.transaction():
         connection.execute(f'LOCK TABLE "{places[0].schema}".projects_project IN ACCESS SHARE MODE')

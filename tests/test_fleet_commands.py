@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 
 from apps.fleet.models import Quarantine
 from apps.tenancy.context import control
-from apps.tenancy.release import this_release
+from apps.tenancy.schemas.release import this_release
 from apps.tenants.models import Placement
 from tests import servers
 from tests.test_commands import call, run

@@ -22,9 +22,9 @@ from django.db.migrations.operations.base import Operation
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from apps.fleet.rollout.likeness import differences
+from apps.fleet.likeness import differences
 from apps.tenancy.planes import TENANT
-from apps.tenancy.release import Release, this_release
+from apps.tenancy.schemas.release import Release, this_release
 from tests import servers
 from tests.fleet import create_label, later, migrate, schemas
 

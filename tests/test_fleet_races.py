@@ -14,17 +14,18 @@ from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import connections, models
 from django.db.migrations import RunPython
 
-from apps.fleet.rollout.likeness import differences
-from apps.fleet.rollout.places import Place
-from apps.fleet.rollout.survey import prepare_ledgers
+from apps.fleet.likeness import differences
 from apps.fleet.services.plan import rehearse
-from apps.tenancy import databases, owner, server, shape
+from apps.fleet.survey import prepare_ledgers
+from apps.tenancy import databases
 from apps.tenancy.context import control
 from apps.tenancy.planes import TENANT
-from apps.tenancy.release import Release, this_release
-from apps.tenancy.schema_migrations import SchemaState
+from apps.tenancy.schemas import owner, server, shape
+from apps.tenancy.schemas.release import Release, this_release
+from apps.tenancy.schemas.replay import SchemaState
 from apps.tenancy.transactions import atomic
 from apps.tenants.models import Placement
+from apps.tenants.schemas import Place
 from apps.tenants.services import schema_store
 from tests import servers
 from tests.fleet import add_color, migrate, next_release, noted, schemas

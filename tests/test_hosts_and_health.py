@@ -135,7 +135,7 @@ def test_ready__without_redis__says_503_and_not_why(platform, database, settings
 
 
 def test_ready__with_a_missing_migration__says_503(platform, database, monkeypatch):
-    monkeypatch.setattr("apps.fleet.health.control_migrations_missing", lambda: [("tenants", "9999")])
+    monkeypatch.setattr("apps.operations.health.control_migrations_missing", lambda: [("tenants", "9999")])
 
     assert get("any.host", "/ready").json()["checks"]["migrations"] == "unavailable"
 

@@ -10,11 +10,12 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
-from apps.accounts.models import IdempotentCall, Invitation
-from apps.accounts.permissions import Role
+from apps.access.models import IdempotentCall
+from apps.access.permissions import Role
+from apps.access.services.idempotency import ABANDONED_AFTER
+from apps.accounts.models import Invitation
 from apps.accounts.roles import Assigned
 from apps.accounts.services import members
-from apps.accounts.services.idempotency import ABANDONED_AFTER
 from apps.projects.models import Document, Project
 from apps.projects.services import projects
 from apps.tenancy.context import control

@@ -11,14 +11,15 @@ from itertools import chain
 from typing import Any
 
 import pytest
+from apps.access.errors import TooManyAttempts
 from django.conf import settings as configuration
 from django.test import Client, RequestFactory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from apps.accounts import gate, limits
-from apps.accounts.errors import TooManyAttempts
-from apps.accounts.gate import Answer, LocalBuckets, Policy
+from apps.access import limits
+from apps.access.limits import Answer, LocalBuckets, Policy
+from apps.access.services import attempts
 from apps.core import memory
 from apps.core.network import client_ip, network_of
 from apps.core.text import folded
@@ -181,7 +182,7 @@ def test_network__of_nobody__is_one():
 # -- the window --------------------------------------------------------------------------------------------------
 
 EIGHTH = 125_000  # in microseconds; times of whole eighths are exact in floats, too
-TIMED = gate.KNOCK.replace("redis.call('TIME')", "{ARGV[5], ARGV[6]}")
+TIMED = limits.KNOCK.replace("redis.call('TIME')", "{ARGV[5], ARGV[6]}")
 visits = st.lists(st.tuples(st.integers(0, 12), st.sampled_from("ab")), max_size=60)
 
 
@@ -233,7 +234,7 @@ def test_window__by_the_stores_own_clock__admits_no_more_and_no_fewer(database):
 
     for _ in range(120):
         before = time.time()
-        answer = gate.knock(policy, "x")
+        answer = limits.knock(policy, "x")
         after = time.time()
         if answer.admitted:
             assert len(admitted) < 5 or after - admitted[-5][0] >= 1
@@ -249,7 +250,7 @@ def test_window__under_many_at_once__admits_just_the_quota(database):
     policy = Policy("test", 50, 60)
 
     with Crowd(8) as crowd:
-        found = crowd.all(lambda _: [gate.knock(policy, "x") for _ in range(20)])
+        found = crowd.all(lambda _: [limits.knock(policy, "x") for _ in range(20)])
     answers: list[Answer] = list(chain.from_iterable(found))
 
     assert sum(answer.admitted for answer in answers) == 50
@@ -257,7 +258,7 @@ def test_window__under_many_at_once__admits_just_the_quota(database):
 
 
 def test_window__that_is_over__leaves_nothing_in_the_store(database):
-    gate.knock(Policy("test", 5, 1), "x")
+    limits.knock(Policy("test", 5, 1), "x")
     assert 0 < memory.client().pttl("tenantry:limit:test:x") <= 1000
 
     time.sleep(1.05)
@@ -266,7 +267,7 @@ def test_window__that_is_over__leaves_nothing_in_the_store(database):
 
 
 def test_local_buckets__of_very_many__keep_the_latest_only(monkeypatch):
-    monkeypatch.setattr(gate, "BUCKETS_KEPT", 10)
+    monkeypatch.setattr(limits, "BUCKETS_KEPT", 10)
     buckets, policy = LocalBuckets(), Policy("test", 1, 60)
 
     for number in range(50):
@@ -375,13 +376,13 @@ def test_attempts__for_one_account__however_spelled__count_together(acme, settin
 def test_account__that_is_endless__is_counted_by_its_beginning(database, settings, monkeypatch):
     allow(settings, "sign-in", 100, 1)
     longest = []
-    monkeypatch.setattr(limits, "folded", lambda text: longest.append(len(text)) or folded(text))
+    monkeypatch.setattr(attempts, "folded", lambda text: longest.append(len(text)) or folded(text))
     request = RequestFactory().get("/")
-    limits.count_attempt(request, limits.SIGN_IN, "jose@example.com")
+    attempts.count_attempt(request, attempts.SIGN_IN, "jose@example.com")
 
     with pytest.raises(TooManyAttempts):
-        limits.count_attempt(request, limits.SIGN_IN, " " * 1000 + "jose@example.com")
-    limits.count_attempt(request, limits.SIGN_IN, "\ufdfa" * 100_000)  # each of them folds to 18 characters
+        attempts.count_attempt(request, attempts.SIGN_IN, " " * 1000 + "jose@example.com")
+    attempts.count_attempt(request, attempts.SIGN_IN, "\ufdfa" * 100_000)  # each of them folds to 18 characters
 
     assert max(longest) <= 320
 
@@ -390,10 +391,10 @@ def test_account__that_is_endless__is_counted_by_its_beginning(database, setting
 def test_account__however_spelled__is_one(database, settings, spelling):
     allow(settings, "sign-in", 100, 1)
     request = RequestFactory().get("/")
-    limits.count_attempt(request, limits.SIGN_IN, "jose@example.com")
+    attempts.count_attempt(request, attempts.SIGN_IN, "jose@example.com")
 
     with pytest.raises(TooManyAttempts):
-        limits.count_attempt(request, limits.SIGN_IN, spelling)
+        attempts.count_attempt(request, attempts.SIGN_IN, spelling)
 
 
 def test_attempts__over_the_limit__lock_out_the_right_password_but_not_who_is_in(acme, settings):

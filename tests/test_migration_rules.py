@@ -30,7 +30,7 @@ from django.db.models.functions import Now, Random
 from django.utils import timezone
 
 from apps.tenancy.fields import GeneratedUUID
-from apps.tenancy.migration_rules import objections
+from apps.tenancy.schemas.migration_rules import objections
 
 char = models.CharField
 check = models.CheckConstraint(condition=~models.Q(name=""), name="named")

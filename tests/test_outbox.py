@@ -18,7 +18,7 @@ from psycopg import sql
 from apps.tenancy import outbox, tasks
 from apps.tenancy.context import OutboxContext, control, use
 from apps.tenancy.errors import ContextError, NoTenantContext
-from apps.tenancy.relay import MAX_DELIVERIES, Event, Relay
+from apps.tenancy.outbox.relay import MAX_DELIVERIES, Event, Relay
 from apps.tenancy.tasks import OUTBOX_HEADER
 from apps.tenancy.transactions import atomic
 from apps.tenants.errors import TenantNotFound

@@ -13,8 +13,8 @@ from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 from psycopg import sql
 
-from apps.tenancy import pooling
 from apps.tenancy.databases import parse_url
+from apps.tenancy.walls import pooling
 from tests import pooler, servers
 
 

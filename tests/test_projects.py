@@ -9,7 +9,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from apps.accounts.permissions import ALL, GRANTS, Role
+from apps.access.permissions import ALL, GRANTS, Role
 from apps.accounts.roles import BUILT_IN
 from apps.accounts.services import sharing
 from apps.projects.models import Document, Project

@@ -9,13 +9,13 @@ from django.conf import settings
 from django.db import connections
 
 from apps.audit.actors import SYSTEM
-from apps.fleet.rollout.places import Place, all_places
 from apps.onboarding.services import ensure_organization, sign_up
 from apps.projects.models import Project
 from apps.tenancy.context import control
 from apps.tenancy.databases import owner_alias
 from apps.tenants.errors import IllegalTransition, TenantNotFound
 from apps.tenants.models import Placement, Pool, Tenant, TenantDatabase
+from apps.tenants.schemas import Place, all_places
 from apps.tenants.services import lifecycle, provisioning, schema_store
 from tests import servers
 from tests.factories import PASSWORD, Organization

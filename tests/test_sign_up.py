@@ -20,9 +20,9 @@ from apps.accounts.services.handoff import issue_handoff_code
 from apps.accounts.services.people import make_password_token
 from apps.notifications.tasks import send_welcome_email
 from apps.onboarding.services import ensure_organization
-from apps.tenancy.blueprint import new_schema_name
 from apps.tenancy.context import control, use
-from apps.tenancy.prefix import SCHEMA_NAME
+from apps.tenancy.schemas.blueprint import new_schema_name
+from apps.tenancy.walls.prefix import SCHEMA_NAME
 from apps.tenants import slugs
 from apps.tenants.services import schema_store
 from tests.factories import PASSWORD

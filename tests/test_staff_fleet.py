@@ -11,7 +11,7 @@ from apps.audit.models import ControlEvent
 from apps.fleet.models import MigrationRun, MigrationWave, Quarantine
 from apps.fleet.tasks import retry_quarantined
 from apps.tenancy.context import control
-from apps.tenancy.release import this_release
+from apps.tenancy.schemas.release import this_release
 from tests import servers
 from tests.test_staff import sign_in
 

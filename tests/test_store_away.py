@@ -15,9 +15,10 @@ import pytest
 import redis
 from django.test import Client
 
-from apps.accounts import gate
-from apps.accounts.models import Attempt, TokenFamily
-from apps.accounts.permissions import Role
+from apps.access import limits
+from apps.access.models import Attempt
+from apps.access.permissions import Role
+from apps.accounts.models import TokenFamily
 from apps.accounts.roles import Assigned
 from apps.accounts.services import members
 from apps.accounts.tasks import republish_rights
@@ -98,7 +99,7 @@ def store(acme, settings, tmp_path, monkeypatch) -> Iterator[Store]:
     own = Store(tmp_path)
     settings.REDIS_URL = own.url
     settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": own.url}}
-    monkeypatch.setattr(gate, "local_buckets", gate.LocalBuckets())
+    monkeypatch.setattr(limits, "local_buckets", limits.LocalBuckets())
     forget_store()
     yield own
     own.stop()

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from apps.operations.selectors import all_outboxes, backlogs
 from django.db import connections
 from django.test import Client
 from django_redis import get_redis_connection
@@ -14,7 +15,6 @@ from redis import ConnectionError as RedisAway
 from redis import Redis
 
 from apps.core import memory
-from apps.fleet.selectors import all_outboxes, backlogs
 from apps.staff import selectors
 from apps.staff.selectors import Traffic
 from apps.tenancy import databases, outbox

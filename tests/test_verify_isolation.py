@@ -35,9 +35,9 @@ from apps.audit.models import ControlEvent
 from apps.audit.verification import verify
 from apps.notifications.services import send_email_once
 from apps.staff import selectors
-from apps.tenancy import cache, prefix, storage
 from apps.tenancy.context import control
-from apps.tenancy.roles import APP_TENANT, NIL_TENANT
+from apps.tenancy.walls import cache, prefix, storage
+from apps.tenancy.walls.roles import APP_TENANT, NIL_TENANT
 from apps.tenants import directory
 from apps.tenants.errors import IllegalTransition
 from apps.tenants.models import Pool, Tenant, TenantDatabase

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from .api import audit, auth, organization, people
+from .api import auth, keys, people, roles
 
 urlpatterns = [
     path("auth/login", auth.LoginView.as_view(), name="api-login"),
@@ -13,7 +13,6 @@ urlpatterns = [
     path("users/me", people.MeView.as_view(), name="api-me"),
     path("users/me/password", people.PasswordView.as_view(), name="api-password"),
     path("users/me/verification", people.VerificationView.as_view(), name="api-verification"),
-    path("users/org", organization.OrganizationView.as_view(), name="api-organization"),
     path("members", people.MembersView.as_view(), name="api-members"),
     path("members/leave", people.LeaveView.as_view(), name="api-leave"),
     path("members/<uuid:member_id>", people.MemberView.as_view(), name="api-member"),
@@ -22,15 +21,11 @@ urlpatterns = [
     path("invitations/accept", people.AcceptView.as_view(), name="api-accept"),
     path("invitations/<uuid:invitation_id>", people.InvitationView.as_view(), name="api-invitation"),
     path("invitations/<uuid:invitation_id>/resend", people.ResendView.as_view(), name="api-resend"),
-    path("roles", organization.RolesView.as_view(), name="api-roles"),
-    path("roles/<uuid:role_id>", organization.RoleView.as_view(), name="api-role"),
+    path("roles", roles.RolesView.as_view(), name="api-roles"),
+    path("roles/<uuid:role_id>", roles.RoleView.as_view(), name="api-role"),
     path("permissions", people.PermissionsView.as_view(), name="api-permissions"),
-    path("api-keys", organization.ApiKeysView.as_view(), name="api-keys"),
-    path("api-keys/<uuid:key_id>", organization.ApiKeyView.as_view(), name="api-key"),
+    path("api-keys", keys.ApiKeysView.as_view(), name="api-keys"),
+    path("api-keys/<uuid:key_id>", keys.ApiKeyView.as_view(), name="api-key"),
     path("sessions", people.SessionsView.as_view(), name="api-sessions"),
     path("sessions/<uuid:session_id>", people.SessionView.as_view(), name="api-session"),
-    path("audit/events", audit.AuditEventsView.as_view(), name="api-audit-events"),
-    path("audit/export", audit.AuditExportView.as_view(), name="api-audit-export"),
-    path("settings", organization.SettingsView.as_view(), name="api-settings"),
-    path("settings/logo", organization.LogoView.as_view(), name="api-logo"),
 ]

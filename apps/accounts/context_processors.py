@@ -4,7 +4,8 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from .access import subject_of
+from apps.access.guards import subject_of
+
 from .models import User
 
 

@@ -1,17 +1,8 @@
 from __future__ import annotations
 
-from django.core.exceptions import PermissionDenied
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.errors import DomainError, NotFoundError
-
-
-class MissingPermission(PermissionDenied):
-    """What was asked for needs a ``permission`` that the subject does not have."""
-
-    def __init__(self, why: str, permission: str) -> None:
-        super().__init__(why)
-        self.permission = permission
 
 
 class EmailUnavailable(DomainError):
@@ -77,16 +68,6 @@ class HandoffRefused(DomainError):
     status = 403
     code = "handoff_refused"
     message = _("This sign-in link was used already, or is older than a minute. Please sign in.")
-
-
-class TooManyAttempts(DomainError):
-    status = 429
-    code = "too_many_attempts"
-    message = _("That was tried too often. Wait a minute and try again.")
-
-    def __init__(self, *, retry_after_seconds: int = 60) -> None:
-        super().__init__()
-        self.headers = {"Retry-After": str(max(retry_after_seconds, 1))}
 
 
 class PasswordLinkRefused(DomainError):
@@ -184,22 +165,3 @@ class SessionNotFound(NotFoundError):
 class ShareNotFound(NotFoundError):
     code = "share_not_found"
     message = _("It is not shared with this person.")
-
-
-class InvalidIdempotencyKey(DomainError):
-    status = 400
-    code = "invalid_idempotency_key"
-    message = "An Idempotency-Key has 1 to 255 printable characters."
-
-
-class CallDiffers(DomainError):
-    status = 422
-    code = "idempotency_key_reused"
-    message = "This Idempotency-Key was used for another call."
-
-
-class CallInProgress(DomainError):
-    status = 409
-    code = "idempotent_call_in_progress"
-    message = "The first call with this Idempotency-Key is still running."
-    headers = {"Retry-After": "1"}  # noqa: RUF012

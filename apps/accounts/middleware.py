@@ -13,22 +13,24 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase, StreamingHttpResponse
 from django.utils.translation import gettext as _
 
+from apps.access import limits
+from apps.access.limits import Answer, Policy
+from apps.access.subjects import Subject
 from apps.audit.actors import Origin, acting_from
 from apps.core.errors import DomainError
 from apps.core.memory import MemoryAway
 from apps.core.network import client_ip, network_of
 from apps.core.problems import domain_error_response, error_response
-from apps.tenancy import positions, replicas
+from apps.tenancy import replicas
 from apps.tenancy.context import iterate_inside, use
+from apps.tenancy.replicas import positions
 from apps.tenants.bulkhead import Full, bulkhead
 from apps.tenants.directory import OutOfDate, directory
 from apps.tenants.middleware import refusal_for, too_much_at_once
 
-from . import gate, revocation, subjects
+from . import revocation, subjects
 from .errors import ForeignToken, TokenRefused
-from .gate import Answer, Policy
 from .services.api_keys import MARK, identify_api_key
-from .subjects import Subject
 from .tokens import read_access
 from .visiting import VISIT_KEY
 
@@ -117,7 +119,7 @@ class SubjectMiddleware:
         return _with_limits(response, answer)
 
 
-def _credentials(request: HttpRequest) -> tuple[Subject | None, gate.Token | None]:
+def _credentials(request: HttpRequest) -> tuple[Subject | None, limits.Token | None]:
     """The bearer that an API call names, as far as can be told without asking. Raises TokenRefused."""
     header = request.headers.get("Authorization", "")
     if not header or not request.path.startswith(API):
@@ -150,14 +152,14 @@ def _readers(request: Any, subject: Subject | None) -> tuple[str, str]:
     return hashlib.sha256(key.encode()).hexdigest() if key else "", everybody
 
 
-def _knock(policy: Policy, who: str, token: gate.Token | None, readers: tuple[str, str] = ("", "")) -> Answer:
+def _knock(policy: Policy, who: str, token: limits.Token | None, readers: tuple[str, str] = ("", "")) -> Answer:
     try:
-        return gate.knock(policy, who, token, readers)
+        return limits.knock(policy, who, token, readers)
     except MemoryAway:
-        return gate.local_buckets.knock(policy, who)
+        return limits.local_buckets.knock(policy, who)
 
 
-def _stands(answer: Answer, token: gate.Token) -> bool:
+def _stands(answer: Answer, token: limits.Token) -> bool:
     """Raises OperationalError when neither store nor database can say: then nobody gets in."""
     return revocation.look_up(token) if answer.standing is None else answer.standing
 

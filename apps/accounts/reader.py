@@ -8,10 +8,10 @@ from typing import Any
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 
+from apps.access.guards import Access
 from apps.core.locales import ANYBODY, Reader, language_of_browser, speaking_to
 from apps.tenants.models import Profile
 
-from .access import Access
 from .models import Membership, User
 
 FOR_PROGRAMS_AND_STAFF = ("/api/", "/admin/", "/dev/")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
 
+from apps.access.errors import MissingPermission
+from apps.access.guards import subject_of
+from apps.access.permissions import DESCRIPTIONS
+from apps.access.subjects import STAFF
 from apps.core import problems
 
-from .access import subject_of
-from .errors import MissingPermission
-from .permissions import DESCRIPTIONS
 from .selectors import grantors_of
-from .subjects import STAFF
 
 GRANTORS = 4
 

@@ -11,12 +11,12 @@ from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
+from apps.access import limits
 from apps.core.memory import MemoryAway
 from apps.tenancy import outbox
 from apps.tenancy.context import control
 from apps.tenancy.transactions import after_commit
 
-from . import gate
 from .models import Membership, RevokedToken, TokenFamily
 
 log = structlog.get_logger(__name__)
@@ -31,7 +31,7 @@ def publish_member(membership: Membership) -> None:
 
 
 def publish_removal(membership: Membership) -> None:
-    _publish(membership, gate.GONE)
+    _publish(membership, limits.GONE)
 
 
 def publish_end(families: list[TokenFamily]) -> None:
@@ -43,7 +43,9 @@ def publish_end(families: list[TokenFamily]) -> None:
 
 def publish_revoked(token: RevokedToken) -> None:
     seconds = _seconds()
-    _tell_after_commit(lambda: gate.tell_family(token.family_id, alive=True, revoked=[str(token.id)], seconds=seconds))
+    _tell_after_commit(
+        lambda: limits.tell_family(token.family_id, alive=True, revoked=[str(token.id)], seconds=seconds)
+    )
 
 
 def republish(*, tenant_id: UUID, member_id: UUID | None = None, family_id: UUID | None = None) -> None:
@@ -51,17 +53,17 @@ def republish(*, tenant_id: UUID, member_id: UUID | None = None, family_id: UUID
     if member_id is not None:
         with control("publish rights"):
             version = Membership.objects.filter(tenant_id=tenant_id, id=member_id).values_list("version", flat=True)
-            gate.raise_version(tenant_id, member_id, version.first() or gate.GONE, seconds=_seconds())
+            limits.raise_version(tenant_id, member_id, version.first() or limits.GONE, seconds=_seconds())
     if family_id is not None:
         _end_family(family_id)
 
 
-def look_up(token: gate.Token) -> bool:
+def look_up(token: limits.Token) -> bool:
     """Whether PostgreSQL holds a token for good; the store learns the answer."""
     now = timezone.now()
     with control("check a token"):
         membership = Membership.objects.filter(tenant_id=token.tenant_id, id=token.member_id)
-        version, is_active = membership.values_list("version", "user__is_active").first() or (gate.GONE, True)
+        version, is_active = membership.values_list("version", "user__is_active").first() or (limits.GONE, True)
         alive = TokenFamily.objects.filter(
             Q(expires_at__gt=now), id=token.family_id, tenant_id=token.tenant_id, revoked_at=None
         ).exists()
@@ -70,8 +72,8 @@ def look_up(token: gate.Token) -> bool:
     if not is_active:
         return False  # the store is not told: they may be let in again
     try:
-        gate.raise_version(UUID(token.tenant_id), UUID(token.member_id), version, seconds=_seconds())
-        gate.tell_family(UUID(token.family_id), alive=alive, revoked=revoked_ids, seconds=_seconds())
+        limits.raise_version(UUID(token.tenant_id), UUID(token.member_id), version, seconds=_seconds())
+        limits.tell_family(UUID(token.family_id), alive=alive, revoked=revoked_ids, seconds=_seconds())
     except MemoryAway:
         log.warning("revocations_from_database")
     return alive and token.id not in revoked_ids and version <= token.version
@@ -80,7 +82,7 @@ def look_up(token: gate.Token) -> bool:
 def _publish(membership: Membership, version: int) -> None:
     tenant_id, member_id = membership.tenant_id, membership.id
     outbox.emit(RIGHTS_CHANGED, {"member_id": str(member_id)}, tenant_id=tenant_id)
-    _tell_after_commit(lambda: gate.raise_version(tenant_id, member_id, version, seconds=_seconds()))
+    _tell_after_commit(lambda: limits.raise_version(tenant_id, member_id, version, seconds=_seconds()))
 
 
 def _tell_after_commit(tell: Callable[[], None]) -> None:
@@ -94,7 +96,7 @@ def _tell_after_commit(tell: Callable[[], None]) -> None:
 
 
 def _end_family(family_id: UUID) -> None:
-    gate.tell_family(family_id, alive=False, revoked=[], seconds=_seconds())
+    limits.tell_family(family_id, alive=False, revoked=[], seconds=_seconds())
 
 
 def _seconds() -> int:

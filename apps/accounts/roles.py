@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from apps.access.permissions import GRANTS, Role
+from apps.access.subjects import Subject
+
 from .errors import UnknownRole
 from .models import CustomRole, Invitation, Membership
 from .models.people import Assignment
-from .permissions import GRANTS, Role
-from .subjects import Subject
 
 BUILT_IN = (Role.OWNER, Role.ADMIN, Role.MEMBER, Role.VIEWER)
 

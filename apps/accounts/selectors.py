@@ -12,15 +12,15 @@ from django.db.models import Count, Q, QuerySet, Value
 from django.db.models.functions import Coalesce, Lower, NullIf
 from django.utils import timezone
 
+from apps.access.permissions import GRANTS, ROLES_MANAGE, USERS_MANAGE, Role
+from apps.access.subjects import API_KEY, USER, Subject
 from apps.audit.selectors import Entry
 from apps.tenancy.context import control
 
 from .devices import device
 from .errors import ApiKeyNotFound, InvitationNotFound, MemberNotFound, RoleNotFound
 from .models import ApiKey, CustomRole, Invitation, Membership, Session, SupportVisit, TokenFamily, User
-from .permissions import GRANTS, ROLES_MANAGE, USERS_MANAGE, Role
 from .roles import BUILT_IN, Assigned, may_give
-from .subjects import API_KEY, USER, Subject
 
 MAY_VISIT = Q(user__is_active=True, user__is_staff=True, user__is_superuser=True)
 GIVING = frozenset({USERS_MANAGE, ROLES_MANAGE})

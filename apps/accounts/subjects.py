@@ -1,50 +1,11 @@
-"""Who asks for something, with what they may do: the one thing that ``authorize`` looks at."""
+"""Members, programs and visiting staff as subjects: who asks, with what they may do."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-from uuid import UUID
+from apps.access.permissions import EVERYONE, IMPLIED, VISITING
+from apps.access.subjects import API_KEY, STAFF, USER, Subject
 
-from apps.audit.actors import Actor
-
-from .permissions import EVERYONE, IMPLIED, VISITING, Role
-
-if TYPE_CHECKING:
-    from .models import ApiKey, Membership, SupportVisit
-
-USER, API_KEY, STAFF = "user", "api_key", "staff"
-NOBODY = UUID(int=0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Subject(Actor):
-    """A member, a program with a key, or staff on a visit, in one organization.
-
-    ``permissions`` are those of the role, or the scopes of the key. ``session_id`` names the token family.
-    """
-
-    tenant_id: UUID
-    role: str
-    permissions: frozenset[str]
-    session_id: str = ""
-    token_id: str = ""
-
-    is_authenticated = True
-
-    @property
-    def user_id(self) -> UUID | None:
-        return UUID(self.id) if self.type == USER else None
-
-    @property
-    def person_id(self) -> UUID:
-        """Like ``user_id``; for programs and visitors nobody's id."""
-        return self.user_id or NOBODY
-
-    @property
-    def has_full_sight(self) -> bool:
-        """Owners and admins reach private things too."""
-        return self.role in (Role.OWNER, Role.ADMIN)
+from .models import ApiKey, Membership, SupportVisit
 
 
 def of_membership(membership: Membership) -> Subject:

@@ -5,15 +5,15 @@ from uuid import UUID
 
 from celery import shared_task
 
+from apps.access.services.attempts import clear_old_attempts
+from apps.access.services.idempotency import clear_expired_calls
 from apps.core.memory import MemoryAway
 from apps.tenancy import outbox
 from apps.tenancy.tasks import ContextTask
 
 from . import revocation
-from .limits import clear_old_attempts
 from .services import members, sharing
 from .services.handoff import clear_expired_codes
-from .services.idempotency import clear_expired_calls
 from .services.tokens import clear_expired_tokens
 from .sessions import SessionStore
 

@@ -19,11 +19,12 @@ from rest_framework_simplejwt.backends import TokenBackend
 from rest_framework_simplejwt.exceptions import TokenBackendError, TokenError
 from rest_framework_simplejwt.tokens import Token as SimpleToken
 
+from apps.access.limits import Token as Standing
+from apps.access.permissions import EVERYONE
+from apps.access.subjects import USER, Subject
+
 from .errors import TokenRefused
-from .gate import Token as Standing
 from .keyset import keyset
-from .permissions import EVERYONE
-from .subjects import USER, Subject
 
 ALGORITHM = "RS256"
 REQUIRED = ("exp", "iat", "nbf", "iss", "aud", "sub", "jti", "tid", "mid", "sid", "ver")

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from .views import audit, entry, invitations, keys, members, organization, own, roles, visits
+from .views import entry, invitations, keys, members, own, roles, visits
 
 urlpatterns = [
     path("sign-in/", entry.sign_in, name="account_login"),
@@ -31,17 +31,7 @@ urlpatterns = [
     path("security/", own.security, name="security"),
     path("security/sessions/<uuid:session_id>/end/", own.end_session, name="end-session"),
     path("security/sign-out-everywhere/", own.sign_out_everywhere, name="sign-out-everywhere"),
-    path("audit/", audit.audit_log, name="audit-log"),
-    path("audit/people/", audit.suggest_people, name="audit-people"),
-    path("audit/verification/", audit.verify_chain, name="verify-chain"),
     path("api-keys/", keys.key_list, name="api-keys-page"),
     path("api-keys/new/", keys.key_create, name="key-create"),
     path("api-keys/<uuid:key_id>/revoke/", keys.key_revoke, name="key-revoke"),
-    path("settings/", organization.organization_settings, name="settings"),
-    path("settings/logo/", organization.upload_logo, name="logo-upload"),
-    path("settings/logo/remove/", organization.remove_logo, name="logo-remove"),
-    path("settings/danger/", organization.danger_zone, name="danger-zone"),
-    path("brand/logo", organization.logo, name="brand-logo"),
-    path("brand/logo/<str:token>/", organization.mailed_logo, name="mailed-logo"),
-    path("brand.css", organization.brand_stylesheet, name="brand-css"),
 ]

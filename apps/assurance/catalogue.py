@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 
 from apps.tenancy.planes import tenant_models
-from apps.tenancy.roles import ASSUMED_ROLES
+from apps.tenancy.walls.roles import ASSUMED_ROLES
 
 from .checks import Register, Wall, Watch
 from .shapes import PUBLIC, Grant, Names, Policy, schema_grants, shape_of

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from apps.tenancy.planes import control_models, tenant_models
-from apps.tenancy.roles import APP_CONTROL, APP_RELAY, APP_TENANT, PLATFORM_SCHEMA
+from apps.tenancy.walls.roles import APP_CONTROL, APP_RELAY, APP_TENANT, PLATFORM_SCHEMA
 
 OWN_ROWS = "(tenant_id = (current_setting('app.tenant_id'::text))::uuid)"
 ALL_ROWS = "true"

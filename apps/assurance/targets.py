@@ -17,9 +17,9 @@ from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from psycopg import sql
 
+from apps.access.permissions import ALL, Role
 from apps.accounts import subjects
 from apps.accounts.models import Membership, User
-from apps.accounts.permissions import ALL, Role
 from apps.accounts.roles import Assigned
 from apps.accounts.services import api_keys, members, people, tokens
 from apps.accounts.services.tokens import Pair as Tokens

@@ -20,8 +20,8 @@ from django.db.models.expressions import Func
 from django.db.models.functions import Cast
 
 from apps.tenancy.context import control, current_tenant_id
-from apps.tenancy.roles import NIL_TENANT
 from apps.tenancy.transactions import atomic, lock
+from apps.tenancy.walls.roles import NIL_TENANT
 
 from .models import Anchor, ControlEvent, ControlSeal, Event, Seal, owner_or_nobody
 

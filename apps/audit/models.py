@@ -15,7 +15,7 @@ from django.db.models.functions import Coalesce
 
 from apps.tenancy.fields import TenantIdField, TenantKey
 from apps.tenancy.models import TenantModel
-from apps.tenancy.roles import NIL_TENANT
+from apps.tenancy.walls.roles import NIL_TENANT
 
 APPEND_ONLY = "SELECT, INSERT"
 

@@ -14,18 +14,7 @@ from django.db.models.expressions import Func
 
 from apps.tenancy.context import control
 
-from .chain import (
-    BATCH,
-    CONTINUED,
-    ORDER,
-    Chain,
-    Head,
-    canonical,
-    control_chain,
-    documents,
-    hash_of,
-    tenant_chain,
-)
+from .chain import BATCH, CONTINUED, ORDER, Chain, Head, canonical, control_chain, documents, hash_of, tenant_chain
 from .errors import TooLongToVerify
 from .models import Anchor, ControlEvent, ControlSeal
 

@@ -85,14 +85,14 @@ class SealedText:
 
     def __init__(self, sealed: bytes, place: bytes) -> None:
         self.sealed = sealed
-        self._place = place
+        self._location = place
 
     def reveal(self) -> str:
         """The plain text. Raises DecryptionError."""
         if self.sealed[:1] != FORMAT:
             raise DecryptionError("Unknown format.")
         key = _data_keys().by_id(UUID(bytes=self.sealed[1:17]))
-        return _decrypt(key.secret, self.sealed[17:], self._place).decode()
+        return _decrypt(key.secret, self.sealed[17:], self._location).decode()
 
     def __repr__(self) -> str:
         return "<sealed>"
@@ -113,7 +113,8 @@ class EncryptedTextField(models.BinaryField):  # type: ignore[type-arg]
             return None
         if isinstance(value, str):
             key = _data_keys().newest(instance.tenant_id)  # type: ignore[attr-defined]
-            value = SealedText(FORMAT + key.id.bytes + _encrypt(key.secret, value.encode(), self._place), self._place)
+            sealed = FORMAT + key.id.bytes + _encrypt(key.secret, value.encode(), self._location)
+            value = SealedText(sealed, self._location)
             setattr(instance, self.attname, value)
         return _Written(value.sealed)
 
@@ -123,11 +124,12 @@ class EncryptedTextField(models.BinaryField):  # type: ignore[type-arg]
         return super().get_db_prep_value(value, connection, prepared)
 
     def from_db_value(self, value: Any, expression: Any, connection: Any) -> SealedText | None:
-        return None if value is None else SealedText(bytes(value), self._place)
+        return None if value is None else SealedText(bytes(value), self._location)
 
     @property
-    def _place(self) -> bytes:
-        return f"{self.model._meta.label_lower}.{self.column}".encode()
+    def _location(self) -> bytes:
+        """What a value is bound to: its column, which stays the same when a model moves to another app."""
+        return f"{self.model._meta.db_table.replace('_', '.', 1)}.{self.column}".encode()
 
     def _refuse(self) -> NoReturn:
         raise TypeError(f"{self.name} is encrypted: write it with save().")

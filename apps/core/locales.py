@@ -12,6 +12,8 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils import timezone, translation
 
+LOCALE = r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*\Z"  # a language, and perhaps script or region (BCP 47)
+
 
 @dataclass(frozen=True)
 class Reader:

@@ -7,10 +7,10 @@ from celery import shared_task
 from apps.audit.actors import SYSTEM
 from apps.tenancy import outbox
 
-from .services import rollout
+from .services import migration
 
 
-@outbox.subscribe(rollout.RETRY_REQUESTED)
+@outbox.subscribe(migration.RETRY_REQUESTED)
 @shared_task(control_reason="retry quarantined schemas")
 def retry_quarantined(event_id: str) -> None:
-    rollout.migrate_fleet(actor=SYSTEM, places=rollout.quarantined_places())
+    migration.migrate_fleet(actor=SYSTEM, places=migration.quarantined_places())

@@ -9,6 +9,7 @@ from celery import shared_task
 from django.conf import settings
 from django.urls import reverse
 
+from apps.access.subjects import NOBODY
 from apps.accounts.models import Invitation, Membership
 from apps.accounts.selectors import find_member, find_person, memberships_of, names_of, owners_of
 from apps.accounts.services.invitations import INVITED, make_token
@@ -19,7 +20,6 @@ from apps.accounts.services.people import (
     make_password_token,
     make_verification_token,
 )
-from apps.accounts.subjects import NOBODY
 from apps.core.locales import Reader
 from apps.tenancy import outbox
 from apps.tenancy.context import current_tenant

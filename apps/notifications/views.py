@@ -7,7 +7,7 @@ from django.shortcuts import render
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_safe
 
-from apps.accounts.access import public
+from apps.access.guards import public
 
 from .composition import Composed
 from .inbox import Mail, find_mail, mails

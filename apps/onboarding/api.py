@@ -10,8 +10,8 @@ from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.accounts.limits import SIGN_UP, count_attempt
-from apps.accounts.resources import ResourceView
+from apps.access.resources import ResourceView
+from apps.access.services.attempts import SIGN_UP, count_attempt
 from apps.accounts.selectors import memberships_of
 from apps.accounts.serializers import TokensSerializer, described
 from apps.accounts.services import tokens

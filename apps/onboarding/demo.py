@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from django.core.files.uploadedfile import SimpleUploadedFile
 
+from apps.access.subjects import Subject
 from apps.accounts import subjects
 from apps.accounts.selectors import owners_of
-from apps.accounts.subjects import Subject
 from apps.projects.models import Project
 from apps.projects.services import documents, projects
 from apps.tenancy.context import use

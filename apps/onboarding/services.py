@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
+from apps.access.permissions import Role
 from apps.accounts.models import Membership, User
-from apps.accounts.permissions import Role
 from apps.accounts.roles import Assigned
 from apps.accounts.services import members, people
 from apps.audit import services as audit

@@ -13,13 +13,13 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 
-from apps.accounts.access import public
-from apps.accounts.limits import SIGN_UP, count_attempt
+from apps.access.guards import public
+from apps.access.services.attempts import SIGN_UP, count_attempt
 from apps.accounts.services.handoff import issue_handoff_code
 from apps.core.errors import DomainError
 from apps.core.forms import blaming, form_page, posted
 from apps.core.middleware import content_security_policy
-from apps.fleet.health import recent_standing
+from apps.operations.health import recent_standing
 from apps.tenants.links import authority, link
 from apps.tenants.selectors import free_slug, primary_domain
 from apps.tenants.slugs import slugify

@@ -14,8 +14,8 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.accounts.models import Share
-from apps.accounts.permissions import (
+from apps.access.models import Share
+from apps.access.permissions import (
     ORGANIZATION_READ,
     PROJECTS_DELETE,
     PROJECTS_LIST,
@@ -25,9 +25,9 @@ from apps.accounts.permissions import (
     SETTINGS_MANAGE,
     Relation,
 )
-from apps.accounts.resources import ResourceView, allow
+from apps.access.resources import ResourceView, allow
 from apps.accounts.services import sharing
-from apps.accounts.validators import printable
+from apps.core.validators import printable
 
 from . import selectors
 from .models import CustomField, Document, Project

@@ -8,10 +8,10 @@ from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from apps.access.permissions import Relation
 from apps.accounts.models import Membership
-from apps.accounts.permissions import Relation
-from apps.accounts.validators import printable
 from apps.core.forms import choose
+from apps.core.validators import printable
 
 from .models import CustomField, Project
 

@@ -8,10 +8,10 @@ from uuid import UUID
 
 from django.db.models import Count, Q, QuerySet
 
-from apps.accounts.decisions import authorize
-from apps.accounts.models import Share
-from apps.accounts.permissions import PROJECTS_READ, RELATION_GRANTS
-from apps.accounts.subjects import Subject
+from apps.access.decisions import authorize
+from apps.access.models import Share
+from apps.access.permissions import PROJECTS_READ, RELATION_GRANTS
+from apps.access.subjects import Subject
 from apps.core.text import words
 
 from .errors import CustomFieldNotFound, DocumentNotFound, ProjectNotFound

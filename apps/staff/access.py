@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 
-from apps.accounts.access import Access, View, in_control, public
+from apps.access.guards import Access, View, in_control, public
 from apps.accounts.models import User
 from apps.core.middleware import content_security_policy
 

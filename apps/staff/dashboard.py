@@ -11,7 +11,7 @@ from django.contrib.humanize.templatetags.humanize import intcomma
 from django.template.defaultfilters import date
 
 from apps.core.memory import MemoryAway
-from apps.fleet.selectors import all_outboxes
+from apps.operations.selectors import all_outboxes
 from apps.tenants import traffic
 from apps.tenants.models import Placement, Tenant
 from apps.tenants.services import schema_store

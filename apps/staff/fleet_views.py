@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from apps.core.errors import DomainError
 from apps.fleet.selectors import quarantine, recent_runs
-from apps.fleet.services import rollout
+from apps.fleet.services import migration
 
 from .access import staff_only
 from .services import staff_actor
@@ -42,7 +42,7 @@ def fleet(request: HttpRequest) -> HttpResponse:
 def retry_quarantined(request: HttpRequest) -> HttpResponse:
     user: Any = request.user
     try:
-        number = rollout.request_retry(actor=staff_actor(user))
+        number = migration.request_retry(actor=staff_actor(user))
         messages.success(request, f"Schemas that are tried again: {number}.")
     except DomainError as error:
         messages.error(request, error.message)

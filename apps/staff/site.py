@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver
 from unfold.sites import UnfoldAdminSite
 
-from apps.accounts.limits import SIGN_IN, count_attempt
+from apps.access.services.attempts import SIGN_IN, count_attempt
 
 from . import services
 from .access import is_staff, is_superuser, signing_in, staff_only

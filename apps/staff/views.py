@@ -14,8 +14,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from apps.core.errors import DomainError
-from apps.fleet.selectors import all_outboxes, open_outbox, outbox_names
-from apps.fleet.services import events as fleet_events
+from apps.operations import services as fleet_events
+from apps.operations.selectors import all_outboxes, open_outbox, outbox_names
 from apps.tenancy import outbox as events
 from apps.tenancy.context import CONTROL_ALIAS
 from apps.tenancy.outbox import Backlog

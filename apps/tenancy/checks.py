@@ -11,11 +11,11 @@ from django.core import checks
 from django.db import connections, models
 from django.db.models.constraints import UniqueConstraint
 
-from . import pooling
 from .constraints import TenantForeignKey
 from .context import CONTROL_ALIAS
 from .models import TenantManager
 from .planes import TENANT, plane_of, tenant_models
+from .walls import pooling
 
 
 @checks.register(checks.Tags.models)

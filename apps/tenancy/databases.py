@@ -14,10 +14,10 @@ import psycopg
 from django.conf import settings
 from django.db import connections
 
-from . import standings
 from .context import CONTROL_ALIAS
 from .errors import DatabaseNotConfigured
-from .positions import replica_of
+from .replicas import health
+from .replicas.positions import replica_of
 
 OWNER_ALIAS = "owner"
 ASKED_EVERY_SECONDS = 0.1
@@ -57,7 +57,7 @@ def register(alias: str, url: str, version: int, *, replica_address: str = "") -
             _set(replica_of(alias), at_address(url, replica_address), settings.REPLICA_CONNECT_TIMEOUT)
         else:
             _remove(replica_of(alias))
-        standings.of(replica_of(alias)).forget()  # it may be another server now
+        health.of(replica_of(alias)).forget()  # it may be another server now
         _versions[alias] = version
 
 

@@ -13,7 +13,7 @@ from apps.core.errors import NotFoundError
 from . import outbox
 from .context import Context, ControlContext, TenantContext, current, use
 from .errors import NoTenantContext, TaskRefused
-from .relay import Event
+from .outbox.relay import Event
 
 TENANT_HEADER = "tenant_id"
 OUTBOX_HEADER = "outbox"  # the database whose outbox the event is kept in until its tasks are done

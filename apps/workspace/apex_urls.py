@@ -1,8 +1,8 @@
 from django.conf import settings
 from django.urls import path
 
-from . import views
+from .views import appearance
 
-urlpatterns = [path("theme/", views.theme, name="theme")]
+urlpatterns = [path("theme/", appearance.theme, name="theme")]
 if settings.DEVELOPMENT:
-    urlpatterns.append(path("dev/components/", views.components, name="components"))
+    urlpatterns.append(path("dev/components/", appearance.components, name="components"))

@@ -6,7 +6,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 
-from apps.accounts.access import subject_of
+from apps.access.guards import subject_of
 from apps.core.theme import theme_of
 from apps.tenants.models import Profile, Tenant
 

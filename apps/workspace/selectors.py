@@ -14,9 +14,9 @@ from django.utils.formats import date_format
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
-from apps.accounts.permissions import PROJECTS_WRITE, SETTINGS_MANAGE, USERS_MANAGE
+from apps.access.permissions import PROJECTS_WRITE, SETTINGS_MANAGE, USERS_MANAGE
+from apps.access.subjects import Subject
 from apps.accounts.selectors import actor_names, members_of, open_invitations, search_members
-from apps.accounts.subjects import Subject
 from apps.audit.models import ControlEvent, Event
 from apps.audit.selectors import Entry, events_page
 from apps.core.text import folded

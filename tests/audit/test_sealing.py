@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
+from apps.operations.tasks import seal_audit_logs
 
 from apps.audit import chain as chains
 from apps.audit import services as audit
@@ -18,7 +19,6 @@ from apps.audit.models import ControlEvent, Event
 from apps.audit.verification import verify
 from apps.tenancy.context import control
 from apps.tenancy.transactions import atomic
-from apps.tenants.tasks import seal_audit_logs
 from tests import servers
 
 from .logs import Log, in_thread, moved_away, open_transaction

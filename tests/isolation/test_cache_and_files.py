@@ -12,7 +12,7 @@ from django_redis import get_redis_connection
 
 from apps.tenancy.context import control, use
 from apps.tenancy.errors import ContextError, NoTenantContext
-from apps.tenancy.storage import TenantStorage
+from apps.tenancy.walls.storage import TenantStorage
 
 ESCAPES = ["../{foreign}/{name}", "/{root}/tenants/{foreign}/{name}", "a/../../{foreign}/{name}"]
 

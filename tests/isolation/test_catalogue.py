@@ -6,10 +6,11 @@ import pytest
 from django.db import connections, migrations, models
 from django.db.migrations.state import ModelState, ProjectState
 
-from apps.tenancy import blueprint, databases
+from apps.tenancy import databases
 from apps.tenancy.fields import TenantIdField, TenantKey
 from apps.tenancy.planes import tenant_models, walled_control_models
-from apps.tenancy.roles import ASSUMED_ROLES
+from apps.tenancy.schemas import blueprint
+from apps.tenancy.walls.roles import ASSUMED_ROLES
 from tests import servers
 
 SCHEMA_SHAPE = """

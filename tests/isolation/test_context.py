@@ -20,7 +20,7 @@ from apps.projects.models import Document, Project
 from apps.tenancy import replicas
 from apps.tenancy.context import TenantContext, control, current, use
 from apps.tenancy.errors import ContextChangedInTransaction, ContextError, CrossTenantUse, NoTenantContext
-from apps.tenancy.positions import replica_of
+from apps.tenancy.replicas.positions import replica_of
 from apps.tenancy.transactions import atomic
 from apps.tenants.middleware import TenantMiddleware
 from tests import servers

@@ -14,17 +14,16 @@ import pytest
 from django.db import DatabaseError, IntegrityError, ProgrammingError, connections, router, transaction
 from django.utils import timezone
 
+from apps.access.models import IdempotentCall, Share
 from apps.accounts.models import (
     ApiKey,
     CustomRole,
     HandoffCode,
-    IdempotentCall,
     Invitation,
     Membership,
     RefreshToken,
     RevokedToken,
     Session,
-    Share,
     SupportVisit,
     TokenFamily,
 )

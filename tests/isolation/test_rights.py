@@ -12,17 +12,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from apps.access.subjects import Subject
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 from django_redis import get_redis_connection
 
+from apps.access.decisions import authorize
+from apps.access.models import Share
 from apps.accounts import subjects
-from apps.accounts.decisions import authorize
-from apps.accounts.models import ApiKey, Membership, Session, Share, User
+from apps.accounts.models import ApiKey, Membership, Session, User
 from apps.accounts.roles import Assigned
 from apps.accounts.services import api_keys, invitations, members, people, roles, tokens
-from apps.accounts.subjects import Subject
 from apps.core.routes import named_routes
 from apps.projects.models import Document, Project
 from apps.projects.services import custom_fields, documents

@@ -9,9 +9,9 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from apps.accounts.access import Access
+from apps.access.guards import Access
+from apps.access.permissions import ALL, EVERYONE
 from apps.accounts.models import Membership, Session
-from apps.accounts.permissions import ALL, EVERYONE
 from apps.accounts.services.people import make_password_token
 from apps.core.routes import named_routes
 from apps.tenancy.context import control

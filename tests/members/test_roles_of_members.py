@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from django.test import Client
 
-from apps.accounts.decisions import authorize
+from apps.access.decisions import authorize
 from apps.accounts.models import TokenFamily
 from apps.accounts.services import members, roles, sharing, tokens
 from apps.accounts.tasks import withdraw_shares

@@ -7,8 +7,8 @@ from html import unescape
 
 import pytest
 
+from apps.access.permissions import ALL, AREAS, by_area
 from apps.accounts.models import CustomRole
-from apps.accounts.permissions import ALL, AREAS, by_area
 from apps.tenancy.context import control
 from tests.factories import Organization, add_person
 

@@ -8,7 +8,7 @@ from django.db.migrations import AddField, Migration, RunPython
 from django.db.migrations.operations.base import Operation
 
 from apps.tenancy.planes import TENANT
-from apps.tenancy.release import Release, this_release
+from apps.tenancy.schemas.release import Release, this_release
 from tests.fleet import add_color, create_label
 
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 
 import pytest
 
+from apps.fleet.likeness import differences
 from apps.fleet.models import MigrationRun
-from apps.fleet.rollout.likeness import differences
-from apps.fleet.rollout.places import WARM, Place
 from apps.tenancy.context import control
+from apps.tenants.schemas import WARM, Place
 from tests.fleet import migrate, noted, schemas
 from tests.slow.later_release import build
 from tests.slow.victims import killed_before, statements_of, was_killed

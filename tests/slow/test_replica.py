@@ -14,15 +14,16 @@ import pytest
 from django.conf import settings as configured
 from django.db import ProgrammingError, connections
 
-from apps.accounts.permissions import Role
+from apps.access.permissions import Role
 from apps.accounts.roles import Assigned
 from apps.accounts.services import api_keys, members, sharing
 from apps.audit.actors import SYSTEM
 from apps.core import memory
 from apps.projects.models import Project
 from apps.projects.services import projects
-from apps.tenancy import positions, replicas, standings
+from apps.tenancy import replicas
 from apps.tenancy.context import use
+from apps.tenancy.replicas import health, positions
 from apps.tenants.services.replicas import set_replica
 from deploy.local.replica import EmbeddedReplica
 from tests import servers
@@ -55,7 +56,7 @@ class Replica:
             assert time.monotonic() < deadline, "the replica does not catch up"
             time.sleep(0.01)
         for alias in list(connections.databases):
-            standings.of(alias).forget()
+            health.of(alias).forget()
 
     @contextmanager
     def held_up(self) -> Iterator[None]:
@@ -89,7 +90,7 @@ def replica(database, follower) -> Iterator[Replica]:
     """The replica of the control database's server, known to this process."""
     if follower.administrator.closed:
         follower.start()
-    standings.of.cache_clear()
+    health.of.cache_clear()
     connections.databases[ALIAS] = copy.deepcopy(connections.databases["default"])
     connections.databases[ALIAS]["PORT"] = str(follower.port)
     yield follower
@@ -217,7 +218,7 @@ def test_replica__behind_the_longest_lag__is_not_read(acme, replica, settings):
         deadline = time.monotonic() + WAIT_SECONDS
         while names(reader) != ["New"]:  # until it has received what it does not replay
             assert time.monotonic() < deadline
-            time.sleep(standings.KEPT_SECONDS)
+            time.sleep(health.KEPT_SECONDS)
 
 
 def test_memory_away__with_the_replica_held_up__reads_from_the_primary(acme, replica, settings):
@@ -322,9 +323,9 @@ def test_replica__in_a_tenants_context__shows_that_tenants_rows(platform, replic
 
 
 @READERS
-@pytest.mark.parametrize("known", [standings.KEPT_SECONDS, 60.0], ids=["looked at", "met by a statement"])
+@pytest.mark.parametrize("known", [health.KEPT_SECONDS, 60.0], ids=["looked at", "met by a statement"])
 def test_replica__killed__is_done_without(acme, sign_in, replica, reader, known, monkeypatch):
-    monkeypatch.setattr(standings, "KEPT_SECONDS", known)
+    monkeypatch.setattr(health, "KEPT_SECONDS", known)
     add_project(acme, "Plan")
     program = reader(acme, sign_in)
     replica.catch_up()
@@ -343,10 +344,10 @@ def test_replica__back_after_its_rest__is_read_again(acme, replica):
     add_project(acme, "Plan")
     reader = program_of(acme)
     replica.catch_up()
-    standings.of(ALIAS).rest(RuntimeError("it failed"))
+    health.of(ALIAS).rest(RuntimeError("it failed"))
     with noticed() as meanwhile:
         assert names(reader) == ["Plan"]
-    standings.of(ALIAS).forget()  # as if its time were over
+    health.of(ALIAS).forget()  # as if its time were over
 
     with noticed() as sent:
         assert names(reader) == ["Plan"]
@@ -367,7 +368,7 @@ def test_column__that_the_replica_has_not_got_yet__is_read_on_the_primary(acme, 
         finally:
             owner.execute(f"ALTER TABLE {table} DROP COLUMN shade")
 
-    assert standings.of(ALIAS).has(0)
+    assert health.of(ALIAS).has(0)
 
 
 # -- a tenant's own database -------------------------------------------------------------------------------------

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from apps.access.permissions import GRANTS, Role
 from apps.accounts.models import ApiKey, Membership
-from apps.accounts.permissions import GRANTS, Role
 from apps.accounts.roles import Assigned
 from apps.accounts.services import members, roles
 from apps.tenancy.context import control

@@ -5,8 +5,8 @@ from __future__ import annotations
 import jwt
 import pytest
 
+from apps.access.permissions import Role
 from apps.accounts.models import User
-from apps.accounts.permissions import Role
 from apps.accounts.roles import Assigned
 from apps.accounts.services import members, people, roles
 from apps.tenancy.context import control

@@ -8,9 +8,9 @@ import jwt
 import pytest
 from django.conf import settings as configuration
 
+from apps.access.permissions import GRANTS, Role
 from apps.accounts.keyset import keyset
 from apps.accounts.models import User
-from apps.accounts.permissions import GRANTS, Role
 from apps.audit.actors import SYSTEM
 from apps.tenancy.context import control
 from apps.tenants.services import lifecycle, schema_store

@@ -11,13 +11,14 @@ from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.access.permissions import MEMBER
+from apps.access.resources import ResourceView, allow
+from apps.access.services.attempts import LOOKUP, RESET, SIGN_IN, count_attempt
+from apps.access.subjects import USER
+
 from ..errors import TokenRefused
-from ..limits import LOOKUP, RESET, SIGN_IN, count_attempt
-from ..permissions import MEMBER
-from ..resources import ResourceView, allow
 from ..serializers import TokensSerializer, described
 from ..services import lookup, people, sessions, tokens
-from ..subjects import USER
 
 
 class LoginSerializer(serializers.Serializer[Any]):

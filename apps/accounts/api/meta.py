@@ -11,7 +11,8 @@ from rest_framework.renderers import TemplateHTMLRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ..access import public
+from apps.access.guards import public
+
 from ..keyset import keyset
 
 DOCS_POLICY = (

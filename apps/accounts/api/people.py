@@ -11,18 +11,18 @@ from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.access.permissions import DESCRIPTIONS, MEMBER, ORGANIZATION_READ, USERS_MANAGE
+from apps.access.resources import ResourceView, allow
+from apps.access.services.attempts import INVITATION, SIGN_IN, VERIFICATION, count_attempt
+from apps.core.locales import LOCALE
+from apps.core.validators import no_control_characters
+
 from .. import selectors
 from ..errors import MemberNotFound
-from ..limits import INVITATION, SIGN_IN, VERIFICATION, count_attempt
 from ..models import Invitation, Membership
-from ..permissions import DESCRIPTIONS, MEMBER, ORGANIZATION_READ, USERS_MANAGE
-from ..resources import ResourceView, allow
 from ..roles import named
 from ..serializers import TokensSerializer, described
 from ..services import invitations, members, people, sessions, tokens
-from ..validators import no_control_characters
-
-LOCALE = r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*\Z"
 
 
 class MemberSerializer(serializers.ModelSerializer[Membership]):
@@ -40,9 +40,7 @@ class RoleNameSerializer(serializers.Serializer[Any]):
 
 class ProfileSerializer(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=150, allow_blank=True, required=False, validators=[no_control_characters])
-    locale = serializers.RegexField(
-        r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=12, allow_blank=True, required=False
-    )
+    locale = serializers.RegexField(LOCALE, max_length=12, allow_blank=True, required=False)
     time_zone = serializers.CharField(max_length=64, allow_blank=True, required=False)
 
     def validate_time_zone(self, value: str) -> str:

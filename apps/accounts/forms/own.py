@@ -8,9 +8,8 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.forms import choose
-
-from ..choices import languages, time_zones
-from ..validators import no_control_characters
+from apps.core.locale_choices import languages, time_zones
+from apps.core.validators import no_control_characters
 
 
 class PasswordForm(forms.Form):

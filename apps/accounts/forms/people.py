@@ -7,10 +7,9 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from apps.access.permissions import DESCRIPTIONS, by_area
 from apps.core.forms import choose
-
-from ..permissions import DESCRIPTIONS, by_area
-from ..validators import no_control_characters
+from apps.core.validators import no_control_characters
 
 
 class RoleChoiceForm(forms.Form):

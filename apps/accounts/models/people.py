@@ -12,10 +12,9 @@ from django.db.models import F, Q
 from django.db.models.functions import Lower, Now
 from django.utils import timezone
 
+from apps.access.permissions import GRANTS, Role
 from apps.tenancy.constraints import TenantForeignKey
 from apps.tenancy.fields import TenantKey
-
-from ..permissions import GRANTS, Role
 
 
 class UserManager(BaseUserManager["User"]):

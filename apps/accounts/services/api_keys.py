@@ -9,14 +9,14 @@ from uuid import UUID
 
 from django.utils import timezone
 
+from apps.access.permissions import ALL
+from apps.access.subjects import Subject
 from apps.audit import services as audit
 from apps.tenancy.context import control
 from apps.tenancy.transactions import atomic
 
 from ..errors import ApiKeyNotFound, BeyondOwnRights, InvalidExpiry, TokenRefused, UnknownPermission
 from ..models import ApiKey
-from ..permissions import ALL
-from ..subjects import Subject
 
 MARK = "tnk_"
 PREFIX_BYTES, SECRET_BYTES = 6, 32

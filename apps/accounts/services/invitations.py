@@ -16,6 +16,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 
+from apps.access.subjects import Subject
 from apps.audit import services as audit
 from apps.audit.actors import ANONYMOUS, Actor
 from apps.tenancy import outbox
@@ -32,7 +33,6 @@ from ..errors import (
 )
 from ..models import Invitation, Membership, User
 from ..roles import Assigned, may_give
-from ..subjects import Subject
 from . import members, people
 
 INVITED = "accounts.invited"

@@ -11,6 +11,8 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from apps.access.permissions import Role
+from apps.access.subjects import Subject
 from apps.audit import services as audit
 from apps.audit.actors import ANONYMOUS, Actor
 from apps.audit.services import difference, state
@@ -22,9 +24,7 @@ from apps.tenancy.transactions import atomic, lock
 from .. import revocation
 from ..errors import AlreadyMember, BeyondOwnRights, LastOwner, MemberNotFound
 from ..models import Membership, User
-from ..permissions import Role
 from ..roles import Assigned, may_give
-from ..subjects import Subject
 from . import sessions
 
 ENDED = "accounts.membership_ended"

@@ -8,6 +8,8 @@ from django.db import IntegrityError
 from django.db.models import ProtectedError
 from django.utils.translation import gettext as _
 
+from apps.access.permissions import ALL, Role
+from apps.access.subjects import Subject
 from apps.audit import services as audit
 from apps.audit.services import difference, state
 from apps.core.preconditions import check_unchanged
@@ -16,8 +18,6 @@ from apps.tenancy.transactions import atomic
 
 from ..errors import BeyondOwnRights, RoleInUse, RoleNameTaken, RoleNotFound, UnknownPermission
 from ..models import CustomRole, Invitation
-from ..permissions import ALL, Role
-from ..subjects import Subject
 from . import members
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
+from apps.access.subjects import Subject
 from apps.audit import services as audit
 from apps.tenancy.context import control
 from apps.tenancy.transactions import atomic
@@ -14,7 +15,6 @@ from apps.tenancy.transactions import atomic
 from .. import revocation
 from ..errors import SessionNotFound
 from ..models import Membership, Session, TokenFamily, User
-from ..subjects import Subject
 from . import visits
 
 

@@ -6,16 +6,17 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from apps.access.decisions import authorize
+from apps.access.models import Share
+from apps.access.permissions import RELATION_GRANTS, Relation
+from apps.access.subjects import Subject
 from apps.audit import services as audit
 from apps.audit.actors import SYSTEM, Actor
-from apps.tenancy.positions import show_everybody
+from apps.tenancy.replicas.positions import show_everybody
 from apps.tenancy.transactions import atomic
 
-from ..decisions import authorize
 from ..errors import BeyondOwnRights, MemberNotFound, ShareNotFound
-from ..models import Membership, Share
-from ..permissions import RELATION_GRANTS, Relation
-from ..subjects import Subject
+from ..models import Membership
 
 
 def own(*, actor: Subject, resource: Any) -> None:

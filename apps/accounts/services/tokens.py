@@ -10,6 +10,7 @@ from uuid import UUID
 from django.conf import settings
 from django.utils import timezone
 
+from apps.access.subjects import USER, Subject
 from apps.audit import services as audit
 from apps.audit.actors import ANONYMOUS, Actor, origin
 from apps.tenancy.context import control
@@ -19,7 +20,6 @@ from .. import revocation
 from ..errors import CredentialsRefused, OrganizationRequired, TokenRefused
 from ..models import Membership, RefreshToken, RevokedToken, TokenFamily, User
 from ..selectors import memberships_of
-from ..subjects import USER, Subject
 from ..tokens import AccessToken, read_refresh
 from ..tokens import RefreshToken as SignedRefreshToken
 from . import sessions

@@ -18,18 +18,18 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from apps.access.guards import caller, in_control, public, requires, subject_of
+from apps.access.permissions import MEMBER
+from apps.access.services.attempts import INVITATION, LOOKUP, RESET, SIGN_IN, count_attempt
 from apps.core.forms import blaming, done, form_page, posted
 from apps.core.middleware import content_security_policy
 from apps.tenancy.context import control
 from apps.tenants.links import apex_link, link
 from apps.tenants.selectors import tenant_for_host
 
-from ..access import caller, in_control, public, requires, subject_of
 from ..errors import HandoffRefused
 from ..forms.entry import AcceptForm, AddressForm, OrganizationAddressForm, SetPasswordForm
-from ..limits import INVITATION, LOOKUP, RESET, SIGN_IN, count_attempt
 from ..models import Membership
-from ..permissions import MEMBER
 from ..services import handoff as handoffs
 from ..services import invitations, lookup, people, sessions
 from ..visiting import VISIT_KEY

@@ -10,14 +10,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from apps.access.guards import caller, requires
+from apps.access.permissions import USERS_MANAGE, Role
+from apps.access.services.attempts import INVITATION, count_attempt
 from apps.core.forms import blaming, done, form_page, posted
 
 from .. import selectors
-from ..access import caller, requires
 from ..forms.people import InviteForm
-from ..limits import INVITATION, count_attempt
 from ..models import Invitation
-from ..permissions import USERS_MANAGE, Role
 from ..roles import named, within_reach
 from ..selectors import get_invitation
 from ..services import invitations

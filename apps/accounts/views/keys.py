@@ -12,12 +12,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_safe
 
+from apps.access.guards import caller, requires
+from apps.access.permissions import KEYS_MANAGE
 from apps.core.forms import blaming, done, form_page, posted
 
-from ..access import caller, requires
-from ..forms.organization import ApiKeyForm
+from ..forms.keys import ApiKeyForm
 from ..models import ApiKey
-from ..permissions import KEYS_MANAGE
 from ..selectors import api_keys_of, find_api_key
 from ..services import api_keys
 

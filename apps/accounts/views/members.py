@@ -9,13 +9,13 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
+from apps.access.guards import caller, requires
+from apps.access.permissions import MEMBER, ORGANIZATION_READ, USERS_MANAGE
 from apps.core.forms import blaming, done, form_page, posted
 
 from .. import selectors
-from ..access import caller, requires
 from ..forms.people import RoleChoiceForm
 from ..models import Membership
-from ..permissions import MEMBER, ORGANIZATION_READ, USERS_MANAGE
 from ..roles import named, within_reach
 from ..selectors import get_member
 from ..services import members

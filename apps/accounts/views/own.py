@@ -10,15 +10,15 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
+from apps.access.guards import caller, requires
+from apps.access.permissions import MEMBER
+from apps.access.services.attempts import SIGN_IN, VERIFICATION, count_attempt
 from apps.core.forms import blaming, done, form_page, posted
 from apps.tenancy.context import control
 from apps.tenants.selectors import profile_of
 
 from .. import selectors
-from ..access import caller, requires
 from ..forms.own import PasswordForm, ProfileForm
-from ..limits import SIGN_IN, VERIFICATION, count_attempt
-from ..permissions import MEMBER
 from ..reader import turn_to
 from ..services import members, people, sessions
 

@@ -8,14 +8,14 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
+from apps.access.guards import caller, requires
+from apps.access.permissions import ORGANIZATION_READ, ROLES_MANAGE, by_area
 from apps.core.forms import blaming, done, form_page, posted
 from apps.core.preconditions import etag_of
 
 from .. import selectors
-from ..access import caller, requires
 from ..forms.people import RoleEditForm, RoleForm
 from ..models import CustomRole
-from ..permissions import ORGANIZATION_READ, ROLES_MANAGE, by_area
 from ..selectors import get_role
 from ..services import roles
 

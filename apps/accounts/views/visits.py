@@ -13,7 +13,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_POST, require_safe
 
-from ..access import public
+from apps.access.guards import public
+
 from ..errors import HandoffRefused
 from ..services import visits
 from ..visiting import VISIT_KEY

@@ -18,7 +18,7 @@ from apps.tenancy.constraints import TenantForeignKey
 from apps.tenancy.context import CONTROL_ALIAS, Context, ControlContext, TenantContext, use
 from apps.tenancy.errors import ContextError
 from apps.tenancy.planes import TENANT, control_models, plane_of, tenant_models, walled_control_models
-from apps.tenancy.roles import ASSUMED_ROLES
+from apps.tenancy.walls.roles import ASSUMED_ROLES
 
 from ..checks import Wall, Watch
 from ..targets import REASON, Pair, Target, stored

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.test import Client
 from django.urls import NoReverseMatch, URLPattern, reverse
 
-from apps.accounts.permissions import EVERYONE
+from apps.access.permissions import EVERYONE
 from apps.accounts.services.people import make_password_token
 from apps.core.routes import named_routes
 

@@ -9,13 +9,14 @@ from django.apps import apps as django_apps
 from django.core.management.commands.migrate import Command as MigrateCommand
 from django.db import connections
 
-from apps.tenancy import databases, ledger, owner
+from apps.tenancy import databases
 from apps.tenancy.context import CONTROL_ALIAS
 from apps.tenancy.planes import CONTROL, control_models
-from apps.tenancy.release import MigrationKey, fingerprint_of, migrations_on_disk
-from apps.tenancy.roles import PLATFORM_SCHEMA
+from apps.tenancy.schemas import ledger, owner
+from apps.tenancy.schemas.release import MigrationKey, fingerprint_of, migrations_on_disk
+from apps.tenancy.walls.roles import PLATFORM_SCHEMA
 
-from ..rollout.survey import prepare_ledgers
+from ..survey import prepare_ledgers
 
 LOCK = "fleet.control_migrations"
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from apps.tenancy import databases
-from apps.tenancy.release import MigrationKey, Release, key_of, this_release
-from apps.tenancy.schema_migrations import can_be_replayed, record
+from apps.tenancy.schemas.release import MigrationKey, Release, key_of, this_release
+from apps.tenancy.schemas.replay import can_be_replayed, record
+from apps.tenants.schemas import Place, all_places
 
-from ..rollout.places import Place, all_places
-from ..rollout.survey import Found, Standing, survey
+from ..survey import Found, Standing, survey
 
 
 @dataclass

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from apps.tenancy.context import control
-from apps.tenancy.release import Release, this_release
+from apps.tenancy.schemas.release import Release, this_release
+from apps.tenants.schemas import Place, all_places
 
+from ..likeness import differences
 from ..models import MigrationRun, Quarantine
-from ..rollout.likeness import differences
-from ..rollout.places import Place, all_places
-from ..rollout.survey import Standing, survey
+from ..survey import Standing, survey
 
 
 @dataclass

@@ -11,7 +11,7 @@ from django.db import IntegrityError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from apps.accounts.subjects import Subject
+from apps.access.subjects import Subject
 from apps.audit import services as audit
 from apps.audit.services import difference, state
 from apps.tenancy.transactions import atomic

@@ -12,8 +12,8 @@ from django.core.files.uploadedfile import UploadedFile
 from django.db import IntegrityError
 from django.utils.translation import gettext as _
 
+from apps.access.subjects import Subject
 from apps.accounts.services import sharing
-from apps.accounts.subjects import Subject
 from apps.audit import services as audit
 from apps.tenancy.context import current_tenant_id
 from apps.tenancy.transactions import atomic

@@ -7,13 +7,13 @@ from typing import Any
 
 from django.db import IntegrityError
 
+from apps.access.subjects import Subject
 from apps.accounts.services import sharing
-from apps.accounts.subjects import Subject
 from apps.audit import services as audit
 from apps.audit.services import difference, state
 from apps.core.preconditions import check_unchanged
 from apps.core.text import words
-from apps.tenancy.positions import show_everybody
+from apps.tenancy.replicas.positions import show_everybody
 from apps.tenancy.transactions import atomic
 
 from ..errors import InvalidCustomField, ProjectNameTaken, ProjectNotFound

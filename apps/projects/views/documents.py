@@ -11,9 +11,9 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from apps.accounts.access import caller, requires
-from apps.accounts.decisions import authorize
-from apps.accounts.permissions import PROJECTS_READ, PROJECTS_WRITE
+from apps.access.decisions import authorize
+from apps.access.guards import caller, requires
+from apps.access.permissions import PROJECTS_READ, PROJECTS_WRITE
 from apps.core.forms import blaming, done
 
 from ..forms import DocumentForm

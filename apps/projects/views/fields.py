@@ -8,8 +8,8 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from apps.accounts.access import caller, requires
-from apps.accounts.permissions import SETTINGS_MANAGE
+from apps.access.guards import caller, requires
+from apps.access.permissions import SETTINGS_MANAGE
 from apps.core.forms import blaming, done, form_page, posted
 
 from .. import selectors

@@ -12,8 +12,8 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from apps.accounts.access import caller, requires
-from apps.accounts.permissions import PROJECTS_DELETE, PROJECTS_LIST, PROJECTS_READ, PROJECTS_WRITE
+from apps.access.guards import caller, requires
+from apps.access.permissions import PROJECTS_DELETE, PROJECTS_LIST, PROJECTS_READ, PROJECTS_WRITE
 from apps.accounts.selectors import names_of
 from apps.core.forms import blaming, done, form_page, posted, status_of
 

@@ -12,12 +12,12 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from apps.access.decisions import Decision, authorize
+from apps.access.guards import caller, requires
+from apps.access.permissions import PROJECTS_DELETE, PROJECTS_READ, PROJECTS_SHARE, PROJECTS_WRITE
 from apps.accounts import subjects
-from apps.accounts.access import caller, requires
-from apps.accounts.decisions import Decision, authorize
 from apps.accounts.errors import ShareNotFound
 from apps.accounts.models import Membership
-from apps.accounts.permissions import PROJECTS_DELETE, PROJECTS_READ, PROJECTS_SHARE, PROJECTS_WRITE
 from apps.accounts.selectors import members_of
 from apps.accounts.services import sharing
 from apps.core.errors import Text

@@ -16,9 +16,9 @@ from psycopg.pq import TransactionStatus
 from .. import bridge, replicas
 from ..context import Context, TenantContext, current
 from ..errors import ContextChangedInTransaction
-from ..positions import SUFFIX
-from ..prefix import Prefix, comment_for, prefix_for
-from ..roles import NIL_TENANT
+from ..replicas.positions import SUFFIX
+from ..walls.prefix import Prefix, comment_for, prefix_for
+from ..walls.roles import NIL_TENANT
 from .replica import ReplicaCursor, instead_of
 from .schema import DatabaseSchemaEditor
 

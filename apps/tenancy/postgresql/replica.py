@@ -8,8 +8,8 @@ from django.db import OperationalError, ProgrammingError, connections
 from django.db.backends.utils import CursorWrapper
 from psycopg import errors
 
-from .. import standings
-from ..positions import primary_of
+from ..replicas import health
+from ..replicas.positions import primary_of
 
 NOT_THERE = (errors.InvalidSchemaName, errors.UndefinedColumn, errors.UndefinedFunction, errors.UndefinedTable)
 
@@ -36,5 +36,5 @@ class ReplicaCursor(CursorWrapper):
 
 def instead_of(alias: str, error: Exception) -> Any:
     """A cursor of the primary, while the replica rests."""
-    standings.of(alias).rest(error)
+    health.of(alias).rest(error)
     return connections[primary_of(alias)].cursor()

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db.backends.postgresql.schema import DatabaseSchemaEditor as PostgresSchemaEditor
 
-from .. import rls
+from ..walls import rls
 
 
 class DatabaseSchemaEditor(PostgresSchemaEditor):

@@ -14,8 +14,9 @@ from django.utils import timezone
 
 from apps.audit import services as audit
 from apps.audit.actors import Actor
-from apps.tenancy import blueprint, databases, outbox, server
+from apps.tenancy import databases, outbox
 from apps.tenancy.context import control
+from apps.tenancy.schemas import blueprint, server
 from apps.tenancy.transactions import atomic
 
 from .. import slugs

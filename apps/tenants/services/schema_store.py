@@ -10,10 +10,11 @@ from django.conf import settings
 from django.db import connections
 from django.db.models import F, Sum
 
-from apps.tenancy import blueprint, databases, ledger
+from apps.tenancy import databases
 from apps.tenancy.context import control
-from apps.tenancy.release import Release, this_release
-from apps.tenancy.schema_migrations import SchemaState, step_through
+from apps.tenancy.schemas import blueprint, ledger
+from apps.tenancy.schemas.release import Release, this_release
+from apps.tenancy.schemas.replay import SchemaState, step_through
 from apps.tenancy.transactions import atomic
 
 from ..models import Placement, Pool

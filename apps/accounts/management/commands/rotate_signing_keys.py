@@ -5,8 +5,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from apps.accounts.services import signing_keys
 from apps.audit.actors import command
+
+from ...services import signing_keys
 
 
 class Command(BaseCommand):

@@ -8,12 +8,13 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from apps.assurance import services
-from apps.assurance.checks import Result
-from apps.assurance.errors import CannotRun
-from apps.assurance.report import Report
-from apps.assurance.services import Scope
 from apps.tenants.models import Placement
+
+from ... import services
+from ...checks import Result
+from ...errors import CannotRun
+from ...report import Report
+from ...services import Scope
 
 HELD, BREACH, NOT_POSSIBLE = 0, 1, 2
 WIDTH = 24

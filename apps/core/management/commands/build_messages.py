@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from apps.core import catalog
+from ... import catalog
 
 
 class Command(BaseCommand):

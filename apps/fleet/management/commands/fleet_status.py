@@ -7,8 +7,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from apps.fleet.console import INCOMPLETE, in_one_line
-from apps.fleet.services.status import FleetStatus, fleet_status
+from ...console import INCOMPLETE, in_one_line
+from ...services.status import FleetStatus, fleet_status
 
 SHOWN_DIFFERENCES = 20  # of each place; --json has all
 

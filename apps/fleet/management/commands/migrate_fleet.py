@@ -9,11 +9,12 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from apps.audit.actors import command
-from apps.fleet.console import INCOMPLETE, in_one_line, migrate_control_plane
-from apps.fleet.rollout.places import KINDS, Place, all_places, place_of
-from apps.fleet.rollout.survey import Standing
-from apps.fleet.services import rollout
-from apps.fleet.services.plan import Group, plan_fleet, rehearse
+from apps.tenants.schemas import KINDS, Place, all_places, place_of
+
+from ...console import INCOMPLETE, in_one_line, migrate_control_plane
+from ...services import migration
+from ...services.plan import Group, plan_fleet, rehearse
+from ...survey import Standing
 
 
 class Command(BaseCommand):
@@ -26,8 +27,8 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []  # noqa: RUF012  pages do not matter here
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--canary", type=_count, default=rollout.CANARIES, metavar="N", help="0 for none")
-        parser.add_argument("--workers", type=_workers, default=rollout.WORKERS, metavar="N", help="at once, 1 to 64")
+        parser.add_argument("--canary", type=_count, default=migration.CANARIES, metavar="N", help="0 for none")
+        parser.add_argument("--workers", type=_workers, default=migration.WORKERS, metavar="N", help="at once, 1 to 64")
         which = parser.add_mutually_exclusive_group()
         which.add_argument("--tenant", metavar="SLUG", help="only the place of this one; nothing else is touched")
         which.add_argument("--placement", choices=KINDS, help="only places of this kind; nothing else is touched")
@@ -46,7 +47,7 @@ class Command(BaseCommand):
                 return
             if not options["tenant"] and not options["placement"]:
                 migrate_control_plane(self)
-            outcome = rollout.migrate_fleet(
+            outcome = migration.migrate_fleet(
                 actor=command("migrate_fleet"),
                 places=places,
                 canaries=options["canary"],

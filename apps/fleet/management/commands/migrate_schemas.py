@@ -7,9 +7,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from apps.audit.actors import command
-from apps.fleet.console import INCOMPLETE, in_one_line, migrate_control_plane
-from apps.fleet.rollout.places import Place, place_of
-from apps.fleet.services import rollout
+from apps.tenants.schemas import Place, place_of
+
+from ...console import INCOMPLETE, in_one_line, migrate_control_plane
+from ...services import migration
 
 
 class Command(BaseCommand):
@@ -35,7 +36,7 @@ class Command(BaseCommand):
                 migrate_control_plane(self, verbosity=options["verbosity"])
             if options["shared"]:
                 return
-            outcome = rollout.migrate_fleet(actor=command("migrate_schemas"), places=places, report=self._report)
+            outcome = migration.migrate_fleet(actor=command("migrate_schemas"), places=places, report=self._report)
         self.stdout.write(f"Tenant schemas that were behind: {outcome.behind}.")
         if not outcome.is_complete:
             sys.exit(INCOMPLETE)

@@ -10,13 +10,14 @@ from django.core.management.base import BaseCommand, CommandError
 from django.core.validators import validate_email
 
 from apps.core.errors import DomainError
-from apps.onboarding import services
-from apps.onboarding.errors import OrganizationExists
-from apps.onboarding.services import SignUp
 from apps.tenants.links import link
 from apps.tenants.models import Placement
 from apps.tenants.services import provisioning
 from apps.tenants.slugs import slugify
+
+from ... import services
+from ...errors import OrganizationExists
+from ...services import SignUp
 
 NOT_POSSIBLE, TAKEN, STILL_PROVISIONING = 1, 3, 4
 

@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from apps.onboarding import demo
+from ... import demo
 
 
 class Command(BaseCommand):

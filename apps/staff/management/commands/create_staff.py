@@ -12,7 +12,8 @@ from django.core.validators import validate_email
 
 from apps.audit.actors import command
 from apps.core.errors import DomainError
-from apps.staff import services
+
+from ... import services
 
 PASSWORD = "STAFF_PASSWORD"  # noqa: S105  the variable's name
 

@@ -7,7 +7,7 @@ from django.apps import apps
 from django.core.management.base import BaseCommand
 from django.db.migrations.loader import MigrationLoader
 
-from apps.tenancy.migration_rules import objections
+from ...schemas.migration_rules import objections
 
 OWN = "apps."
 

@@ -7,8 +7,9 @@ import psycopg
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from apps.tenancy import databases, server
-from apps.tenancy.errors import DatabaseNotConfigured
+from ... import databases
+from ...errors import DatabaseNotConfigured
+from ...schemas import server
 
 
 class Command(BaseCommand):

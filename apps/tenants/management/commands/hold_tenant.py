@@ -7,7 +7,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from apps.audit.actors import command
 from apps.core.errors import DomainError
-from apps.tenants.services import lifecycle
+
+from ...services import lifecycle
 
 
 class Command(BaseCommand):

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from apps.tenants.models import Tenant
-from apps.tenants.selectors import all_tenants
+from ...models import Tenant
+from ...selectors import all_tenants
 
 
 class Command(BaseCommand):

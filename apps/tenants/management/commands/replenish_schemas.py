@@ -6,7 +6,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from apps.tenancy.errors import DatabaseNotConfigured
-from apps.tenants.services import schema_store
+
+from ...services import schema_store
 
 
 class Command(BaseCommand):

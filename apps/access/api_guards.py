@@ -1,0 +1,55 @@
+"""The API's side of ``access``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import authentication, permissions
+from rest_framework.request import Request
+
+from .decisions import authorize
+from .guards import subject_of
+from .subjects import Subject
+
+
+class TokenAuthentication(authentication.BaseAuthentication):
+    """The bearer of a token or key, as the middleware found it."""
+
+    def authenticate(self, request: Request) -> tuple[Subject, None] | None:
+        subject = request._request.subject  # type: ignore[attr-defined]
+        return (subject, None) if subject is not None else None
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Bearer"  # answers 401 rather than 403 to the anonymous
+
+
+class SessionAuthentication(authentication.SessionAuthentication):
+    """A signed-in browser; unsafe methods need the CSRF token."""
+
+    def authenticate(self, request: Request) -> tuple[Subject, None] | None:  # type: ignore[override]
+        if super().authenticate(request) is None:
+            return None
+        subject = subject_of(request._request)
+        return (subject, None) if subject is not None else None
+
+
+class DeclaredPermission(permissions.BasePermission):
+    """Every view declares ``permissions_by_method`` or ``public_because``; what is not declared is denied.
+
+    A view with a ``finder`` decides on the one thing it is about; see ``ResourceView``.
+    """
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        if getattr(view, "public_because", ""):
+            return True
+        if request.method not in view.allowed_methods:
+            return True  # the answer is 405, whoever asks
+        required = getattr(view, "permissions_by_method", {}).get(request.method)
+        subject: Any = request.user
+        if required is None or not isinstance(subject, Subject):
+            return False
+        if getattr(view, "finder", None) is not None:
+            return True  # initial() finds the thing and decides on it
+        decision = authorize(subject, required)
+        self.message = decision.why
+        return bool(decision)

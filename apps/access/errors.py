@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from django.core.exceptions import PermissionDenied
+from django.utils.translation import gettext_lazy as _
+
+from apps.core.errors import DomainError
+
+
+class MissingPermission(PermissionDenied):
+    """What was asked for needs a ``permission`` that the subject does not have."""
+
+    def __init__(self, why: str, permission: str) -> None:
+        super().__init__(why)
+        self.permission = permission
+
+
+class TooManyAttempts(DomainError):
+    status = 429
+    code = "too_many_attempts"
+    message = _("That was tried too often. Wait a minute and try again.")
+
+    def __init__(self, *, retry_after_seconds: int = 60) -> None:
+        super().__init__()
+        self.headers = {"Retry-After": str(max(retry_after_seconds, 1))}
+
+
+class InvalidIdempotencyKey(DomainError):
+    status = 400
+    code = "invalid_idempotency_key"
+    message = "An Idempotency-Key has 1 to 255 printable characters."
+
+
+class CallDiffers(DomainError):
+    status = 422
+    code = "idempotency_key_reused"
+    message = "This Idempotency-Key was used for another call."
+
+
+class CallInProgress(DomainError):
+    status = 409
+    code = "idempotent_call_in_progress"
+    message = "The first call with this Idempotency-Key is still running."
+    headers = {"Retry-After": "1"}  # noqa: RUF012

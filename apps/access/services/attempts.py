@@ -1,0 +1,67 @@
+"""How often somebody may try to get in, per network and per account.
+
+Counted in memory; while that is away in PostgreSQL, so that nobody gets more attempts by taking it down.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+
+import structlog
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils import timezone
+
+from apps.core.memory import MemoryAway
+from apps.core.network import client_ip, network_of
+from apps.core.text import folded
+from apps.tenancy.context import control
+from apps.tenancy.transactions import atomic, lock
+
+from .. import limits
+from ..errors import TooManyAttempts
+from ..limits import Policy
+from ..models import Attempt
+
+log = structlog.get_logger(__name__)
+
+ACCOUNT_MAX_LENGTH = 320  # of an address; folding makes up to 18 characters of one, and what is longer is nobody's
+SIGN_IN, SIGN_UP, RESET, INVITATION, LOOKUP = "sign-in", "sign-up", "reset", "invitation", "lookup"
+VERIFICATION = "verification"
+
+
+def count_attempt(request: HttpRequest, action: str, account: str) -> None:
+    """Raises TooManyAttempts."""
+    per_network, per_account, seconds = settings.ATTEMPT_LIMITS[action]
+    network = network_of(client_ip(request))
+    _count(Policy(f"{action}:network", per_network, seconds), network)
+    _count(Policy(f"{action}:account", per_account, seconds), folded(account.strip()[:ACCOUNT_MAX_LENGTH]))
+
+
+def clear_old_attempts() -> None:
+    with control("clear old attempts"):
+        Attempt.objects.filter(attempted_at__lt=timezone.now() - timedelta(days=1)).delete()
+
+
+def _count(policy: Policy, who: str) -> None:
+    key = hashlib.sha256(f"{policy.name} {who}".encode()).hexdigest()
+    try:
+        answer = limits.knock(policy, key)
+        admitted, reset = answer.admitted, answer.reset_seconds
+    except MemoryAway:
+        log.warning("attempts_counted_in_database")
+        admitted, reset = _counted_in_database(policy, key), policy.seconds
+    if not admitted:
+        raise TooManyAttempts(retry_after_seconds=reset)
+
+
+def _counted_in_database(policy: Policy, key: str) -> bool:
+    now = timezone.now()
+    with control("count attempts"), atomic():
+        lock(f"attempts {key}")
+        recent = Attempt.objects.filter(key=key, attempted_at__gt=now - timedelta(seconds=policy.seconds))
+        if recent.count() >= policy.quota:
+            return False
+        Attempt.objects.create(key=key, attempted_at=now)
+        return True

@@ -1,0 +1,43 @@
+"""Who asks for something, with what they may do: the one thing that ``authorize`` looks at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from apps.audit.actors import Actor
+
+from .permissions import Role
+
+USER, API_KEY, STAFF = "user", "api_key", "staff"
+NOBODY = UUID(int=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject(Actor):
+    """A member, a program with a key, or staff on a visit, in one organization.
+
+    ``permissions`` are those of the role, or the scopes of the key. ``session_id`` names the token family.
+    """
+
+    tenant_id: UUID
+    role: str
+    permissions: frozenset[str]
+    session_id: str = ""
+    token_id: str = ""
+
+    is_authenticated = True
+
+    @property
+    def user_id(self) -> UUID | None:
+        return UUID(self.id) if self.type == USER else None
+
+    @property
+    def person_id(self) -> UUID:
+        """Like ``user_id``; for programs and visitors nobody's id."""
+        return self.user_id or NOBODY
+
+    @property
+    def has_full_sight(self) -> bool:
+        """Owners and admins reach private things too."""
+        return self.role in (Role.OWNER, Role.ADMIN)

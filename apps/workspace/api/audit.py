@@ -1,0 +1,147 @@
+"""The organization's audit log."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from django.http import StreamingHttpResponse
+from django.utils.http import urlencode
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.access.permissions import AUDIT_VIEW
+from apps.access.resources import ResourceView, allow
+from apps.accounts import selectors
+from apps.audit.export import as_csv, as_json_lines
+from apps.audit.paging import page_of
+from apps.audit.selectors import Entry, all_events
+
+FORMATS = {"csv": (as_csv, "text/csv"), "jsonl": (as_json_lines, "application/jsonl")}
+
+
+class ActorSerializer(serializers.Serializer[Any]):
+    type = serializers.CharField(source="actor_type")
+    id = serializers.CharField(source="actor_id")
+    ip = serializers.CharField(source="actor_ip", allow_null=True)
+    name = serializers.SerializerMethodField(help_text="What the organization calls them; empty for who has left.")
+
+    def get_name(self, entry: Entry) -> str:
+        names: dict[str, str] = self.context.get("names", {})
+        return names.get(entry.actor_id, "")
+
+
+class ResourceSerializer(serializers.Serializer[Any]):
+    type = serializers.CharField(source="resource_type")
+    id = serializers.CharField(source="resource_id")
+
+
+class EntrySerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    occurred_at = serializers.DateTimeField()
+    action = serializers.CharField()
+    actor = ActorSerializer(source="*")
+    resource = ResourceSerializer(source="*")
+    changes = serializers.DictField()
+    metadata = serializers.DictField()
+    plane = serializers.ChoiceField(choices=["tenant", "control"])
+
+
+class PageSerializer(serializers.Serializer[Any]):
+    next = serializers.URLField(allow_null=True)
+    previous = serializers.URLField(allow_null=True)
+    results = EntrySerializer(many=True)
+
+
+class FilterSerializer(serializers.Serializer[Any]):
+    action = serializers.CharField(required=False, max_length=100)
+    actor_id = serializers.CharField(required=False, max_length=100)
+    resource_type = serializers.CharField(required=False, max_length=50)
+    resource_id = serializers.CharField(required=False, max_length=100)
+    since = serializers.DateTimeField(required=False)
+    until = serializers.DateTimeField(required=False)
+
+
+class PagingSerializer(serializers.Serializer[Any]):
+    page_size = serializers.IntegerField(min_value=1, max_value=100, default=20)
+    before = serializers.CharField(required=False, max_length=200)
+    after = serializers.CharField(required=False, max_length=200)
+
+
+class ExportSerializer(serializers.Serializer[Any]):
+    format = serializers.ChoiceField(choices=sorted(FORMATS), default="jsonl")
+
+
+FILTERS = [
+    OpenApiParameter("action", str, description="A prefix: 'project' finds 'project.created'."),
+    OpenApiParameter("actor_id", str),
+    OpenApiParameter("resource_type", str),
+    OpenApiParameter("resource_id", str),
+    OpenApiParameter("since", datetime),
+    OpenApiParameter("until", datetime),
+]
+
+
+class AuditEventsView(ResourceView):
+    """What happened in the organization and to its people, newest first."""
+
+    permissions_by_method: ClassVar[dict[str, str]] = allow(GET=AUDIT_VIEW)
+
+    @extend_schema(
+        parameters=[
+            *FILTERS,
+            OpenApiParameter("page_size", int),
+            OpenApiParameter("before", str, description="As the links of a page have it."),
+            OpenApiParameter("after", str, description="As the links of a page have it."),
+        ],
+        responses=PageSerializer,
+    )
+    def get(self, request: Request) -> Response:
+        paging, filters = self._asked(PagingSerializer), self._asked(FilterSerializer)
+        page = page_of(tenant_id=self.subject.tenant_id, **paging, **filters)
+        links = {"next": self._link("before", page.older), "previous": self._link("after", page.newer)}
+        names = {"names": selectors.actor_names(self.subject.tenant_id, page.entries)}
+        response = Response({**links, "results": EntrySerializer(page.entries, many=True, context=names).data})
+        named = {"next": links["next"], "prev": links["previous"]}
+        header = ", ".join(f'<{address}>; rel="{relation}"' for relation, address in named.items() if address)
+        if header:
+            response["Link"] = header
+        return response
+
+    def _asked(self, serializer_class: Any) -> dict[str, Any]:
+        asked = serializer_class(data=self.request.query_params)
+        asked.is_valid(raise_exception=True)
+        return dict(asked.validated_data)
+
+    def _link(self, side: str, cursor: str) -> str | None:
+        if not cursor:
+            return None
+        query = {k: str(v) for k, v in self.request.query_params.items() if k not in ("before", "after")}
+        return self.request.build_absolute_uri(f"?{urlencode({**query, side: cursor})}")
+
+
+class AuditExportView(ResourceView):
+    """The whole log, streamed as CSV or JSON lines."""
+
+    permissions_by_method: ClassVar[dict[str, str]] = allow(GET=AUDIT_VIEW)
+
+    @extend_schema(
+        parameters=[*FILTERS, OpenApiParameter("format", str, enum=sorted(FORMATS))],
+        responses={
+            (200, "text/csv"): OpenApiResponse(response=str),
+            (200, "application/jsonl"): OpenApiResponse(response=str),
+        },
+    )
+    def get(self, request: Request) -> StreamingHttpResponse:
+        asked = ExportSerializer(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        filters = FilterSerializer(data=request.query_params)
+        filters.is_valid(raise_exception=True)
+        kind = asked.validated_data["format"]
+        written, content_type = FORMATS[kind]
+        entries = all_events(tenant_id=self.subject.tenant_id, **filters.validated_data)
+        response = StreamingHttpResponse(written(entries), content_type=content_type)
+        response["Content-Disposition"] = f'attachment; filename="audit-log.{kind}"'
+        return response
