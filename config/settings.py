@@ -85,7 +85,7 @@ MIDDLEWARE = [
     "apps.core.middleware.RequestLogMiddleware",
     "apps.core.middleware.SecurityHeadersMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "apps.accounts.middleware.OriginMiddleware",
+    "apps.audit.middleware.OriginMiddleware",
     "apps.tenants.middleware.TenantMiddleware",
     "apps.accounts.reader.ReaderMiddleware",
     "apps.core.middleware.DomainErrorMiddleware",

@@ -9,7 +9,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from apps.access.subjects import Subject
 from django.core.exceptions import PermissionDenied
 from django.db import connections
 from django.test.utils import CaptureQueriesContext
@@ -19,7 +18,8 @@ from hypothesis import strategies as st
 from apps.access import decisions
 from apps.access.decisions import authorize, check
 from apps.access.models import Share
-from apps.access.permissions import ALL, EVERYONE, MEMBER
+from apps.access.permissions import ALL, EVERYONE, GRANTS, MEMBER
+from apps.access.subjects import ANONYMOUS, Subject
 from apps.accounts.models import CustomRole, Membership
 from apps.projects.errors import DocumentNotFound, ProjectNotFound
 from apps.projects.models import CustomField, Document, Project
@@ -49,7 +49,7 @@ class Thing:
 
 
 def test_decision__about_nobody__says_that_they_are_not_signed_in():
-    decision = authorize(None, "projects:read", Thing())
+    decision = authorize(ANONYMOUS, "projects:read", Thing())
 
     assert not decision.allowed
     assert decision.why == "You are not signed in."
@@ -119,14 +119,14 @@ def test_check__refused__tells_the_reason():
 
 
 def test_members__read_what_is_not_content_and_do_not_write_it():
-    member = subject("member", *ALL, *EVERYONE)
+    member = subject("member", *GRANTS["member"], *EVERYONE)
     furniture = [Membership(tenant_id=TENANT), CustomRole(tenant_id=TENANT), Profile(tenant_id=TENANT)]
 
     for thing in furniture:
         assert authorize(member, MEMBER, thing)
         assert not authorize(member, "settings:manage", thing)
     assert authorize(member, "projects:write", Project(tenant_id=TENANT))
-    assert authorize(member, "settings:manage", CustomField(tenant_id=TENANT))
+    assert not authorize(member, "settings:manage", CustomField(tenant_id=TENANT))
 
 
 # -- attribute rules narrow --------------------------------------------------------------------------------------

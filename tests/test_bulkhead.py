@@ -45,7 +45,7 @@ def _impatient(monkeypatch, settings):
 
 
 def ask(bulkhead: Bulkhead, tenant: Any) -> None:
-    with bulkhead.place_for(tenant):
+    with bulkhead.room_for(tenant):
         pass
 
 
@@ -55,13 +55,13 @@ def ask(bulkhead: Bulkhead, tenant: Any) -> None:
 def test_organization__alone__may_have_everything(bulkhead):
     with ExitStack() as held:
         for _ in range(20):
-            held.enter_context(bulkhead.place_for(NOISY))
+            held.enter_context(bulkhead.room_for(NOISY))
 
 
 def test_organization__while_another_asks__may_have_its_share(bulkhead):
     with ExitStack() as held:
         for _ in range(2):
-            held.enter_context(bulkhead.place_for(NOISY))
+            held.enter_context(bulkhead.room_for(NOISY))
         ask(bulkhead, OTHER)
 
         with pytest.raises(Full):
@@ -74,7 +74,7 @@ def test_organization__while_another_asks__may_have_its_share(bulkhead):
 def test_organization__that_had_everything__gets_no_more_once_another_asks(bulkhead):
     with ExitStack() as held:
         for _ in range(4):
-            held.enter_context(bulkhead.place_for(NOISY))
+            held.enter_context(bulkhead.room_for(NOISY))
         ask(bulkhead, OTHER)
 
         with pytest.raises(Full):
@@ -84,12 +84,12 @@ def test_organization__that_had_everything__gets_no_more_once_another_asks(bulkh
 def test_organization__after_a_second_without_others__may_have_everything_again(bulkhead, clock):
     with ExitStack() as held:
         for _ in range(2):
-            held.enter_context(bulkhead.place_for(NOISY))
+            held.enter_context(bulkhead.room_for(NOISY))
         ask(bulkhead, OTHER)
         clock.now += 2 * WINDOW_SECONDS
 
         for _ in range(5):
-            held.enter_context(bulkhead.place_for(NOISY))
+            held.enter_context(bulkhead.room_for(NOISY))
 
 
 def test_organization__that_asks_for_little__is_never_refused(bulkhead):
@@ -98,7 +98,7 @@ def test_organization__that_asks_for_little__is_never_refused(bulkhead):
 
     with ExitStack() as held:
         for _ in range(10):
-            held.enter_context(bulkhead.place_for(OTHER))
+            held.enter_context(bulkhead.room_for(OTHER))
 
 
 def test_organization__without_a_limit__may_have_everything(bulkhead, settings):
@@ -107,7 +107,7 @@ def test_organization__without_a_limit__may_have_everything(bulkhead, settings):
 
     with ExitStack() as held:
         for _ in range(20):
-            held.enter_context(bulkhead.place_for(NOISY))
+            held.enter_context(bulkhead.room_for(NOISY))
 
 
 def test_request__that_waits__gets_the_place_that_becomes_free(bulkhead, monkeypatch):
@@ -115,7 +115,7 @@ def test_request__that_waits__gets_the_place_that_becomes_free(bulkhead, monkeyp
     ask(bulkhead, OTHER)
     with ThreadPoolExecutor(1) as pool, ExitStack() as held:
         for _ in range(2):
-            held.enter_context(bulkhead.place_for(NOISY))
+            held.enter_context(bulkhead.room_for(NOISY))
         waiting = pool.submit(ask, bulkhead, NOISY)
         while not bulkhead._waiting:
             pass
@@ -129,11 +129,11 @@ def test_request__that_waits__gets_the_place_that_becomes_free(bulkhead, monkeyp
 
 def test_bulkhead__after_all_went__remembers_nobody(bulkhead):
     ask(bulkhead, OTHER)
-    with pytest.raises(ZeroDivisionError), bulkhead.place_for(NOISY):
+    with pytest.raises(ZeroDivisionError), bulkhead.room_for(NOISY):
         1 / 0  # noqa: B018
     with ExitStack() as held:
         for _ in range(2):
-            held.enter_context(bulkhead.place_for(NOISY))
+            held.enter_context(bulkhead.room_for(NOISY))
         ask(bulkhead, OTHER)
         with pytest.raises(Full):
             ask(bulkhead, NOISY)

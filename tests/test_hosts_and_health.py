@@ -176,7 +176,7 @@ def test_sealed_text__changed_or_moved__does_not_open(platform, database, tamper
     with control("look"):
         sealed: SealedText = TenantDatabase.objects.first().url
         other_key = DataKey.objects.exclude(id=UUID(bytes=sealed.sealed[1:17])).first()
-    place, raw = sealed._place, bytearray(sealed.sealed)
+    place, raw = sealed._location, bytearray(sealed.sealed)
     if tampered == "bit":
         raw[-1] ^= 1
     if tampered == "place":

@@ -11,19 +11,18 @@ from itertools import chain
 from typing import Any
 
 import pytest
-from apps.access.errors import TooManyAttempts
 from django.conf import settings as configuration
 from django.test import Client, RequestFactory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from apps.access import limits
-from apps.access.limits import Answer, LocalBuckets, Policy
+from apps.access.errors import TooManyAttempts
+from apps.access.limits import LocalBuckets, Policy, Usage
 from apps.access.services import attempts
 from apps.core import memory
 from apps.core.network import client_ip, network_of
 from apps.core.text import folded
-from apps.tenants.directory import VERSION_KEY
 from tests.clients import APEX, API, ME, Crowd, Program, issue, program_of
 from tests.factories import PASSWORD, add_person
 
@@ -182,7 +181,7 @@ def test_network__of_nobody__is_one():
 # -- the window --------------------------------------------------------------------------------------------------
 
 EIGHTH = 125_000  # in microseconds; times of whole eighths are exact in floats, too
-TIMED = limits.KNOCK.replace("redis.call('TIME')", "{ARGV[5], ARGV[6]}")
+TIMED = memory.Script(limits.COUNT.source.replace("redis.call('TIME')", "{ARGV[4], ARGV[5]}"))
 visits = st.lists(st.tuples(st.integers(0, 12), st.sampled_from("ab")), max_size=60)
 
 
@@ -194,7 +193,7 @@ class Model:
     seconds: int
     admitted: list[tuple[int, str]] = field(default_factory=list)
 
-    def knock(self, now: int, who: str) -> tuple[bool, int, int]:
+    def count(self, now: int, who: str) -> tuple[bool, int, int]:
         """Whether to admit, how many more, and in how many seconds the oldest is forgotten."""
         window = [t for t, name in self.admitted if name == who and t > now - self.seconds * 1_000_000]
         admitted = len(window) < self.quota
@@ -211,10 +210,10 @@ def test_window__of_the_store__is_exact(database, quota, seconds, visits):
 
     for gap, who in visits:
         now += gap * EIGHTH
-        args = [quota, seconds, secrets.token_hex(8), "", now // 1_000_000, now % 1_000_000]
-        keys = [f"tenantry:limit:test:{run}:{who}", VERSION_KEY]
-        admitted, remaining, reset, *_ = memory.run(TIMED, keys, args)
-        assert (bool(admitted), remaining, reset) == model.knock(now, who)
+        args = [quota, seconds, secrets.token_hex(8), now // 1_000_000, now % 1_000_000]
+        keys = [f"tenantry:limit:test:{run}:{who}"]
+        admitted, remaining, reset = memory.run(TIMED, keys, args)
+        assert (bool(admitted), remaining, reset) == model.count(now, who)
 
 
 @settings(max_examples=200, deadline=None)
@@ -225,8 +224,8 @@ def test_window__of_local_buckets__is_exact(quota, seconds, visits):
 
     for gap, who in visits:
         now += gap * EIGHTH
-        answer = buckets.knock(policy, who)
-        assert (answer.admitted, answer.remaining, answer.reset_seconds) == model.knock(now, who)
+        answer = buckets.count(policy, who)
+        assert (answer.admitted, answer.remaining, answer.reset_seconds) == model.count(now, who)
 
 
 def test_window__by_the_stores_own_clock__admits_no_more_and_no_fewer(database):
@@ -234,7 +233,7 @@ def test_window__by_the_stores_own_clock__admits_no_more_and_no_fewer(database):
 
     for _ in range(120):
         before = time.time()
-        answer = limits.knock(policy, "x")
+        answer = limits.count(policy, "x")
         after = time.time()
         if answer.admitted:
             assert len(admitted) < 5 or after - admitted[-5][0] >= 1
@@ -250,15 +249,15 @@ def test_window__under_many_at_once__admits_just_the_quota(database):
     policy = Policy("test", 50, 60)
 
     with Crowd(8) as crowd:
-        found = crowd.all(lambda _: [limits.knock(policy, "x") for _ in range(20)])
-    answers: list[Answer] = list(chain.from_iterable(found))
+        found = crowd.all(lambda _: [limits.count(policy, "x") for _ in range(20)])
+    answers: list[Usage] = list(chain.from_iterable(found))
 
     assert sum(answer.admitted for answer in answers) == 50
     assert sorted(a.remaining for a in answers if a.admitted) == list(range(50))
 
 
 def test_window__that_is_over__leaves_nothing_in_the_store(database):
-    limits.knock(Policy("test", 5, 1), "x")
+    limits.count(Policy("test", 5, 1), "x")
     assert 0 < memory.client().pttl("tenantry:limit:test:x") <= 1000
 
     time.sleep(1.05)
@@ -271,10 +270,10 @@ def test_local_buckets__of_very_many__keep_the_latest_only(monkeypatch):
     buckets, policy = LocalBuckets(), Policy("test", 1, 60)
 
     for number in range(50):
-        assert buckets.knock(policy, str(number)).admitted
+        assert buckets.count(policy, str(number)).admitted
 
     assert len(buckets._buckets) == 10
-    assert not buckets.knock(policy, "49").admitted
+    assert not buckets.count(policy, "49").admitted
 
 
 # -- attempts ----------------------------------------------------------------------------------------------------

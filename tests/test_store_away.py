@@ -89,7 +89,6 @@ class Store:
 
 def forget_store() -> None:
     memory.client.cache_clear()
-    memory._script.cache_clear()
     memory.breaker.reset()
 
 

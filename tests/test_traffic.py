@@ -7,14 +7,15 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from apps.operations.selectors import all_outboxes, backlogs
 from django.db import connections
 from django.test import Client
 from django_redis import get_redis_connection
 from redis import ConnectionError as RedisAway
 from redis import Redis
+from redis.client import Pipeline
 
 from apps.core import memory
+from apps.operations.selectors import all_outboxes, backlogs
 from apps.staff import selectors
 from apps.staff.selectors import Traffic
 from apps.tenancy import databases, outbox
@@ -47,15 +48,20 @@ def total() -> Figures:
 
 
 def listening(monkeypatch) -> list[Any]:
-    """What memory is asked from now on."""
+    """What memory is asked from now on: an entry for each round trip."""
     asked: list[Any] = []
-    execute = Redis.execute_command
 
-    def heard(self: Redis, *args: Any, **options: Any) -> Any:
-        asked.append(args)
-        return execute(self, *args, **options)
+    def hear(owner: Any, name: str) -> None:
+        original = getattr(owner, name)
 
-    monkeypatch.setattr(Redis, "execute_command", heard)
+        def heard(self: Any, *args: Any, **options: Any) -> Any:
+            asked.append(args)
+            return original(self, *args, **options)
+
+        monkeypatch.setattr(owner, name, heard)
+
+    hear(Redis, "execute_command")
+    hear(Pipeline, "execute")
     return asked
 
 

@@ -1,4 +1,4 @@
-"""The API's side of ``access``."""
+"""What the API demands of whoever calls it: the other side of ``guards``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from rest_framework import authentication, permissions
 from rest_framework.request import Request
 
 from .decisions import authorize
-from .guards import subject_of
 from .subjects import Subject
 
 
@@ -16,8 +15,8 @@ class TokenAuthentication(authentication.BaseAuthentication):
     """The bearer of a token or key, as the middleware found it."""
 
     def authenticate(self, request: Request) -> tuple[Subject, None] | None:
-        subject = request._request.subject  # type: ignore[attr-defined]
-        return (subject, None) if subject is not None else None
+        subject: Subject = request._request.subject  # type: ignore[attr-defined]
+        return (subject, None) if subject.is_bearer else None
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"  # answers 401 rather than 403 to the anonymous
@@ -29,8 +28,8 @@ class SessionAuthentication(authentication.SessionAuthentication):
     def authenticate(self, request: Request) -> tuple[Subject, None] | None:  # type: ignore[override]
         if super().authenticate(request) is None:
             return None
-        subject = subject_of(request._request)
-        return (subject, None) if subject is not None else None
+        subject: Subject = request._request.subject  # type: ignore[attr-defined]
+        return (subject, None) if subject.is_authenticated else None
 
 
 class DeclaredPermission(permissions.BasePermission):

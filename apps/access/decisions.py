@@ -13,14 +13,10 @@ from uuid import UUID
 
 from django.utils.translation import gettext as _
 
-from apps.tenancy.planes import TENANT, plane_of
-
 from .errors import MissingPermission
 from .models import Share
-from .permissions import ANALYTICS_VIEW, MEMBER, ORGANIZATION_READ, PROJECTS_LIST, PROJECTS_READ, RELATION_GRANTS, Role
+from .permissions import RELATION_GRANTS
 from .subjects import Subject
-
-READING = frozenset({MEMBER, ORGANIZATION_READ, PROJECTS_LIST, PROJECTS_READ, ANALYTICS_VIEW})
 
 
 @dataclass(frozen=True)
@@ -55,12 +51,12 @@ class Shareable(Protocol):
     def share_keys(self) -> list[tuple[str, UUID]]: ...
 
 
-def authorize(subject: Subject | None, action: str, resource: Any = None) -> Decision:
+def authorize(subject: Subject, action: str, resource: Any = None) -> Decision:
     """Decide whether the subject may perform an action, on one thing if given.
 
     Costs no query unless the role does not settle it and the thing can be shared.
     """
-    if subject is None:
+    if not subject.is_authenticated:
         return Decision(False, (Reason("subject", False, _("You are not signed in.")),))
     if resource is not None and _tenant_of(resource) != subject.tenant_id:
         return Decision(False, (Reason("tenant", False, _("It belongs to another organization.")),))
@@ -75,7 +71,7 @@ def authorize(subject: Subject | None, action: str, resource: Any = None) -> Dec
     return Decision(allowed, tuple(reasons))
 
 
-def check(subject: Subject | None, action: str, resource: Any = None) -> None:
+def check(subject: Subject, action: str, resource: Any = None) -> None:
     """Raise MissingPermission, with the reason, unless ``authorize`` allows it."""
     decision = authorize(subject, action, resource)
     if not decision:
@@ -113,14 +109,7 @@ def _private_things(subject: Subject, action: str, resource: Any) -> Reason | No
     return Reason("private", False, _("It is private."))
 
 
-def _editors_edit_content(subject: Subject, action: str, resource: Any) -> Reason | None:
-    """What members may write is content, never the organization's own furniture."""
-    if subject.role != Role.MEMBER or action in READING or plane_of(type(resource)) == TENANT:
-        return None
-    return Reason("content", False, _("Members change projects and documents only."))
-
-
-ATTRIBUTE_RULES: tuple[Callable[[Subject, str, Any], Reason | None], ...] = (_private_things, _editors_edit_content)
+ATTRIBUTE_RULES: tuple[Callable[[Subject, str, Any], Reason | None], ...] = (_private_things,)
 
 
 def _tenant_of(resource: Any) -> UUID | None:

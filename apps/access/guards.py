@@ -11,13 +11,11 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from apps.accounts import subjects
-from apps.accounts.models import User
+from apps.core.http import is_safe
 from apps.tenancy import replicas
 from apps.tenancy.context import control
 
 from .decisions import check
-from .subjects import Subject
 
 View = Callable[..., HttpResponseBase]
 Finder = Callable[..., Any]
@@ -27,32 +25,31 @@ Finder = Callable[..., Any]
 class Access:
     """A permission, on the one thing that ``finder`` finds if given, or the reason why none is needed.
 
-    ``staff_because`` says what the platform's own staff does there; nobody else may.
+    ``staff_because`` says what the platform's own staff does there; nobody else may. ``while_read_only`` is for the
+    few views that change something even for those who may only read, such as the end of a visit.
     """
 
     permission: str = ""
     public_because: str = ""
     staff_because: str = ""
     finder: Finder | None = None
+    while_read_only: bool = False
 
 
-def subject_of(request: Any) -> Subject | None:
-    """The bearer of a token, staff on a visit, or the signed-in member."""
-    if getattr(request, "subject", None) is not None:
-        subject: Subject = request.subject
-        return subject
-    if getattr(request, "visit", None) is not None:
-        return subjects.of_visit(request.visit)
-    user = request.user
-    if isinstance(user, User) and user.membership is not None:
-        return subjects.of_membership(user.membership)
-    return None
+def access_of(view: Any) -> Access | None:
+    """What a view declares; of an API's view as far as pages have it, too."""
+    api = getattr(view, "cls", None)
+    if api is None:
+        return getattr(view, "access", None)
+    return Access(
+        public_because=getattr(api, "public_because", ""), while_read_only=getattr(api, "while_read_only", False)
+    )
 
 
-def caller(request: Any) -> Subject:
-    """Who asks, for views that only members and visitors reach."""
-    subject: Any = subject_of(request)
-    return subject
+def would_write(request: HttpRequest, view: Any) -> bool:
+    """Whether the request must be refused where only reading is allowed."""
+    access = access_of(view)
+    return not is_safe(request) and not (access and access.while_read_only)
 
 
 def requires(permission: str, *, on: Finder | None = None) -> Callable[[View], View]:
@@ -63,9 +60,9 @@ def requires(permission: str, *, on: Finder | None = None) -> Callable[[View], V
 
     def decorate(view: View) -> View:
         @wraps(view)
-        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            subject = subject_of(request)
-            if subject is None:
+        def guarded(request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            subject = request.subject
+            if not subject.is_authenticated:
                 return redirect_to_login(request.get_full_path())
             if on is None:
                 check(subject, permission)
@@ -81,7 +78,7 @@ def requires(permission: str, *, on: Finder | None = None) -> Callable[[View], V
     return decorate
 
 
-def public(reason: str) -> Callable[[View], View]:
+def public(reason: str, *, while_read_only: bool = False) -> Callable[[View], View]:
     """Open to everybody, for the stated reason."""
 
     def decorate(view: View) -> View:
@@ -89,7 +86,8 @@ def public(reason: str) -> Callable[[View], View]:
         def open_view(*args: Any, **kwargs: Any) -> HttpResponseBase:
             return view(*args, **kwargs)
 
-        open_view.access = Access(public_because=reason)  # type: ignore[attr-defined]
+        access = Access(public_because=reason, while_read_only=while_read_only)
+        open_view.access = access  # type: ignore[attr-defined]
         return open_view
 
     return decorate

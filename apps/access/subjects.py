@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+from apps.audit import actors
 from apps.audit.actors import Actor
 
 from .permissions import Role
@@ -15,7 +16,7 @@ NOBODY = UUID(int=0)
 
 @dataclass(frozen=True, kw_only=True)
 class Subject(Actor):
-    """A member, a program with a key, or staff on a visit, in one organization.
+    """A member, a program with a key, or staff on a visit, in one organization; ANONYMOUS is nobody that is known.
 
     ``permissions`` are those of the role, or the scopes of the key. ``session_id`` names the token family.
     """
@@ -26,7 +27,14 @@ class Subject(Actor):
     session_id: str = ""
     token_id: str = ""
 
-    is_authenticated = True
+    @property
+    def is_authenticated(self) -> bool:
+        return self.type != actors.ANONYMOUS.type
+
+    @property
+    def is_bearer(self) -> bool:
+        """Whether it is known by a token or key that came with the request, rather than by a browser's session."""
+        return self.type == API_KEY or bool(self.token_id)
 
     @property
     def user_id(self) -> UUID | None:
@@ -41,3 +49,6 @@ class Subject(Actor):
     def has_full_sight(self) -> bool:
         """Owners and admins reach private things too."""
         return self.role in (Role.OWNER, Role.ADMIN)
+
+
+ANONYMOUS = Subject(type=actors.ANONYMOUS.type, tenant_id=NOBODY, role="", permissions=frozenset())

@@ -2,21 +2,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpRequest
-
-from apps.access.guards import subject_of
+from apps.access.subjects import ANONYMOUS
 
 from .models import User
 
 
-def member(request: HttpRequest) -> dict[str, Any]:
+def member(request: Any) -> dict[str, Any]:
     """The organization, the signed-in person or the visit, and what they may do, for templates."""
     user = getattr(request, "user", None)
-    membership = user.membership if isinstance(user, User) else None
-    subject = subject_of(request) if user is not None else None
     return {
         "tenant": getattr(request, "tenant", None),
-        "member": membership,
+        "member": user.membership if isinstance(user, User) else None,
         "visit": getattr(request, "visit", None),
-        "may": subject.permissions if subject else frozenset(),
+        "may": getattr(request, "subject", ANONYMOUS).permissions,
     }

@@ -1,129 +1,150 @@
-"""Who asks, whether the rate limit lets them, and where what they do is ascribed to."""
+"""Who asks, whether the rate limit lets them, and whether what they show is still good: one round trip to memory."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import structlog
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 
 from apps.access import limits
-from apps.access.limits import Answer, Policy
+from apps.access.limits import Policy, Usage
 from apps.access.subjects import Subject
-from apps.audit.actors import Origin, acting_from
+from apps.core import memory
 from apps.core.errors import DomainError
+from apps.core.http import is_api, is_safe
 from apps.core.memory import MemoryAway
 from apps.core.network import client_ip, network_of
 from apps.core.problems import domain_error_response, error_response
 from apps.tenancy import replicas
-from apps.tenancy.context import iterate_inside, use
 from apps.tenancy.replicas import positions
-from apps.tenants.bulkhead import Full, bulkhead
-from apps.tenants.directory import OutOfDate, directory
-from apps.tenants.middleware import refusal_for, too_much_at_once
+from apps.tenants import directory as directories
+from apps.tenants.directory import DirectoryEntry, directory
+from apps.tenants.serving import serve
 
 from . import revocation, subjects
 from .errors import ForeignToken, TokenRefused
+from .reader import FOR_PROGRAMS_AND_STAFF, turn_to
+from .revocation import TokenState
 from .services.api_keys import MARK, identify_api_key
 from .tokens import read_access
 from .visiting import VISIT_KEY
 
 View = Callable[[HttpRequest], HttpResponseBase]
-API = "/api/"
-SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-class OriginMiddleware:
-    """Ascribes what the request records to its network address, program and session."""
+@dataclass(frozen=True)
+class Caller:
+    """What a request says of who sends it. ``bearer`` and ``token`` are those of an API call with credentials."""
 
-    def __init__(self, get_response: View) -> None:
-        self.get_response = get_response
+    policy: Policy
+    counted_as: str
+    readers: tuple[str, str]
+    bearer: Subject | None = None
+    token: TokenState | None = None
 
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        place = Origin(ip=client_ip(request), user_agent=request.headers.get("User-Agent", "").replace("\x00", ""))
-        structlog.contextvars.bind_contextvars(ip=place.ip)
-        with acting_from(place):
-            return self.get_response(request)
+
+@dataclass(frozen=True)
+class Known:
+    """What memory knows as a request begins; nothing but the usage of this process while it is away.
+
+    ``is_good`` is None of a token that memory does not know.
+    """
+
+    usage: Usage
+    is_good: bool | None = None
+    directory_version: bytes | None = None
+    written: Mapping[str, int] | None = None
 
 
 class SubjectMiddleware:
-    """Reads the credentials, counts the request, asks whether the token still stands: one round trip.
-
-    ``request.subject`` is the bearer of a token or key. A browser's session is looked at when a view asks.
-    """
+    """Reads the credentials, counts the request and asks memory what it must know, then serves the subject."""
 
     def __init__(self, get_response: View) -> None:
         self.get_response = get_response
 
     def __call__(self, request: Any) -> HttpResponseBase:
-        request.subject = None
+        request.visit = None
+        subjects.attach(request)
         try:
-            subject, token = _credentials(request)
+            caller = _bearer(request) or _browser(request)
         except DomainError as error:
             return self._refused(request, error)
-        policy, who = _limit_of(request, subject)
-        answer = getattr(request, "answer", None) or _knock(policy, who, token, _readers(request, subject))
-        if not answer.admitted:
-            return _with_limits(_too_many(request, answer), answer)
-        if request.directory_version is not None and request.directory_version != answer.directory:
-            request.answer = answer  # the request comes again, and counts once
-            return OutOfDate()
-        if token is not None and not _stands(answer, token):
+        known = _ask(caller)
+        if not known.usage.admitted:
+            return _with_limits(_too_many(request, known.usage), known.usage)
+        if caller.token is not None and not _is_good(known, caller.token):
             return self._refused(request, TokenRefused())
-        with replicas.reading(answer.written if request.method in SAFE else None) as reading:
-            response = self._respond(subject, request, answer)
+        with replicas.reading(known.written if is_safe(request) else None) as reading:
+            response = self._served(request, caller.bearer, known)
         if reading.written:
-            positions.remember(_readers(request, subject)[0], reading.written)
-        return _with_limits(response, answer)
+            positions.remember(caller.readers[0], reading.written)
+        return _with_limits(response, known.usage)
 
-    def _respond(self, subject: Subject | None, request: Any, answer: Answer) -> HttpResponseBase:
-        if subject is None:
-            return self.get_response(request)
-        structlog.contextvars.bind_contextvars(user_id=subject.id)
-        return self._as(subject, request, answer)
-
-    def _as(self, subject: Subject, request: Any, answer: Answer) -> HttpResponseBase:
-        """Go on as the bearer: on their organization's host, or on the apex in their organization."""
-        request.subject = subject
-        if request.tenant is not None:
-            if request.tenant.id != subject.tenant_id:
+    def _served(self, request: Any, bearer: Subject | None, known: Known) -> HttpResponseBase:
+        """Go on in the organization of the host, or on the apex in the bearer's, as it is now."""
+        entry: DirectoryEntry | None = request.directory_entry
+        if bearer is not None:
+            structlog.contextvars.bind_contextvars(user_id=bearer.id)
+            request.subject = bearer
+            if request.tenant is not None and request.tenant.id != bearer.tenant_id:
                 return domain_error_response(request, ForeignToken())
+            entry = entry or directory.find(bearer.tenant_id)
+        if entry is not None and entry.version not in (None, known.directory_version):
+            entry = directory.find_anew(entry.key)
+        if entry is None or (request.tenant is not None and entry.tenant is request.tenant):
             return self.get_response(request)
-        entry = directory.find(subject.tenant_id)
-        if entry.version is not None and entry.version != answer.directory:
-            entry = directory.find_anew(subject.tenant_id)
-        tenant = entry.tenant
-        refusal = refusal_for(request, tenant)
-        if refusal is not None or tenant is None:
-            return refusal or domain_error_response(request, TokenRefused())
-        request.tenant = tenant
-        structlog.contextvars.bind_contextvars(tenant=tenant.slug, tenant_id=str(tenant.id))
-        try:
-            with bulkhead.place_for(tenant.id), use(tenant.context()) as context:
-                response = self.get_response(request)
-        except Full:
-            return too_much_at_once(request, tenant)
-        if isinstance(response, StreamingHttpResponse):
-            response.streaming_content = iterate_inside(context, response.streaming_content)  # type: ignore[arg-type]
-        return response
+        return serve(request, entry.tenant, self._respond_anew)
+
+    def _respond_anew(self, request: Any) -> HttpResponseBase:
+        """The organization was looked up again after its language was chosen: choose it again."""
+        profile = getattr(request.tenant, "profile", None)
+        if profile is not None and not request.path.startswith(FOR_PROGRAMS_AND_STAFF):
+            turn_to(request, None, profile)
+        return self.get_response(request)
 
     def _refused(self, request: HttpRequest, error: DomainError) -> HttpResponseBase:
-        answer = _knock(*_limit_of(request, None), None)
-        response = domain_error_response(request, error) if answer.admitted else _too_many(request, answer)
-        return _with_limits(response, answer)
+        """Whoever shows what is not good is counted as their browser, or by their address."""
+        usage = _ask(_browser(request)).usage
+        response = domain_error_response(request, error) if usage.admitted else _too_many(request, usage)
+        return _with_limits(response, usage)
 
 
-def _credentials(request: HttpRequest) -> tuple[Subject | None, limits.Token | None]:
+def _bearer(request: HttpRequest) -> Caller | None:
     """The bearer that an API call names, as far as can be told without asking. Raises TokenRefused."""
     header = request.headers.get("Authorization", "")
-    if not header or not request.path.startswith(API):
-        return None, None
+    if not header or not is_api(request):
+        return None
+    bearer, token = _credentials(header)
+    readers = _readers(bearer.session_id or bearer.id, bearer.tenant_id)
+    return Caller(_per_user(), f"{bearer.tenant_id}:{bearer.id}", readers, bearer, token)
+
+
+def _browser(request: Any) -> Caller:
+    """Whoever is signed in by the session, or else the address that the request came from."""
+    readers = _readers(_digest(request.session.session_key), getattr(request.tenant, "id", None))
+    user_id = request.session.get(SESSION_KEY) or request.session.get(VISIT_KEY)
+    if not user_id:
+        policy = Policy("address", settings.REQUESTS_PER_MINUTE_ADDRESS, 60)
+        return Caller(policy, network_of(client_ip(request)), readers)
+    structlog.contextvars.bind_contextvars(user_id=user_id)
+    return Caller(_per_user(), str(user_id), readers)
+
+
+def _per_user() -> Policy:
+    return Policy("user", settings.REQUESTS_PER_MINUTE_USER, 60)
+
+
+def _credentials(header: str) -> tuple[Subject, TokenState | None]:
+    """The bearer that an API call names, and what decides whether the token is still good. Raises TokenRefused."""
     scheme, _, text = header.partition(" ")
     if scheme.lower() != "bearer" or not text.isascii():
         raise TokenRefused("Send the token as 'Authorization: Bearer …'.")
@@ -132,48 +153,41 @@ def _credentials(request: HttpRequest) -> tuple[Subject | None, limits.Token | N
     return read_access(text)
 
 
-def _limit_of(request: Any, subject: Subject | None) -> tuple[Policy, str]:
-    if subject is not None:
-        return Policy("user", settings.REQUESTS_PER_MINUTE_USER, 60), f"{subject.tenant_id}:{subject.id}"
-    user_id = request.session.get(SESSION_KEY) or request.session.get(VISIT_KEY)
-    if user_id:
-        structlog.contextvars.bind_contextvars(user_id=user_id)
-        return Policy("user", settings.REQUESTS_PER_MINUTE_USER, 60), str(user_id)
-    return Policy("address", settings.REQUESTS_PER_MINUTE_ADDRESS, 60), network_of(client_ip(request))
+def _readers(own: str, tenant_id: UUID | None) -> tuple[str, str]:
+    """Whoever must see what they wrote: the session, token family or key; and all of the organization it is in."""
+    return own, positions.everybody_in(tenant_id) if tenant_id else ""
 
 
-def _readers(request: Any, subject: Subject | None) -> tuple[str, str]:
-    """Whoever must see what they wrote: the session, tokens' family or key; and the organization it is in."""
-    tenant_id = subject.tenant_id if subject else getattr(request.tenant, "id", "")
-    everybody = positions.everybody_in(tenant_id) if tenant_id else ""
-    if subject is not None:
-        return subject.session_id or subject.id, everybody
-    key = request.session.session_key
-    return hashlib.sha256(key.encode()).hexdigest() if key else "", everybody
+def _digest(session_key: str | None) -> str:
+    return hashlib.sha256(session_key.encode()).hexdigest() if session_key else ""
 
 
-def _knock(policy: Policy, who: str, token: limits.Token | None, readers: tuple[str, str] = ("", "")) -> Answer:
+def _ask(caller: Caller) -> Known:
+    usage = limits.counting(caller.policy, caller.counted_as)
+    version, written = directories.asking_version(), positions.asking(*caller.readers)
+    token = [revocation.asking(caller.token)] if caller.token else []
     try:
-        return limits.knock(policy, who, token, readers)
+        memory.ask_together(usage, version, written, *token)
     except MemoryAway:
-        return limits.local_buckets.knock(policy, who)
+        return Known(limits.local_buckets.count(caller.policy, caller.counted_as))
+    return Known(usage.answer, token[0].answer if token else None, version.answer, written.answer)
 
 
-def _stands(answer: Answer, token: limits.Token) -> bool:
+def _is_good(known: Known, token: TokenState) -> bool:
     """Raises OperationalError when neither store nor database can say: then nobody gets in."""
-    return revocation.look_up(token) if answer.standing is None else answer.standing
+    return revocation.look_up(token) if known.is_good is None else known.is_good
 
 
-def _too_many(request: HttpRequest, answer: Answer) -> HttpResponse:
-    numbers = {"quota": answer.policy.quota, "seconds": answer.policy.seconds}
+def _too_many(request: HttpRequest, usage: Usage) -> HttpResponse:
+    numbers = {"quota": usage.policy.quota, "seconds": usage.policy.seconds}
     detail = _("More than %(quota)s requests in %(seconds)s seconds.") % numbers
-    headers = {"Retry-After": str(max(answer.reset_seconds, 1))}
+    headers = {"Retry-After": str(max(usage.reset_seconds, 1))}
     return error_response(request, 429, "too_many_requests", detail, headers=headers)
 
 
-def _with_limits(response: HttpResponseBase, answer: Answer) -> HttpResponseBase:
+def _with_limits(response: HttpResponseBase, usage: Usage) -> HttpResponseBase:
     """draft-ietf-httpapi-ratelimit-headers-10."""
-    policy = answer.policy
+    policy = usage.policy
     response.headers["RateLimit-Policy"] = f'"{policy.name}";q={policy.quota};w={policy.seconds}'
-    response.headers["RateLimit"] = f'"{policy.name}";r={max(answer.remaining, 0)};t={answer.reset_seconds}'
+    response.headers["RateLimit"] = f'"{policy.name}";r={max(usage.remaining, 0)};t={usage.reset_seconds}'
     return response

@@ -53,7 +53,7 @@ class ReaderMiddleware:
             turn_to(request, member, _profile(request))
 
 
-def turn_to(request: Any, member: Membership, profile: Profile | None) -> None:
+def turn_to(request: Any, member: Membership | None, profile: Profile | None) -> None:
     """Answer from here on as the member has chosen, or else the organization."""
     reader = Reader.of(_choice(member), _choice(profile))
     request.LANGUAGE_CODE = reader.language

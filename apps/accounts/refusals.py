@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse
+from typing import Any
+
+from django.http import HttpResponse
 
 from apps.access.errors import MissingPermission
-from apps.access.guards import subject_of
 from apps.access.permissions import DESCRIPTIONS
 from apps.access.subjects import STAFF
 from apps.core import problems
@@ -15,10 +16,10 @@ from .selectors import grantors_of
 GRANTORS = 4
 
 
-def permission_denied(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    subject = subject_of(request) if isinstance(exception, MissingPermission) else None
-    if subject is None or not isinstance(exception, MissingPermission):
+def permission_denied(request: Any, exception: Exception | None = None) -> HttpResponse:
+    if not isinstance(exception, MissingPermission) or not request.subject.is_authenticated:
         return problems.permission_denied(request, exception)
+    subject = request.subject
     page = {
         "permission": exception.permission,
         "allows": DESCRIPTIONS.get(exception.permission, ""),

@@ -28,9 +28,9 @@ class SessionStore(db.SessionStore):
 
     def create_model_instance(self, data: dict[str, Any]) -> Session:
         session: Any = super().create_model_instance(data)
-        place = origin()
+        source = origin()
         session.tenant_id, session.user_id = self._tenant_id, data.get(SESSION_KEY)
-        session.ip, session.user_agent = place.ip, place.user_agent[:400]
+        session.ip, session.user_agent = source.ip, source.user_agent[:400]
         return session
 
     def load(self) -> dict[str, Any]:

@@ -1,11 +1,17 @@
-"""Members, programs and visiting staff as subjects: who asks, with what they may do."""
+"""Who asks: members, programs and visiting staff as subjects."""
 
 from __future__ import annotations
 
-from apps.access.permissions import EVERYONE, IMPLIED, VISITING
-from apps.access.subjects import API_KEY, STAFF, USER, Subject
+from functools import partial
+from typing import Any
 
-from .models import ApiKey, Membership, SupportVisit
+from django.utils.functional import SimpleLazyObject
+
+from apps.access.permissions import EVERYONE, IMPLIED, VISITING
+from apps.access.subjects import ANONYMOUS, API_KEY, STAFF, USER, Subject
+from apps.tenancy.context import Context, current, use
+
+from .models import ApiKey, Membership, SupportVisit, User
 
 
 def of_membership(membership: Membership) -> Subject:
@@ -26,3 +32,21 @@ def of_api_key(key: ApiKey) -> Subject:
     scopes = frozenset(key.scopes)
     implied = {IMPLIED[scope] for scope in scopes & IMPLIED.keys()}
     return Subject(type=API_KEY, id=str(key.id), tenant_id=key.tenant_id, role="api_key", permissions=scopes | implied)
+
+
+def attach(request: Any) -> None:
+    """Have ``request.subject`` say who asks by the browser's session.
+
+    They are looked up when somebody first wants to know, in the context of now.
+    """
+    request.subject = SimpleLazyObject(partial(_of_session, request, current()))
+
+
+def _of_session(request: Any, context: Context) -> Subject:
+    if request.visit is not None:
+        return of_visit(request.visit)
+    with use(context):
+        user = request.user
+        if isinstance(user, User) and user.membership is not None:
+            return of_membership(user.membership)
+    return ANONYMOUS

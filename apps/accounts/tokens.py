@@ -19,12 +19,12 @@ from rest_framework_simplejwt.backends import TokenBackend
 from rest_framework_simplejwt.exceptions import TokenBackendError, TokenError
 from rest_framework_simplejwt.tokens import Token as SimpleToken
 
-from apps.access.limits import Token as Standing
 from apps.access.permissions import EVERYONE
 from apps.access.subjects import USER, Subject
 
 from .errors import TokenRefused
 from .keyset import keyset
+from .revocation import TokenState
 
 ALGORITHM = "RS256"
 REQUIRED = ("exp", "iat", "nbf", "iss", "aud", "sub", "jti", "tid", "mid", "sid", "ver")
@@ -40,7 +40,7 @@ class Verified:
     key_id: str
     expires: int
     subject: Subject
-    standing: Standing
+    state: TokenState
 
     @property
     def still_holds(self) -> bool:
@@ -95,8 +95,8 @@ class RefreshToken(_Token):
     lifetime = timedelta(seconds=settings.REFRESH_TOKEN_SECONDS)
 
 
-def read_access(text: str) -> tuple[Subject, Standing]:
-    """The bearer of an access token whose signature and claims hold, and what its standing depends on.
+def read_access(text: str) -> tuple[Subject, TokenState]:
+    """The bearer of an access token whose signature and claims hold, and what decides whether it is still good.
 
     Whether it was revoked is not known yet. Raises TokenRefused.
     """
@@ -107,7 +107,7 @@ def read_access(text: str) -> tuple[Subject, Standing]:
         known = _verify(text)
         with _verified_lock:
             _verified[digest] = known
-    return known.subject, known.standing
+    return known.subject, known.state
 
 
 def forget_verified() -> None:
@@ -127,7 +127,7 @@ def _verify(text: str) -> Verified:
             session_id=str(UUID(claims["sid"])),
             token_id=str(UUID(claims["jti"])),
         )
-        standing = Standing(
+        state = TokenState(
             subject.token_id,
             subject.session_id,
             str(subject.tenant_id),
@@ -136,7 +136,7 @@ def _verify(text: str) -> Verified:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise TokenRefused from error
-    return Verified(_key_id(text), claims["exp"], subject, standing)
+    return Verified(_key_id(text), claims["exp"], subject, state)
 
 
 @lru_cache(maxsize=256)

@@ -51,9 +51,9 @@ def origin() -> Origin:
 
 
 @contextmanager
-def acting_from(place: Origin) -> Iterator[None]:
-    """Ascribe what is recorded inside to a place on the network."""
-    token = _origin.set(place)
+def acting_from(source: Origin) -> Iterator[None]:
+    """Ascribe what is recorded inside to an address on the network."""
+    token = _origin.set(source)
     try:
         yield
     finally:

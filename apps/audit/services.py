@@ -34,11 +34,11 @@ def record(
     """
     if not in_transaction():
         raise NotInTransaction(f"{action} is recorded outside a transaction.")
-    place, thing = origin(), resource if isinstance(resource, Thing) else _thing(resource)
+    source, thing = origin(), resource if isinstance(resource, Thing) else _thing(resource)
     fields: dict[str, Any] = {
         "actor_type": actor.type,
         "actor_id": actor.id,
-        "actor_ip": place.ip,
+        "actor_ip": source.ip,
         "action": action,
         "resource_type": thing.type,
         "resource_id": thing.id,
@@ -68,9 +68,9 @@ def _thing(row: models.Model) -> Thing:
 
 
 def _request() -> dict[str, str]:
-    place = origin()
+    source = origin()
     request_id = structlog.contextvars.get_contextvars().get("request_id", "")
-    found = {"user_agent": place.user_agent[:400], "session_id": place.session_id, "request_id": str(request_id)}
+    found = {"user_agent": source.user_agent[:400], "session_id": source.session_id, "request_id": str(request_id)}
     return {name: value for name, value in found.items() if value}
 
 

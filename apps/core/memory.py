@@ -1,22 +1,29 @@
-"""The in-memory store that requests ask: limits, revocations. It answers at once or not at all."""
+"""The in-memory store that requests ask: limits, revocations. It answers at once or not at all.
+
+Several questions travel in one round trip (``ask_together``): each module that wants to know something makes a
+``Question`` of its own commands, and reads its own replies.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from django.conf import settings
 from redis import Redis, RedisError
 from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError
 from redis.retry import Retry
 
 TIMEOUT_SECONDS = 0.2
 REST_SECONDS = 1.0
 
 T = TypeVar("T")
+Command = tuple[Any, ...]
 
 
 class MemoryAway(Exception):
@@ -62,11 +69,58 @@ def ask(work: Callable[[Redis], T]) -> T:
     return breaker.call(lambda: work(client()))
 
 
-@lru_cache(maxsize=8)
-def _script(source: str) -> Any:
-    return client().register_script(source)
+class Script:
+    """A Lua script, called by the digest that the store knows it by."""
+
+    made: ClassVar[list[Script]] = []
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.digest = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()  # the store's own choice
+        self.made.append(self)
+
+    def command(self, keys: Sequence[str], args: Sequence[Any]) -> Command:
+        return ("EVALSHA", self.digest, len(keys), *keys, *args)
 
 
-def run(source: str, keys: list[str], args: list[Any]) -> Any:
-    """Run a Lua script in one round trip. Raises MemoryAway."""
-    return breaker.call(lambda: _script(source)(keys=keys, args=args))
+class Question(Generic[T]):
+    """Something to ask of the store, and what the replies mean; ``answer`` is there once it was asked."""
+
+    answer: T
+
+    def __init__(self, commands: Sequence[Command], read: Callable[[list[Any]], T]) -> None:
+        self.commands = commands
+        self.read = read
+
+
+def ask_together(*questions: Question[Any]) -> None:
+    """Have all questions answered in one round trip. Raises MemoryAway."""
+    commands = [command for question in questions for command in question.commands]
+    replies = iter(breaker.call(lambda: _exchange(commands)))
+    for question in questions:
+        question.answer = question.read([next(replies) for _ in question.commands])
+
+
+def run(script: Script, keys: Sequence[str], args: Sequence[Any]) -> Any:
+    """Run a script in one round trip. Raises MemoryAway."""
+    return breaker.call(lambda: _exchange([script.command(keys, args)]))[0]
+
+
+def _exchange(commands: Sequence[Command]) -> list[Any]:
+    """The replies, in order; a store that has lost the scripts, as by a restart, is given them again."""
+    replies = _send(commands)
+    if any(isinstance(reply, NoScriptError) for reply in replies):
+        for script in Script.made:
+            client().script_load(script.source)
+        replies = _send(commands)
+    for reply in replies:
+        if isinstance(reply, RedisError):
+            raise reply
+    return replies
+
+
+def _send(commands: Sequence[Command]) -> list[Any]:
+    with client().pipeline(transaction=False) as pipe:
+        for command in commands:
+            pipe.execute_command(*command)  # type: ignore[no-untyped-call]
+        return pipe.execute(raise_on_error=False)

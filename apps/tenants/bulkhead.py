@@ -39,8 +39,8 @@ class Bulkhead:
         self._window = 0
 
     @contextmanager
-    def place_for(self, tenant_id: UUID) -> Iterator[None]:
-        """A place for one request. Raises Full."""
+    def room_for(self, tenant_id: UUID) -> Iterator[None]:
+        """Room for one request. Raises Full."""
         with self._changed:
             self._note(tenant_id)
             if not self._has_room(tenant_id):

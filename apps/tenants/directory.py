@@ -15,11 +15,10 @@ from typing import Any
 from uuid import UUID
 
 from cachetools import TTLCache
-from django.http import HttpResponse
 from redis import Redis
 
 from apps.core import memory
-from apps.core.memory import MemoryAway
+from apps.core.memory import MemoryAway, Question
 from apps.tenancy import outbox
 from apps.tenancy.transactions import after_commit
 
@@ -33,45 +32,40 @@ KEPT = 4096
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A tenant and the version it was read under; without a version it was read for this request."""
+class DirectoryEntry:
+    """A tenant by its host or id, and the version it was read under; without one it was read for this request."""
 
+    key: str | UUID
     tenant: Tenant | None
     version: bytes | None = None
-
-
-class OutOfDate(HttpResponse):
-    """What was found in the directory may have changed: look again, then answer the request."""
-
-    status_code = 503
 
 
 class Directory:
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._entries: TTLCache[str | UUID, Entry] = TTLCache(KEPT, KEPT_SECONDS)
+        self._entries: TTLCache[str | UUID, DirectoryEntry] = TTLCache(KEPT, KEPT_SECONDS)
 
-    def find(self, key: str | UUID) -> Entry:
+    def find(self, key: str | UUID) -> DirectoryEntry:
         """The tenant of a host or an id, if need be from the database."""
         with self._lock:
             entry = self._entries.get(key)
         return entry or self._found(key)
 
-    def find_anew(self, key: str | UUID) -> Entry:
+    def find_anew(self, key: str | UUID) -> DirectoryEntry:
         """The tenant as the database has it now."""
         self.forget()
-        return Entry(_read(key))
+        return DirectoryEntry(key, _read(key))
 
     def forget(self) -> None:
         with self._lock:
             self._entries.clear()
 
-    def _found(self, key: str | UUID) -> Entry:
+    def _found(self, key: str | UUID) -> DirectoryEntry:
         try:
             version = memory.ask(_version)
         except MemoryAway:
-            return Entry(_read(key))
-        entry = Entry(_read(key), version)  # read after the version: a change in between is noticed
+            return DirectoryEntry(key, _read(key))
+        entry = DirectoryEntry(key, _read(key), version)  # read after the version: a change in between is noticed
         if entry.tenant is not None and entry.tenant.is_open:
             with self._lock:
                 self._entries[key] = entry
@@ -79,6 +73,11 @@ class Directory:
 
 
 directory = Directory()
+
+
+def asking_version() -> Question[bytes | None]:
+    """The version that what is found now has; of entries with another one nobody knows whether they still hold."""
+    return Question([("GET", VERSION_KEY)], lambda replies: replies[0])
 
 
 def changed() -> None:

@@ -3,10 +3,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from django.http import HttpRequest
 from django.urls import reverse
 
-from apps.access.guards import subject_of
+from apps.access.subjects import ANONYMOUS
 from apps.core.theme import theme_of
 from apps.tenants.models import Profile, Tenant
 
@@ -33,14 +32,14 @@ def brand_of(tenant: Tenant) -> Brand:
     return Brand(profile.brand_name or tenant.name, logo, stylesheet)
 
 
-def surroundings(request: HttpRequest) -> dict[str, Any]:
+def surroundings(request: Any) -> dict[str, Any]:
     """The theme somebody chose, and where a member or a visitor can go."""
     around: dict[str, Any] = {"theme": theme_of(request)}
     tenant = getattr(request, "tenant", None)
     if tenant is not None:
         around["brand"] = brand_of(tenant)
-    subject = subject_of(request) if tenant is not None and hasattr(request, "user") else None
-    if subject is not None:
+    subject = getattr(request, "subject", ANONYMOUS)  # a refusal may come before anybody has looked who asks
+    if tenant is not None and subject.is_authenticated:
         around["navigation"] = entries(MAIN, subject.permissions, request.path)
         around["account_navigation"] = entries(ACCOUNT, subject.permissions, request.path)
     return around

@@ -47,8 +47,8 @@ def clear_old_attempts() -> None:
 def _count(policy: Policy, who: str) -> None:
     key = hashlib.sha256(f"{policy.name} {who}".encode()).hexdigest()
     try:
-        answer = limits.knock(policy, key)
-        admitted, reset = answer.admitted, answer.reset_seconds
+        usage = limits.count(policy, key)
+        admitted, reset = usage.admitted, usage.reset_seconds
     except MemoryAway:
         log.warning("attempts_counted_in_database")
         admitted, reset = _counted_in_database(policy, key), policy.seconds

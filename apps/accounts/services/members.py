@@ -45,7 +45,6 @@ def add_member(
         raise AlreadyMember(field="email") from error
     changes = {"email": [None, user.email], "role": [None, membership.role_name]}
     audit.record("member.added", actor=actor, resource=membership, tenant_id=tenant_id, changes=changes)
-    revocation.publish_member(membership)
     return membership
 
 

@@ -18,18 +18,14 @@ from ..models import Membership, Session, TokenFamily, User
 from . import visits
 
 
-def note_sign_in(actor: Subject | None) -> None:
+def note_sign_in(actor: Subject) -> None:
     """Record that a browser has been signed in."""
-    if actor is not None:
-        with control("note a sign-in"), atomic():
-            audit.record("session.started", actor=actor, resource=_membership(actor), tenant_id=actor.tenant_id)
+    _note("session.started", actor)
 
 
-def note_sign_out(actor: Subject | None) -> None:
+def note_sign_out(actor: Subject) -> None:
     """Record that a browser has been signed out."""
-    if actor is not None:
-        with control("note a sign-out"), atomic():
-            audit.record("session.ended", actor=actor, resource=_membership(actor), tenant_id=actor.tenant_id)
+    _note("session.ended", actor)
 
 
 def revoke_session(*, actor: Subject, session_id: UUID) -> None:
@@ -72,6 +68,12 @@ def end_families(**which: Any) -> None:
     families = list(TokenFamily.objects.select_for_update().filter(revoked_at=None, **which))
     TokenFamily.objects.filter(id__in=[family.id for family in families]).update(revoked_at=timezone.now())
     revocation.publish_end(families)
+
+
+def _note(action: str, actor: Subject) -> None:
+    if actor.is_authenticated:
+        with control("note a sign-in or sign-out"), atomic():
+            audit.record(action, actor=actor, resource=_membership(actor), tenant_id=actor.tenant_id)
 
 
 def _membership(actor: Subject) -> Membership:

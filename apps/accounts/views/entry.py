@@ -8,8 +8,7 @@ from uuid import UUID
 from allauth.account import views as allauth_views
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth import login
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -18,53 +17,51 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from apps.access.guards import caller, in_control, public, requires, subject_of
+from apps.access.guards import in_control, public, requires
 from apps.access.permissions import MEMBER
 from apps.access.services.attempts import INVITATION, LOOKUP, RESET, SIGN_IN, count_attempt
 from apps.core.forms import blaming, done, form_page, posted
 from apps.core.middleware import content_security_policy
-from apps.tenancy.context import control
 from apps.tenants.links import apex_link, link
 from apps.tenants.selectors import tenant_for_host
 
+from .. import subjects
 from ..errors import HandoffRefused
 from ..forms.entry import AcceptForm, AddressForm, OrganizationAddressForm, SetPasswordForm
-from ..models import Membership
+from ..requests import TenantRequest
 from ..services import handoff as handoffs
 from ..services import invitations, lookup, people, sessions
-from ..visiting import VISIT_KEY
+from ..sign_in import enter
 
-BACKEND = "apps.accounts.backends.MemberBackend"
 MAILED = gettext_lazy("If the address is known here, a mail is on its way to it.")
 
 
 @public("people sign in here")
-def sign_in(request: HttpRequest) -> HttpResponseBase:
+def sign_in(request: TenantRequest) -> HttpResponseBase:
     if request.method == "POST":
         count_attempt(request, SIGN_IN, request.POST.get("login", ""))
     response = _sign_in(request)
     if request.method == "POST" and response.status_code == 302:
-        sessions.note_sign_in(subject_of(request))
+        subjects.attach(request)
+        sessions.note_sign_in(request.subject)
     return response
 
 
 @in_control("sign-in")
-def _sign_in(request: HttpRequest) -> HttpResponseBase:
+def _sign_in(request: TenantRequest) -> HttpResponseBase:
     view = allauth_views.LoginView.as_view(extra_context={"elsewhere": apex_link("/sign-in/")})
     return view(request)  # type: ignore[no-any-return]
 
 
 @public("whoever is signed in may leave")
 @require_POST
-def sign_out(request: HttpRequest) -> HttpResponseBase:
-    actor = subject_of(request)
-    response = _sign_out(request)
-    sessions.note_sign_out(actor)
-    return response
+def sign_out(request: TenantRequest) -> HttpResponseBase:
+    sessions.note_sign_out(request.subject)  # who afterward is nobody any more
+    return _sign_out(request)
 
 
 @in_control("sign-out")
-def _sign_out(request: HttpRequest) -> HttpResponseBase:
+def _sign_out(request: TenantRequest) -> HttpResponseBase:
     return allauth_views.logout(request)
 
 
@@ -73,7 +70,7 @@ def _sign_out(request: HttpRequest) -> HttpResponseBase:
 @never_cache
 @sensitive_post_parameters("password")
 @sensitive_variables("token")
-def set_password(request: HttpRequest, user_id: UUID, token: str) -> HttpResponse:
+def set_password(request: TenantRequest, user_id: UUID, token: str) -> HttpResponse:
     """Let a member who was invited, or lost their password, choose one."""
     form = SetPasswordForm(posted(request))
     if form.is_valid():
@@ -85,7 +82,7 @@ def set_password(request: HttpRequest, user_id: UUID, token: str) -> HttpRespons
 
 @public("whoever lost their password cannot sign in")
 @require_http_methods(["GET", "HEAD", "POST"])
-def reset_password(request: HttpRequest) -> HttpResponse:
+def reset_password(request: TenantRequest) -> HttpResponse:
     """Have a link mailed with which a member sets a new password; the answer is the same for everybody."""
     form = AddressForm(posted(request))
     if form.is_valid():
@@ -101,7 +98,7 @@ def reset_password(request: HttpRequest) -> HttpResponse:
 @never_cache
 @sensitive_post_parameters("password")
 @sensitive_variables("token")
-def accept_invitation(request: HttpRequest, token: str) -> HttpResponse:
+def accept_invitation(request: TenantRequest, token: str) -> HttpResponse:
     """Become a member: with the password that one has, or a new one."""
     prospect = invitations.open_invitation(token)
     form = AcceptForm(posted(request), known=prospect.known)
@@ -109,7 +106,7 @@ def accept_invitation(request: HttpRequest, token: str) -> HttpResponse:
         with blaming(form):
             count_attempt(request, INVITATION, token)
             membership = invitations.accept(token=token, **form.cleaned_data)
-            _enter(request, membership)
+            enter(request, membership)
             return redirect("overview")
     return form_page(request, "account/accept_invitation.html", form, invitation=prospect.invitation)
 
@@ -117,16 +114,16 @@ def accept_invitation(request: HttpRequest, token: str) -> HttpResponse:
 @requires(MEMBER)
 @require_safe
 @never_cache
-def verify_email(request: HttpRequest, token: str) -> HttpResponse:
+def verify_email(request: TenantRequest, token: str) -> HttpResponse:
     """Note that the signed-in person's address is theirs."""
     user: Any = request.user
-    people.verify_email(user=user, token=token, actor=caller(request))
+    people.verify_email(user=user, token=token, actor=request.subject)
     return done(request, _("%(email)s is verified.") % {"email": user.email}, "overview")
 
 
 @public("whoever forgot their organization's address cannot sign in")
 @require_http_methods(["GET", "HEAD", "POST"])
-def find_organizations(request: HttpRequest) -> HttpResponse:
+def find_organizations(request: TenantRequest) -> HttpResponse:
     """Have the list of one's organizations mailed; the answer is the same for everybody."""
     form = AddressForm(posted(request))
     if form.is_valid():
@@ -139,7 +136,7 @@ def find_organizations(request: HttpRequest) -> HttpResponse:
 
 @public("whoever has not said which organization they mean cannot be signed in to one")
 @require_http_methods(["GET", "HEAD", "POST"])
-def choose_organization(request: HttpRequest) -> HttpResponse:
+def choose_organization(request: TenantRequest) -> HttpResponse:
     """Lead from the apex to the sign-in page of the organization with this address."""
     form = OrganizationAddressForm(posted(request))
     if form.is_valid():
@@ -155,7 +152,7 @@ def choose_organization(request: HttpRequest) -> HttpResponse:
 
 @public("leads to the page where organizations are founded")
 @require_safe
-def sign_up(request: HttpRequest) -> HttpResponse:
+def sign_up(request: TenantRequest) -> HttpResponse:
     return HttpResponseRedirect(apex_link("/sign-up/"))
 
 
@@ -163,7 +160,7 @@ def sign_up(request: HttpRequest) -> HttpResponse:
 @require_safe
 @never_cache
 @sensitive_variables("code")
-def handoff(request: HttpRequest) -> HttpResponse:
+def handoff(request: TenantRequest) -> HttpResponse:
     """Sign in with the code that the apex issued after sign-up, and leave its address behind."""
     code = request.GET.get("code", "")
     try:
@@ -171,16 +168,5 @@ def handoff(request: HttpRequest) -> HttpResponse:
     except HandoffRefused as error:
         messages.error(request, error.message)
         return redirect("account_login")
-    _enter(request, membership)
+    enter(request, membership)
     return redirect("overview")
-
-
-def _enter(request: Any, membership: Membership) -> None:
-    """Sign the browser in; whoever visited in it does not any more."""
-    request.session.pop(VISIT_KEY, None)
-    request.visit = None
-    user = membership.user
-    user.membership = membership
-    with control("sign-in"):
-        login(request, user, backend=BACKEND)
-    sessions.note_sign_in(subject_of(request))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from django.core.paginator import Paginator
 from django.forms import Form
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from apps.access.guards import caller, requires
+from apps.access.guards import requires
 from apps.access.permissions import USERS_MANAGE, Role
 from apps.access.services.attempts import INVITATION, count_attempt
 from apps.core.forms import blaming, done, form_page, posted
@@ -18,6 +18,7 @@ from apps.core.forms import blaming, done, form_page, posted
 from .. import selectors
 from ..forms.people import InviteForm
 from ..models import Invitation
+from ..requests import TenantRequest
 from ..roles import named, within_reach
 from ..selectors import get_invitation
 from ..services import invitations
@@ -27,8 +28,8 @@ PER_PAGE = 25
 
 @requires(USERS_MANAGE)
 @require_safe
-def invitation_list(request: HttpRequest) -> HttpResponse:
-    subject = caller(request)
+def invitation_list(request: TenantRequest) -> HttpResponse:
+    subject = request.subject
     rows = Paginator(selectors.open_invitations(subject.tenant_id).order_by("-created_at", "-id"), PER_PAGE)
     page = rows.get_page(request.GET.get("page"))
     names = selectors.names_of(subject.tenant_id, {row.invited_by_id for row in page if row.invited_by_id})
@@ -43,8 +44,8 @@ def invitation_list(request: HttpRequest) -> HttpResponse:
 
 @requires(USERS_MANAGE)
 @require_http_methods(["GET", "HEAD", "POST"])
-def invite(request: HttpRequest) -> HttpResponse:
-    subject = caller(request)
+def invite(request: TenantRequest) -> HttpResponse:
+    subject = request.subject
     form = InviteForm(posted(request), roles=selectors.roles_to_give(subject), initial={"role": Role.MEMBER})
     if form.is_valid():
         with blaming(form):
@@ -59,9 +60,9 @@ def invite(request: HttpRequest) -> HttpResponse:
 
 @requires(USERS_MANAGE, on=get_invitation)
 @require_POST
-def resend(request: HttpRequest, invitation: Invitation) -> HttpResponse:
+def resend(request: TenantRequest, invitation: Invitation) -> HttpResponse:
     """Mail a new link; the one before stops working."""
-    subject = caller(request)
+    subject = request.subject
     count_attempt(request, INVITATION, str(subject.tenant_id))
     invitations.resend(actor=subject, invitation_id=invitation.id)
     return done(
@@ -73,11 +74,11 @@ def resend(request: HttpRequest, invitation: Invitation) -> HttpResponse:
 
 @requires(USERS_MANAGE, on=get_invitation)
 @require_http_methods(["GET", "HEAD", "POST"])
-def revoke(request: HttpRequest, invitation: Invitation) -> HttpResponse:
+def revoke(request: TenantRequest, invitation: Invitation) -> HttpResponse:
     form = Form(posted(request))
     if form.is_valid():
         with blaming(form):
-            invitations.revoke(actor=caller(request), invitation_id=invitation.id)
+            invitations.revoke(actor=request.subject, invitation_id=invitation.id)
             return done(
                 request, _("The invitation of %(email)s is withdrawn.") % {"email": invitation.email}, "invitations"
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.core.paginator import Paginator
 from django.forms import Form
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -12,12 +12,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_safe
 
-from apps.access.guards import caller, requires
+from apps.access.guards import requires
 from apps.access.permissions import KEYS_MANAGE
 from apps.core.forms import blaming, done, form_page, posted
 
 from ..forms.keys import ApiKeyForm
 from ..models import ApiKey
+from ..requests import TenantRequest
 from ..selectors import api_keys_of, find_api_key
 from ..services import api_keys
 
@@ -26,8 +27,8 @@ PER_PAGE = 25
 
 @requires(KEYS_MANAGE)
 @require_safe
-def key_list(request: HttpRequest) -> HttpResponse:
-    subject = caller(request)
+def key_list(request: TenantRequest) -> HttpResponse:
+    subject = request.subject
     rows = Paginator(api_keys_of(subject.tenant_id).order_by("-created_at", "-id"), PER_PAGE)
     return render(request, "keys/list.html", {"page": rows.get_page(request.GET.get("page")), "now": timezone.now()})
 
@@ -36,9 +37,9 @@ def key_list(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 @sensitive_variables("secret")
-def key_create(request: HttpRequest) -> HttpResponse:
+def key_create(request: TenantRequest) -> HttpResponse:
     """Make a key; its secret is in the answer to the form and nowhere else."""
-    subject = caller(request)
+    subject = request.subject
     form = ApiKeyForm(posted(request), may=subject.permissions)
     if form.is_valid():
         wanted = form.cleaned_data
@@ -52,10 +53,10 @@ def key_create(request: HttpRequest) -> HttpResponse:
 
 @requires(KEYS_MANAGE, on=find_api_key)
 @require_http_methods(["GET", "HEAD", "POST"])
-def key_revoke(request: HttpRequest, key: ApiKey) -> HttpResponse:
+def key_revoke(request: TenantRequest, key: ApiKey) -> HttpResponse:
     form = Form(posted(request))
     if form.is_valid():
         with blaming(form):
-            api_keys.revoke_api_key(actor=caller(request), key_id=key.id)
+            api_keys.revoke_api_key(actor=request.subject, key_id=key.id)
             return done(request, _("The key “%(name)s” is revoked.") % {"name": key.name}, "api-keys-page")
     return form_page(request, "keys/revoke.html", form, key=key)

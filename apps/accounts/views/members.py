@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from django.core.paginator import Paginator
 from django.forms import Form
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from apps.access.guards import caller, requires
+from apps.access.guards import requires
 from apps.access.permissions import MEMBER, ORGANIZATION_READ, USERS_MANAGE
 from apps.core.forms import blaming, done, form_page, posted
 
 from .. import selectors
 from ..forms.people import RoleChoiceForm
 from ..models import Membership
+from ..requests import TenantRequest
 from ..roles import named, within_reach
 from ..selectors import get_member
 from ..services import members
@@ -25,8 +26,8 @@ PER_PAGE = 25
 
 @requires(ORGANIZATION_READ)
 @require_safe
-def member_list(request: HttpRequest) -> HttpResponse:
-    subject, text = caller(request), request.GET.get("q", "").strip().replace("\x00", "")[:100]
+def member_list(request: TenantRequest) -> HttpResponse:
+    subject, text = request.subject, request.GET.get("q", "").strip().replace("\x00", "")[:100]
     rows = Paginator(selectors.search_members(subject.tenant_id, text), PER_PAGE)
     page = rows.get_page(request.GET.get("page"))
     context = {"page": page, "text": text, "reach": within_reach(subject, page)}
@@ -35,8 +36,8 @@ def member_list(request: HttpRequest) -> HttpResponse:
 
 @requires(USERS_MANAGE, on=get_member)
 @require_http_methods(["GET", "HEAD", "POST"])
-def change_role(request: HttpRequest, person: Membership) -> HttpResponse:
-    subject = caller(request)
+def change_role(request: TenantRequest, person: Membership) -> HttpResponse:
+    subject = request.subject
     current = {"role": str(person.custom_role_id or person.role)}
     form = RoleChoiceForm(posted(request), roles=selectors.roles_to_give(subject), initial=current)
     if form.is_valid():
@@ -54,11 +55,11 @@ def change_role(request: HttpRequest, person: Membership) -> HttpResponse:
 
 @requires(USERS_MANAGE, on=get_member)
 @require_http_methods(["GET", "HEAD", "POST"])
-def transfer_ownership(request: HttpRequest, person: Membership) -> HttpResponse:
+def transfer_ownership(request: TenantRequest, person: Membership) -> HttpResponse:
     form = Form(posted(request))
     if form.is_valid():
         with blaming(form):
-            members.transfer_ownership(actor=caller(request), member_id=person.id)
+            members.transfer_ownership(actor=request.subject, member_id=person.id)
             return done(
                 request,
                 _("%(person)s is the owner now, and you are an admin.") % {"person": person.display_name},
@@ -69,22 +70,22 @@ def transfer_ownership(request: HttpRequest, person: Membership) -> HttpResponse
 
 @requires(USERS_MANAGE, on=get_member)
 @require_http_methods(["GET", "HEAD", "POST"])
-def remove(request: HttpRequest, person: Membership) -> HttpResponse:
+def remove(request: TenantRequest, person: Membership) -> HttpResponse:
     form = Form(posted(request))
     if form.is_valid():
         with blaming(form):
-            members.remove_member(actor=caller(request), member_id=person.id)
+            members.remove_member(actor=request.subject, member_id=person.id)
             return done(request, _("%(person)s is no longer a member.") % {"person": person.display_name}, "members")
     return form_page(request, "members/remove.html", form, person=person)
 
 
 @requires(MEMBER)
 @require_http_methods(["GET", "HEAD", "POST"])
-def leave(request: HttpRequest) -> HttpResponse:
+def leave(request: TenantRequest) -> HttpResponse:
     """Give up one's own membership; the session ends with it."""
     form = Form(posted(request))
     if form.is_valid():
         with blaming(form):
-            members.leave(actor=caller(request))
+            members.leave(actor=request.subject)
             return done(request, _("You are no longer a member."), "account_login")
     return form_page(request, "members/leave.html", form)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from apps.access.guards import caller, requires
+from apps.access.guards import requires
 from apps.access.permissions import MEMBER
 from apps.access.services.attempts import SIGN_IN, VERIFICATION, count_attempt
 from apps.core.forms import blaming, done, form_page, posted
@@ -20,12 +20,13 @@ from apps.tenants.selectors import profile_of
 from .. import selectors
 from ..forms.own import PasswordForm, ProfileForm
 from ..reader import turn_to
+from ..requests import TenantRequest
 from ..services import members, people, sessions
 
 
 @requires(MEMBER)
 @require_http_methods(["GET", "HEAD", "POST"])
-def profile(request: HttpRequest) -> HttpResponse:
+def profile(request: TenantRequest) -> HttpResponse:
     user: Any = request.user
     theirs = profile_of(user.membership.tenant_id)
     form = ProfileForm(
@@ -35,7 +36,7 @@ def profile(request: HttpRequest) -> HttpResponse:
     )
     if form.is_valid():
         with blaming(form):
-            chosen = members.update_profile(actor=caller(request), member_id=user.membership.id, **form.cleaned_data)
+            chosen = members.update_profile(actor=request.subject, member_id=user.membership.id, **form.cleaned_data)
             turn_to(request, chosen, theirs)
             return done(request, _("Your profile is saved."), "profile")
     with control("show a profile"):
@@ -45,35 +46,35 @@ def profile(request: HttpRequest) -> HttpResponse:
 
 @requires(MEMBER)
 @require_POST
-def send_verification(request: HttpRequest) -> HttpResponse:
+def send_verification(request: TenantRequest) -> HttpResponse:
     """Mail the member a link that proves their address."""
     user: Any = request.user
     count_attempt(request, VERIFICATION, user.email)  # whoever signed up with it need not be who reads its mail
-    people.request_verification(user=user, actor=caller(request))
+    people.request_verification(user=user, actor=request.subject)
     return done(request, _("A link is on its way to %(email)s.") % {"email": user.email}, "profile")
 
 
 @requires(MEMBER)
 @require_http_methods(["GET", "HEAD", "POST"])
 @sensitive_post_parameters("old_password", "new_password")
-def security(request: HttpRequest) -> HttpResponse:
+def security(request: TenantRequest) -> HttpResponse:
     """Where one is signed in, and a new password, which ends all of that."""
     form = PasswordForm(posted(request))
     if form.is_valid():
         with blaming(form):
             _change_password(request, form.cleaned_data)
             return _out(request, _("Your password is changed. Sign in with it."))
-    signed_in = selectors.sessions_of(caller(request), request.session.session_key or "")
+    signed_in = selectors.sessions_of(request.subject, request.session.session_key or "")
     return form_page(request, "own/security.html", form, sessions=signed_in)
 
 
 @requires(MEMBER)
 @require_POST
-def end_session(request: HttpRequest, session_id: UUID) -> HttpResponse:
+def end_session(request: TenantRequest, session_id: UUID) -> HttpResponse:
     """Sign out elsewhere; with one's own session, here."""
-    signed_in = selectors.sessions_of(caller(request), request.session.session_key or "")
+    signed_in = selectors.sessions_of(request.subject, request.session.session_key or "")
     is_current = any(session.is_current for session in signed_in if session.id == session_id)
-    sessions.revoke_session(actor=caller(request), session_id=session_id)
+    sessions.revoke_session(actor=request.subject, session_id=session_id)
     if is_current:
         return _out(request, _("You are signed out."))
     return done(request, _("That session is signed out."), "security")
@@ -81,20 +82,20 @@ def end_session(request: HttpRequest, session_id: UUID) -> HttpResponse:
 
 @requires(MEMBER)
 @require_POST
-def sign_out_everywhere(request: HttpRequest) -> HttpResponse:
-    sessions.sign_out_everywhere(actor=caller(request))
+def sign_out_everywhere(request: TenantRequest) -> HttpResponse:
+    sessions.sign_out_everywhere(actor=request.subject)
     return _out(request, _("You are signed out everywhere."))
 
 
-def _change_password(request: HttpRequest, passwords: dict[str, str]) -> None:
+def _change_password(request: TenantRequest, passwords: dict[str, str]) -> None:
     """Raises WrongPassword, WeakPassword, TooManyAttempts."""
-    actor = caller(request)
+    actor = request.subject
     user: Any = selectors.find_person(actor.user_id)
     count_attempt(request, SIGN_IN, str(user.pk))  # nobody guesses it at a screen that was left open
     people.change_password(user=user, old=passwords["old_password"], new=passwords["new_password"], actor=actor)
 
 
-def _out(request: HttpRequest, message: str) -> HttpResponse:
+def _out(request: TenantRequest, message: str) -> HttpResponse:
     """To the sign-in page, with a new session in place of the one that was ended."""
     request.session.flush()
     return done(request, message, "account_login")

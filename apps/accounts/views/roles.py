@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from django.forms import Form
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from apps.access.guards import caller, requires
+from apps.access.guards import requires
 from apps.access.permissions import ORGANIZATION_READ, ROLES_MANAGE, by_area
 from apps.core.forms import blaming, done, form_page, posted
 from apps.core.preconditions import etag_of
@@ -16,21 +16,22 @@ from apps.core.preconditions import etag_of
 from .. import selectors
 from ..forms.people import RoleEditForm, RoleForm
 from ..models import CustomRole
+from ..requests import TenantRequest
 from ..selectors import get_role
 from ..services import roles
 
 
 @requires(ORGANIZATION_READ)
 @require_safe
-def role_list(request: HttpRequest) -> HttpResponse:
-    context = {"roles": selectors.all_roles(caller(request).tenant_id), "areas": by_area()}
+def role_list(request: TenantRequest) -> HttpResponse:
+    context = {"roles": selectors.all_roles(request.subject.tenant_id), "areas": by_area()}
     return render(request, "roles/list.html", context)
 
 
 @requires(ROLES_MANAGE)
 @require_http_methods(["GET", "HEAD", "POST"])
-def create(request: HttpRequest) -> HttpResponse:
-    subject = caller(request)
+def create(request: TenantRequest) -> HttpResponse:
+    subject = request.subject
     form = RoleForm(posted(request), grantable=subject.permissions)
     if form.is_valid():
         with blaming(form):
@@ -41,8 +42,8 @@ def create(request: HttpRequest) -> HttpResponse:
 
 @requires(ROLES_MANAGE, on=get_role)
 @require_http_methods(["GET", "HEAD", "POST"])
-def edit(request: HttpRequest, role: CustomRole) -> HttpResponse:
-    subject = caller(request)
+def edit(request: TenantRequest, role: CustomRole) -> HttpResponse:
+    subject = request.subject
     current = {"name": role.name, "permissions": role.permissions, "expected": etag_of(role)}
     form = RoleEditForm(posted(request), grantable=subject.permissions, initial=current)
     if form.is_valid():
@@ -54,10 +55,10 @@ def edit(request: HttpRequest, role: CustomRole) -> HttpResponse:
 
 @requires(ROLES_MANAGE, on=get_role)
 @require_http_methods(["GET", "HEAD", "POST"])
-def delete(request: HttpRequest, role: CustomRole) -> HttpResponse:
+def delete(request: TenantRequest, role: CustomRole) -> HttpResponse:
     form = Form(posted(request))
     if form.is_valid():
         with blaming(form):
-            roles.delete_role(actor=caller(request), role_id=role.id)
+            roles.delete_role(actor=request.subject, role_id=role.id)
             return done(request, _("The role %(name)s is deleted.") % {"name": role.name}, "roles")
     return form_page(request, "roles/delete.html", form, role=role)

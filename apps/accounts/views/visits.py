@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
@@ -16,6 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 from apps.access.guards import public
 
 from ..errors import HandoffRefused
+from ..requests import TenantRequest
 from ..services import visits
 from ..visiting import VISIT_KEY
 
@@ -24,7 +23,7 @@ from ..visiting import VISIT_KEY
 @require_safe
 @never_cache
 @sensitive_variables("code")
-def begin(request: Any) -> HttpResponse:
+def begin(request: TenantRequest) -> HttpResponse:
     """Begin the visit that the code was issued for; whoever was signed in in this browser is not any more."""
     try:
         visit = visits.begin(code=request.GET.get("code", ""))
@@ -38,9 +37,9 @@ def begin(request: Any) -> HttpResponse:
     return redirect("overview")
 
 
-@public("whoever visits may leave")
+@public("whoever visits may leave", while_read_only=True)
 @require_POST
-def end(request: Any) -> HttpResponse:
+def end(request: TenantRequest) -> HttpResponse:
     """End the visit at once. Without one there is nothing to do."""
     if request.visit is not None:
         visits.end(visit=request.visit)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.http import FileResponse, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -12,8 +10,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from apps.access.decisions import authorize
-from apps.access.guards import caller, requires
+from apps.access.guards import requires
 from apps.access.permissions import PROJECTS_READ, PROJECTS_WRITE
+from apps.accounts.requests import TenantRequest
 from apps.core.forms import blaming, done
 
 from ..forms import DocumentForm
@@ -25,11 +24,11 @@ from .projects import detail
 
 @requires(PROJECTS_WRITE, on=find_project)
 @require_POST
-def document_upload(request: Any, project: Project) -> HttpResponse:
+def document_upload(request: TenantRequest, project: Project) -> HttpResponse:
     form = DocumentForm(request.POST, request.FILES)
     if form.is_valid():
         with blaming(form):
-            document = documents.add_document(actor=caller(request), project=project, upload=form.cleaned_data["file"])
+            document = documents.add_document(actor=request.subject, project=project, upload=form.cleaned_data["file"])
             return done(
                 request, _("%(name)s is uploaded.") % {"name": document.name}, "projects:detail", project_id=project.id
             )
@@ -38,26 +37,26 @@ def document_upload(request: Any, project: Project) -> HttpResponse:
 
 @requires(PROJECTS_READ, on=find_document)
 @require_safe
-def document_link(request: Any, document: Document) -> HttpResponse:
+def document_link(request: TenantRequest, document: Document) -> HttpResponse:
     """Check that the member may have the document, and send them to its signed address."""
-    signature = documents.sign_download(document=document, subject=caller(request))
+    signature = documents.sign_download(document=document, subject=request.subject)
     address = reverse("projects:document-download", args=[document.project_id, document.id])
     return redirect(f"{address}?{urlencode({'signature': signature})}")
 
 
 @requires(PROJECTS_READ, on=find_document)
 @require_safe
-def document_download(request: Any, document: Document) -> FileResponse:
+def document_download(request: TenantRequest, document: Document) -> FileResponse:
     signature = request.GET.get("signature", "")
-    documents.check_download(document=document, subject=caller(request), signature=signature)
+    documents.check_download(document=document, subject=request.subject, signature=signature)
     file = documents.open_document(document)
     return FileResponse(file, as_attachment=True, filename=document.name, content_type=document.content_type)
 
 
 @requires(PROJECTS_WRITE, on=find_document)
 @require_POST
-def document_delete(request: Any, document: Document) -> HttpResponse:
-    subject, project = caller(request), document.project
+def document_delete(request: TenantRequest, document: Document) -> HttpResponse:
+    subject, project = request.subject, document.project
     documents.delete_document(actor=subject, document=document)
     removed = _("%(name)s is removed.") % {"name": document.name}
     if not authorize(subject, PROJECTS_READ, project):  # they had the document alone

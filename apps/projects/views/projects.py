@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from copy import copy
-from typing import Any
 
 from django.core.paginator import Paginator
 from django.forms import Form
@@ -12,8 +11,9 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from apps.access.guards import caller, requires
+from apps.access.guards import requires
 from apps.access.permissions import PROJECTS_DELETE, PROJECTS_LIST, PROJECTS_READ, PROJECTS_WRITE
+from apps.accounts.requests import TenantRequest
 from apps.accounts.selectors import names_of
 from apps.core.forms import blaming, done, form_page, posted, status_of
 
@@ -28,56 +28,56 @@ PER_PAGE = 25
 
 @requires(PROJECTS_LIST)
 @require_safe
-def project_list(request: Any) -> HttpResponse:
+def project_list(request: TenantRequest) -> HttpResponse:
     text = request.GET.get("q", "").strip()[:200]
-    rows = selectors.search(selectors.projects_with_document_counts(caller(request)), text)
+    rows = selectors.search(selectors.projects_with_document_counts(request.subject), text)
     page = Paginator(rows, PER_PAGE).get_page(request.GET.get("page"))
     return render(request, "projects/list.html", {"page": page, "text": text})
 
 
 @requires(PROJECTS_WRITE)
 @require_http_methods(["GET", "HEAD", "POST"])
-def project_create(request: Any) -> HttpResponse:
+def project_create(request: TenantRequest) -> HttpResponse:
     form = ProjectForm(posted(request), custom_fields=selectors.custom_fields())
     if form.is_valid():
         with blaming(form):
-            project = projects.create_project(actor=caller(request), **form.wanted)
+            project = projects.create_project(actor=request.subject, **form.wanted)
             return redirect("projects:detail", project_id=project.id)
     return form_page(request, "projects/form.html", form)
 
 
 @requires(PROJECTS_READ, on=find_project)
 @require_safe
-def project_detail(request: Any, project: Project) -> HttpResponse:
+def project_detail(request: TenantRequest, project: Project) -> HttpResponse:
     return detail(request, project, DocumentForm())
 
 
 @requires(PROJECTS_WRITE, on=find_project)
 @require_http_methods(["GET", "HEAD", "POST"])
-def project_edit(request: Any, project: Project) -> HttpResponse:
+def project_edit(request: TenantRequest, project: Project) -> HttpResponse:
     filled_in = copy(project)  # a form writes what may be wrong into it; the page names the project as it is
     form = ProjectForm(posted(request), instance=filled_in, custom_fields=selectors.custom_fields())
     if form.is_valid():
         with blaming(form):
-            projects.update_project(actor=caller(request), project=project, **form.wanted)
+            projects.update_project(actor=request.subject, project=project, **form.wanted)
             return done(request, _("The project is changed."), "projects:detail", project_id=project.id)
     return form_page(request, "projects/form.html", form, project=project)
 
 
 @requires(PROJECTS_DELETE, on=find_project)
 @require_http_methods(["GET", "HEAD", "POST"])
-def project_delete(request: Any, project: Project) -> HttpResponse:
+def project_delete(request: TenantRequest, project: Project) -> HttpResponse:
     form = Form(posted(request))
     if form.is_valid():
         with blaming(form):
-            projects.delete_project(actor=caller(request), project=project)
+            projects.delete_project(actor=request.subject, project=project)
             return done(request, _("%(name)s is deleted.") % {"name": project.name}, "projects:list")
     return form_page(request, "projects/delete.html", form, project=project)
 
 
-def detail(request: Any, project: Project, form: DocumentForm) -> HttpResponse:
+def detail(request: TenantRequest, project: Project, form: DocumentForm) -> HttpResponse:
     """The page of one project, with the form for its documents."""
-    subject = caller(request)
+    subject = request.subject
     documents = list(selectors.documents_of(project))
     things: list[Project | Document] = [project, *documents]
     people = {thing.created_by_id for thing in things if thing.created_by_id}

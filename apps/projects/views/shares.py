@@ -13,11 +13,12 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps.access.decisions import Decision, authorize
-from apps.access.guards import caller, requires
+from apps.access.guards import requires
 from apps.access.permissions import PROJECTS_DELETE, PROJECTS_READ, PROJECTS_SHARE, PROJECTS_WRITE
 from apps.accounts import subjects
 from apps.accounts.errors import ShareNotFound
 from apps.accounts.models import Membership
+from apps.accounts.requests import TenantRequest
 from apps.accounts.selectors import members_of
 from apps.accounts.services import sharing
 from apps.core.errors import Text
@@ -33,37 +34,37 @@ Thing = Project | Document
 
 @requires(PROJECTS_READ, on=find_project)
 @require_safe
-def project_shares(request: Any, project: Project) -> HttpResponse:
+def project_shares(request: TenantRequest, project: Project) -> HttpResponse:
     return _shares(request, project, PROJECT)
 
 
 @requires(PROJECTS_SHARE, on=find_project)
 @require_http_methods(["GET", "HEAD", "POST"])
-def project_share(request: Any, project: Project) -> HttpResponse:
+def project_share(request: TenantRequest, project: Project) -> HttpResponse:
     return _share(request, project, PROJECT)
 
 
 @requires(PROJECTS_SHARE, on=find_project)
 @require_POST
-def project_unshare(request: Any, project: Project) -> HttpResponse:
+def project_unshare(request: TenantRequest, project: Project) -> HttpResponse:
     return _unshare(request, project, PROJECT)
 
 
 @requires(PROJECTS_READ, on=find_document)
 @require_safe
-def document_shares(request: Any, document: Document) -> HttpResponse:
+def document_shares(request: TenantRequest, document: Document) -> HttpResponse:
     return _shares(request, document, DOCUMENT)
 
 
 @requires(PROJECTS_SHARE, on=find_document)
 @require_http_methods(["GET", "HEAD", "POST"])
-def document_share(request: Any, document: Document) -> HttpResponse:
+def document_share(request: TenantRequest, document: Document) -> HttpResponse:
     return _share(request, document, DOCUMENT)
 
 
 @requires(PROJECTS_SHARE, on=find_document)
 @require_POST
-def document_unshare(request: Any, document: Document) -> HttpResponse:
+def document_unshare(request: TenantRequest, document: Document) -> HttpResponse:
     return _unshare(request, document, DOCUMENT)
 
 
@@ -111,7 +112,7 @@ class Answer:
     decision: Decision
 
 
-def _shares(request: Any, thing: Thing, kind: Kind) -> HttpResponse:
+def _shares(request: TenantRequest, thing: Thing, kind: Kind) -> HttpResponse:
     """Whom it is shared with, and for one member why they may or may not do what."""
     members = list(members_of(thing.tenant_id).order_by("email"))
     asked = _asked(request.GET.get("person", ""), members)
@@ -123,33 +124,33 @@ def _shares(request: Any, thing: Thing, kind: Kind) -> HttpResponse:
         "shares": [(by_id[share.user_id], share) for share in shares if share.user_id in by_id],
         "asked": asked,
         "answers": _answers(asked, thing, kind) if asked else [],
-        "may": selectors.allowed_on(caller(request), thing),
+        "may": selectors.allowed_on(request.subject, thing),
     }
     return render(request, "projects/shares.html", context)
 
 
-def _share(request: Any, thing: Thing, kind: Kind) -> HttpResponse:
+def _share(request: TenantRequest, thing: Thing, kind: Kind) -> HttpResponse:
     form = ShareForm(posted(request), members=members_of(thing.tenant_id).order_by("email"))
     if form.is_valid():
         person, relation = UUID(form.cleaned_data["person"]), form.cleaned_data["relation"]
         with blaming(form):
-            sharing.share(actor=caller(request), resource=thing, user_id=person, relation=relation)
+            sharing.share(actor=request.subject, resource=thing, user_id=person, relation=relation)
             return done(request, str(kind.shared), kind.address("shares", thing))
     return form_page(request, "projects/share.html", form, **_surroundings(request, thing, kind))
 
 
-def _unshare(request: Any, thing: Thing, kind: Kind) -> HttpResponse:
+def _unshare(request: TenantRequest, thing: Thing, kind: Kind) -> HttpResponse:
     form = PersonForm(request.POST)
     if not form.is_valid():
         raise ShareNotFound
-    sharing.unshare(actor=caller(request), resource=thing, user_id=form.cleaned_data["person"])
+    sharing.unshare(actor=request.subject, resource=thing, user_id=form.cleaned_data["person"])
     return done(request, str(kind.unshared), kind.address("shares", thing))
 
 
-def _surroundings(request: Any, thing: Thing, kind: Kind) -> dict[str, Any]:
+def _surroundings(request: TenantRequest, thing: Thing, kind: Kind) -> dict[str, Any]:
     """The thing, the addresses of its pages, and the project it is seen in by those who see that."""
     project = thing if isinstance(thing, Project) else thing.project
-    seen = authorize(caller(request), PROJECTS_READ, project)
+    seen = authorize(request.subject, PROJECTS_READ, project)
     pages = {page: kind.address(page, thing) for page in ("shares", "share", "unshare")}
     return {"thing": thing, "kind": kind.word, "pages": pages, "project": project if seen else None}
 

@@ -14,7 +14,7 @@ import structlog
 from django.db import DatabaseError, connections
 
 from apps.core import memory
-from apps.core.memory import MemoryAway
+from apps.core.memory import MemoryAway, Question, Script
 
 from ..context import current_tenant, use
 from ..transactions import after_commit
@@ -25,7 +25,7 @@ SUFFIX = ":replica"
 KEPT_SECONDS = 60
 WRITTEN = "SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint"
 
-RAISE = """#!lua
+RAISE = Script("""#!lua
 for i = 2, #ARGV, 2 do
     local known = redis.call('HGET', KEYS[1], ARGV[i])
     if not known or tonumber(known) < tonumber(ARGV[i + 1]) then
@@ -33,7 +33,7 @@ for i = 2, #ARGV, 2 do
     end
 end
 redis.call('EXPIRE', KEYS[1], ARGV[1])
-"""
+""")
 
 _uncertain_until = 0.0
 
@@ -50,22 +50,14 @@ def has_replica(alias: str) -> bool:
     return replica_of(alias) in connections.databases
 
 
-def key_of(reader: str) -> str:
-    return f"tenantry:written:{reader}"
-
-
 def everybody_in(tenant_id: UUID | str) -> str:
     """All readers of one organization."""
     return f"tenant:{tenant_id}"
 
 
-def later_of(*answers: list[bytes]) -> dict[str, int]:
-    """The later position of each database, of what memory answered about several readers."""
-    found: dict[str, int] = {}
-    for answer in answers:
-        for alias, position in zip(answer[::2], answer[1::2], strict=True):
-            found[alias.decode()] = max(int(position), found.get(alias.decode(), 0))
-    return found
+def asking(*readers: str) -> Question[dict[str, int]]:
+    """How far each database was written by these readers together."""
+    return Question([("HGETALL", _key(reader)) for reader in readers if reader], _later_of)
 
 
 def are_uncertain() -> bool:
@@ -95,10 +87,23 @@ def show_everybody() -> None:
 
 def _tell(reader: str, written: Mapping[str, int]) -> None:
     pairs = [part for pair in written.items() for part in pair]
-    memory.run(RAISE, [key_of(reader)], [KEPT_SECONDS, *pairs])
+    memory.run(RAISE, [_key(reader)], [KEPT_SECONDS, *pairs])
 
 
 def _written(alias: str) -> int:
     with use(None), connections[alias].cursor() as cursor:
         cursor.execute(WRITTEN)
         return int(cursor.fetchone()[0])
+
+
+def _key(reader: str) -> str:
+    return f"tenantry:written:{reader}"
+
+
+def _later_of(replies: list[dict[bytes, bytes]]) -> dict[str, int]:
+    """The later position of each database, of what memory answered about several readers."""
+    found: dict[str, int] = {}
+    for reply in replies:
+        for alias, position in reply.items():
+            found[alias.decode()] = max(int(position), found.get(alias.decode(), 0))
+    return found

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 
 from apps.access.guards import public
+from apps.accounts.requests import TenantRequest
 from apps.core.theme import THEME_COOKIE, THEME_SECONDS, THEMES
 
 from ..forms.specimen import SpecimenForm
@@ -15,7 +16,7 @@ from ..forms.specimen import SpecimenForm
 
 @public("how pages look is everybody's own choice")
 @require_POST
-def theme(request: HttpRequest) -> HttpResponse:
+def theme(request: TenantRequest) -> HttpResponse:
     """Keep the choice of light or dark for a year; anything else forgets it."""
     chosen, back = request.POST.get("theme", ""), request.POST.get("next", "/")
     allowed = url_has_allowed_host_and_scheme(back, {request.get_host()})
@@ -31,7 +32,7 @@ def theme(request: HttpRequest) -> HttpResponse:
 
 @public("exists in development only")
 @require_safe
-def components(request: HttpRequest) -> HttpResponse:
+def components(request: TenantRequest) -> HttpResponse:
     """Every component of the pages, on one page."""
     values = [(f"{day} Nov", float(day * 37 % 23 + day)) for day in range(1, 21)]
     tabs = [{"label": label, "url": f"#{label}", "is_current": label == "First"} for label in ("First", "Second")]

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from apps.access.guards import caller, requires
+from apps.access.guards import requires
 from apps.access.permissions import AUDIT_VIEW
 from apps.access.subjects import Subject
+from apps.accounts.requests import TenantRequest
 from apps.accounts.selectors import search_members
 from apps.audit.chain import Chain, control_chain, tenant_chain
 from apps.audit.paging import Page, page_of
@@ -33,9 +34,9 @@ NOTHING = Page([], "", "")
 
 @requires(AUDIT_VIEW)
 @require_safe
-def audit_log(request: Any) -> HttpResponse:
+def audit_log(request: TenantRequest) -> HttpResponse:
     """A page of the log; while it is live, htmx asks for the rows that came since the newest one."""
-    subject = caller(request)
+    subject = request.subject
     live, after = "live" in request.GET, request.GET.get("after", "")
     is_tail = bool(request.htmx) and live and bool(after)
     form = AuditFilterForm(request.GET, tenant_id=subject.tenant_id)
@@ -54,18 +55,18 @@ def audit_log(request: Any) -> HttpResponse:
 
 @requires(AUDIT_VIEW)
 @require_safe
-def suggest_people(request: HttpRequest) -> HttpResponse:
+def suggest_people(request: TenantRequest) -> HttpResponse:
     """Members whom somebody may mean who types into the filter."""
     text = request.GET.get("person", "").strip().replace("\x00", "")[:100]
-    people = search_members(caller(request).tenant_id, text)[:SUGGESTED] if text else []
+    people = search_members(request.subject.tenant_id, text)[:SUGGESTED] if text else []
     return render(request, "audit/people.html", {"people": people})
 
 
 @requires(AUDIT_VIEW)
 @require_POST
-def verify_chain(request: HttpRequest) -> HttpResponse:
+def verify_chain(request: TenantRequest) -> HttpResponse:
     """Walk both chains of the organization now, and show what was found."""
-    subject = caller(request)
+    subject = request.subject
     context: dict[str, Any] = {"refusal": ""}
     reports: list[Report] = []
     try:
@@ -94,12 +95,12 @@ def _logs(subject: Subject, reports: list[Report] | None = None) -> list[Log]:
     return [log(_("Inside the organization"), inside), log(_("About it and its people"), about)]
 
 
-def _page(subject: Subject, request: HttpRequest, filters: Filters) -> Page:
+def _page(subject: Subject, request: TenantRequest, filters: Filters) -> Page:
     before, after = request.GET.get("before", ""), request.GET.get("after", "")
     return page_of(tenant_id=subject.tenant_id, page_size=PER_PAGE, before=before, after=after, **filters)
 
 
-def _links(request: HttpRequest, page: Page, filters: Filters) -> dict[str, str]:
+def _links(request: TenantRequest, page: Page, filters: Filters) -> dict[str, str]:
     return {
         "older": _query(request, before=page.older) if page.older else "",
         "newer": _query(request, after=page.newer) if page.newer else "",
@@ -109,7 +110,7 @@ def _links(request: HttpRequest, page: Page, filters: Filters) -> dict[str, str]
     }
 
 
-def _query(request: HttpRequest, **position: Any) -> str:
+def _query(request: TenantRequest, **position: Any) -> str:
     """The same filters at another position."""
     asked = {name: request.GET[name] for name in AuditFilterForm.base_fields if request.GET.get(name)}
     return f"?{urlencode({**asked, **position})}"

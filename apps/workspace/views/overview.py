@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from apps.access.guards import requires, subject_of
+from apps.access.guards import requires
 from apps.access.permissions import AUDIT_VIEW, ORGANIZATION_READ
+from apps.accounts.requests import TenantRequest
 from apps.projects.selectors import projects_for
 
 from .. import selectors
@@ -19,8 +20,8 @@ RECENT = 6
 
 @requires(ORGANIZATION_READ)
 @require_safe
-def overview(request: HttpRequest) -> HttpResponse:
-    subject = _subject(request)
+def overview(request: TenantRequest) -> HttpResponse:
+    subject = request.subject
     project_count = projects_for(subject).count()
     document_count, size = selectors.storage_of(subject)
     people, invited = selectors.people_count(subject.tenant_id)
@@ -37,7 +38,3 @@ def overview(request: HttpRequest) -> HttpResponse:
         context["activity"] = selectors.activity(subject.tenant_id)
         context["events"] = selectors.recent_events(subject.tenant_id, RECENT)
     return render(request, "workspace/overview.html", context)
-
-
-def _subject(request: HttpRequest) -> Any:
-    return subject_of(request)

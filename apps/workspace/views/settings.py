@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import FileResponse, HttpRequest, HttpResponse
+from django.http import FileResponse, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from apps.access.guards import caller, public, requires
+from apps.access.guards import public, requires
 from apps.access.permissions import ORGANIZATION_READ, SETTINGS_MANAGE
 from apps.accounts.reader import turn_to
+from apps.accounts.requests import TenantRequest
 from apps.core.forms import blaming, done, posted, status_of
 from apps.tenants.branding import DEFAULT_COLOR, dark_shades, light_shades, stylesheet
 from apps.tenants.models import Profile
@@ -27,8 +28,8 @@ KEPT_BY_ALL = "public, max-age=31536000, immutable"
 
 @requires(SETTINGS_MANAGE)
 @require_http_methods(["GET", "HEAD", "POST"])
-def organization_settings(request: HttpRequest) -> HttpResponse:
-    subject = caller(request)
+def organization_settings(request: TenantRequest) -> HttpResponse:
+    subject = request.subject
     user: Any = request.user
     profile = profile_of(subject.tenant_id)
     form = OrganizationForm(posted(request), initial=_values(profile))
@@ -42,8 +43,8 @@ def organization_settings(request: HttpRequest) -> HttpResponse:
 
 @requires(SETTINGS_MANAGE)
 @require_POST
-def upload_logo(request: HttpRequest) -> HttpResponse:
-    subject = caller(request)
+def upload_logo(request: TenantRequest) -> HttpResponse:
+    subject = request.subject
     form = LogoForm(request.POST, request.FILES)
     if form.is_valid():
         with blaming(form):
@@ -55,21 +56,21 @@ def upload_logo(request: HttpRequest) -> HttpResponse:
 
 @requires(SETTINGS_MANAGE)
 @require_POST
-def remove_logo(request: HttpRequest) -> HttpResponse:
-    subject = caller(request)
+def remove_logo(request: TenantRequest) -> HttpResponse:
+    subject = request.subject
     profiles.remove_logo(actor=subject, tenant_id=subject.tenant_id)
     return done(request, _("The logo is removed."), "settings")
 
 
 @requires(SETTINGS_MANAGE)
 @require_safe
-def danger_zone(request: HttpRequest) -> HttpResponse:
+def danger_zone(request: TenantRequest) -> HttpResponse:
     return render(request, "settings/danger.html")
 
 
 @requires(ORGANIZATION_READ)
 @require_safe
-def logo(request: Any) -> FileResponse:
+def logo(request: TenantRequest) -> FileResponse:
     """The picture in the navigation, kept by browsers until it changes."""
     file, content_type = profiles.open_logo(profile_of(request.tenant.id))
     return FileResponse(file, content_type=content_type, headers={"Cache-Control": KEPT})
@@ -77,7 +78,7 @@ def logo(request: Any) -> FileResponse:
 
 @public("mails show it, wherever they are read")
 @require_safe
-def mailed_logo(request: Any, token: str) -> FileResponse:
+def mailed_logo(request: TenantRequest, token: str) -> FileResponse:
     profile = profile_of(request.tenant.id)
     profiles.check_logo_token(profile, token)
     file, content_type = profiles.open_logo(profile)
@@ -86,7 +87,7 @@ def mailed_logo(request: Any, token: str) -> FileResponse:
 
 @public("it is what pages look like")
 @require_safe
-def brand_stylesheet(request: Any) -> HttpResponse:
+def brand_stylesheet(request: TenantRequest) -> HttpResponse:
     """The organization's color as tokens, for all its pages."""
     color = profile_of(request.tenant.id).brand_color
     headers = {"Cache-Control": KEPT} if color and "v" in request.GET else {}
@@ -97,7 +98,7 @@ def _values(profile: Profile) -> dict[str, str]:
     return {name: getattr(profile, name) for name in SHOWN}
 
 
-def _settings(request: HttpRequest, profile: Profile, form: OrganizationForm, logo_form: LogoForm) -> HttpResponse:
+def _settings(request: TenantRequest, profile: Profile, form: OrganizationForm, logo_form: LogoForm) -> HttpResponse:
     """The page; what is asked for in the address is shown in its preview only."""
     wanted = OrganizationForm({**_values(profile), **(request.POST or request.GET).dict()}, initial=_values(profile))
     wanted.is_valid()

@@ -1,0 +1,26 @@
+"""Where what a request does is ascribed to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import structlog
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from apps.core.network import client_ip
+
+from .actors import Origin, acting_from
+
+
+class OriginMiddleware:
+    """Ascribes what the request records to its network address and program."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        source = Origin(ip=client_ip(request), user_agent=request.headers.get("User-Agent", "").replace("\x00", ""))
+        structlog.contextvars.bind_contextvars(ip=source.ip)
+        with acting_from(source):
+            return self.get_response(request)
