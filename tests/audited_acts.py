@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from apps.access.subjects import Subject
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
+from apps.access.subjects import Subject
 from apps.accounts import subjects
 from apps.accounts.models import CustomRole, Invitation, Membership, User
 from apps.accounts.roles import Assigned
@@ -73,7 +73,7 @@ def invitation(organization: Organization, email: str = "guest@example.com") -> 
     return invitations.invite(actor=organization.subject, email=email, role=Assigned("member"))
 
 
-def signed_in(organization: Organization) -> tuple[tokens.Pair, Subject]:
+def signed_in(organization: Organization) -> tuple[tokens.TokenPair, Subject]:
     """The owner's tokens, and the owner as their bearer."""
     pair = tokens.issue(membership_of(organization, organization.owner))
     return pair, read_access(pair.access)[0]

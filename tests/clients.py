@@ -12,7 +12,7 @@ from django.test import Client
 
 from apps.accounts.models import Membership, User
 from apps.accounts.services import tokens
-from apps.accounts.services.tokens import Pair
+from apps.accounts.services.tokens import TokenPair
 from apps.tenancy.context import control
 from tests.factories import Organization
 
@@ -48,7 +48,7 @@ def membership_of(organization: Organization, user: User | None = None) -> Membe
         return rows.get(tenant=organization.tenant, user=user or organization.owner)
 
 
-def issue(organization: Organization, user: User | None = None) -> Pair:
+def issue(organization: Organization, user: User | None = None) -> TokenPair:
     """Tokens of a member, the owner if nobody is named."""
     return tokens.issue(membership_of(organization, user))
 

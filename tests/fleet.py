@@ -12,12 +12,12 @@ from django.db.migrations import AddField, CreateModel, Migration
 from django.db.migrations.operations.base import Operation
 
 from apps.audit.actors import SYSTEM
-from apps.fleet.services.migration import Outcome, migrate_fleet
+from apps.fleet.services.migration import RunOutcome, migrate_fleet
 from apps.tenancy import databases
 from apps.tenancy.fields import GeneratedUUID, TenantIdField
 from apps.tenancy.schemas import blueprint
 from apps.tenancy.schemas.release import Release, this_release
-from apps.tenants.schemas import WARM, Place
+from apps.tenants.locations import WARM, SchemaLocation
 from tests import servers
 
 _numbers = itertools.count(1)
@@ -51,35 +51,35 @@ def create_label(name: str = "Label") -> CreateModel:
 
 
 @contextmanager
-def schemas(*databases_: str | None) -> Iterator[list[Place]]:
+def schemas(*databases_: str | None) -> Iterator[list[SchemaLocation]]:
     """New schemas of this release that nobody lives in, one in each of the databases; gone afterward."""
-    places = [Place(database, blueprint.new_schema_name("t_fleet"), WARM) for database in databases_]
-    for place in places:
-        alias = databases.owner_alias(place.database)
-        blueprint.build_schema(alias, place.schema, operator=settings.DATABASE_OPERATOR_ROLE)
+    locations = [SchemaLocation(database, blueprint.new_schema_name("t_fleet"), WARM) for database in databases_]
+    for location in locations:
+        alias = databases.owner_alias(location.database)
+        blueprint.build_schema(alias, location.schema, operator=settings.DATABASE_OPERATOR_ROLE)
     try:
-        yield places
+        yield locations
     finally:
-        for place in places:
-            with servers.as_owner(place.database) as connection:
-                connection.execute(f'DROP SCHEMA IF EXISTS "{place.schema}" CASCADE')
-                connection.execute("DELETE FROM platform.schema_ledger WHERE schema = %s", [place.schema])
+        for location in locations:
+            with servers.as_owner(location.database) as connection:
+                connection.execute(f'DROP SCHEMA IF EXISTS "{location.schema}" CASCADE')
+                connection.execute("DELETE FROM platform.schema_ledger WHERE schema = %s", [location.schema])
 
 
-def migrate(release: Release, places: list[Place], **how: int) -> Outcome:
-    return migrate_fleet(actor=SYSTEM, release=release, places=places, **{"canaries": 0, **how})
+def migrate(release: Release, locations: list[SchemaLocation], **how: int) -> RunOutcome:
+    return migrate_fleet(actor=SYSTEM, release=release, locations=locations, **{"canaries": 0, **how})
 
 
-def noted(place: Place) -> list[str]:
+def noted(location: SchemaLocation) -> list[str]:
     """The migrations of later releases that a schema says it has, as often as it says so."""
-    with servers.as_owner(place.database) as connection:
+    with servers.as_owner(location.database) as connection:
         rows = connection.execute(
-            f"SELECT name FROM \"{place.schema}\".django_migrations WHERE name LIKE 'later%' ORDER BY id"
+            f"SELECT name FROM \"{location.schema}\".django_migrations WHERE name LIKE 'later%' ORDER BY id"
         )
         return [name for (name,) in rows.fetchall()]
 
 
-def columns(place: Place, table: str = "projects_project") -> set[str]:
-    with servers.as_owner(place.database) as connection:
+def columns(location: SchemaLocation, table: str = "projects_project") -> set[str]:
+    with servers.as_owner(location.database) as connection:
         query = "SELECT column_name FROM information_schema.columns WHERE table_schema = %s AND table_name = %s"
-        return {name for (name,) in connection.execute(query, [place.schema, table]).fetchall()}
+        return {name for (name,) in connection.execute(query, [location.schema, table]).fetchall()}

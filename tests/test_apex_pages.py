@@ -34,9 +34,9 @@ def apex(platform, database) -> Client:
 @pytest.fixture
 def asked_anew():
     """Nothing is kept of what the servers answered to another test."""
-    health.recent_standing.cache.clear()
+    health.recent_readiness.cache.clear()
     yield
-    health.recent_standing.cache.clear()
+    health.recent_readiness.cache.clear()
 
 
 # -- front page --------------------------------------------------------------------------------------------------
@@ -184,16 +184,16 @@ def test_status__without_redis__says_which_part_and_no_more(apex, asked_anew, se
 
 
 def test_status__asked_again_within_seconds__asks_no_server(apex, asked_anew, django_assert_num_queries):
-    first = health.recent_standing()
+    first = health.recent_readiness()
 
     with django_assert_num_queries(0):
         apex.get("/status/")
 
-    assert health.recent_standing.cache[hashkey()] is first
+    assert health.recent_readiness.cache[hashkey()] is first
 
 
 def test_status__of_a_part_that_was_not_looked_at__is_not_known(apex, asked_anew):
-    health.recent_standing.cache[hashkey()] = health.Standing(timezone.now(), {"database": "unavailable"})
+    health.recent_readiness.cache[hashkey()] = health.Readiness(timezone.now(), {"database": "unavailable"})
 
     page = text(apex.get("/status/"))
 

@@ -14,7 +14,7 @@ from apps.core import memory
 from apps.tenancy import outbox
 from apps.tenancy.context import control
 from apps.tenancy.transactions import atomic
-from apps.tenants.directory import CHANGED, VERSION_KEY, changed, directory
+from apps.tenants.directory import DIRECTORY_CHANGED, VERSION_KEY, changed, directory
 from apps.tenants.models import Tenant
 from apps.tenants.services import lifecycle
 from apps.tenants.tasks import tell_of_changed_tenants
@@ -82,7 +82,7 @@ def test_hold__that_nobody_could_tell_of__is_told_by_the_task(api, acme, monkeyp
     lifecycle.hold(slug=acme.tenant.slug, reason="unpaid", actor=SYSTEM)
     assert api.get(PROJECTS).status_code == 200
 
-    (event,) = [event for event in outbox.pending("default") if event.topic == CHANGED]
+    (event,) = [event for event in outbox.pending("default") if event.topic == DIRECTORY_CHANGED]
     tell_of_changed_tenants.apply(kwargs={"event_id": str(event.event_id)}, throw=True)
 
     assert api.get(PROJECTS).status_code == 403

@@ -18,15 +18,15 @@ from apps.fleet.likeness import differences
 from apps.fleet.models import MigrationRun, Quarantine
 from apps.fleet.services import migration
 from apps.fleet.services.plan import plan_fleet, rehearse
-from apps.fleet.survey import Standing, survey
+from apps.fleet.survey import SchemaStatus, survey
 from apps.projects.models import Project
 from apps.tenancy import databases
 from apps.tenancy.context import control
 from apps.tenancy.planes import TENANT
 from apps.tenancy.schemas import ledger, owner
 from apps.tenancy.schemas.release import this_release
+from apps.tenants.locations import SchemaLocation, all_locations
 from apps.tenants.models import Placement
-from apps.tenants.schemas import Place, all_places
 from apps.tenants.services import schema_store
 from tests import servers
 from tests.clients import Program, issue
@@ -40,51 +40,51 @@ def own_database(platform) -> str:
 
 
 @pytest.fixture
-def places(database, own_database):
+def locations(database, own_database):
     """Schemas in the control plane's database and in a tenant's own."""
     with schemas(None, None, None, own_database) as made:
         yield made
 
 
-def standings(release, places) -> Counter[str]:
-    return Counter(str(found.standing) for found in survey(release, places))
+def statuses(release, locations) -> Counter[str]:
+    return Counter(str(found.status) for found in survey(release, locations))
 
 
 # -- converging --------------------------------------------------------------------------------------------------
 
 
-def test_fleet__behind__comes_to_the_release_in_every_database(places):
+def test_fleet__behind__comes_to_the_release_in_every_database(locations):
     release = next_release(add_color(), create_label())
 
-    outcome = migrate(release, places)
+    outcome = migrate(release, locations)
 
     assert (outcome.migrated, outcome.is_complete) == (4, True)
-    assert standings(release, places) == {Standing.CURRENT: 4}
-    assert all("color" in columns(place) and columns(place, "projects_label") for place in places)
-    assert differences(release, places) == {}
+    assert statuses(release, locations) == {SchemaStatus.CURRENT: 4}
+    assert all("color" in columns(location) and columns(location, "projects_label") for location in locations)
+    assert differences(release, locations) == {}
 
 
-def test_fleet__again__asks_once_for_each_database_and_changes_nothing(places):
+def test_fleet__again__asks_once_for_each_database_and_changes_nothing(locations):
     release = next_release(add_color())
-    migrate(release, places)
-    owners = [databases.owner_alias(name) for name in {place.database for place in places}]
+    migrate(release, locations)
+    owners = [databases.owner_alias(name) for name in {location.database for location in locations}]
 
     with (
         CaptureQueriesContext(connections[owners[0]]) as first,
         CaptureQueriesContext(connections[owners[1]]) as second,
     ):
-        outcome = migrate(release, places)
+        outcome = migrate(release, locations)
 
     assert (outcome.behind, len(first), len(second)) == (0, 1, 1)
-    assert [len(noted(place)) for place in places] == [1] * 4
+    assert [len(noted(location)) for location in locations] == [1] * 4
 
 
-def test_statements__of_schemas_that_are_alike__are_made_once(places):
+def test_statements__of_schemas_that_are_alike__are_made_once(locations):
     told = []
     migration.migrate_fleet(
         actor=SYSTEM,
         release=next_release(add_color()),
-        places=places,
+        locations=locations,
         canaries=0,
         report=lambda event, /, **details: told.append(details.get("how", event)),
     )
@@ -92,53 +92,53 @@ def test_statements__of_schemas_that_are_alike__are_made_once(places):
     assert (told.count("recorded"), told.count("replayed")) == (1, 3)
 
 
-def test_statement__that_ends_with_a_comment__does_not_swallow_the_next_one(places):
+def test_statement__that_ends_with_a_comment__does_not_swallow_the_next_one(locations):
     commented = RunSQL(["COMMENT ON TABLE projects_project IS 'later' -- why"], hints={"plane": TENANT})
     release = next_release(commented, add_color())
 
-    outcome = migrate(release, places)
+    outcome = migrate(release, locations)
 
     assert outcome.failed == {}
-    assert all("color" in columns(place) for place in places)
+    assert all("color" in columns(location) for location in locations)
     for _ in range(2):  # by the migrations, then by their statements
-        assert differences(release, places) == {}
+        assert differences(release, locations) == {}
 
 
-def test_run__killed_when_all_was_done__is_noted_by_the_next_one(places):
+def test_run__killed_when_all_was_done__is_noted_by_the_next_one(locations):
     with control("prepare"):
         MigrationRun.objects.create(fingerprint="f" * 32, started_by="migrate_fleet")
 
-    assert migrate(this_release(), places).behind == 0
+    assert migrate(this_release(), locations).behind == 0
 
     with control("read"):
         assert MigrationRun.objects.get().status == MigrationRun.Status.INTERRUPTED
 
 
-def test_schema__that_the_ledger_does_not_know__is_noted_and_left_as_it_is(places):
+def test_schema__that_the_ledger_does_not_know__is_noted_and_left_as_it_is(locations):
     with servers.as_owner() as connection:
-        connection.execute("DELETE FROM platform.schema_ledger WHERE schema = %s", [places[0].schema])
+        connection.execute("DELETE FROM platform.schema_ledger WHERE schema = %s", [locations[0].schema])
 
-    outcome = migrate(this_release(), places)
+    outcome = migrate(this_release(), locations)
 
     assert (outcome.behind, outcome.migrated) == (1, 1)
-    assert standings(this_release(), places) == {Standing.CURRENT: 4}
+    assert statuses(this_release(), locations) == {SchemaStatus.CURRENT: 4}
 
 
-def test_schema__of_a_later_release__is_left_alone(places):
-    migrate(next_release(add_color()), places)
+def test_schema__of_a_later_release__is_left_alone(locations):
+    migrate(next_release(add_color()), locations)
 
-    outcome = migrate(this_release(), places)
+    outcome = migrate(this_release(), locations)
 
     assert outcome.behind == 0
-    assert standings(this_release(), places) == {Standing.AHEAD: 4}
+    assert statuses(this_release(), locations) == {SchemaStatus.AHEAD: 4}
 
 
-def test_schema__that_also_has_what_nobody_knows__is_refused(places):
-    migrate(next_release(add_color()), places[:1])
+def test_schema__that_also_has_what_nobody_knows__is_refused(locations):
+    migrate(next_release(add_color()), locations[:1])
 
-    outcome = migrate(next_release(create_label()), places)
+    outcome = migrate(next_release(create_label()), locations)
 
-    assert noted(places[0])[0] in outcome.failed[places[0]]
+    assert noted(locations[0])[0] in outcome.failed[locations[0]]
     assert outcome.migrated == 3
 
 
@@ -147,14 +147,14 @@ def test_warm_schema__built_by_the_release_before__is_migrated_when_the_store_is
 ):
     schema_store.replenish(schemas=1)
     with control("find a warm schema"):
-        schema = Placement.objects.filter(tenant__isnull=True, built=True)[0].schema
-    place = Place(None, schema, "warm")
+        schema = Placement.objects.warm().filter(built=True)[0].schema
+    location = SchemaLocation(None, schema, "warm")
     release = next_release(RunSQL("SELECT 1"))
     monkeypatch.setattr(schema_store, "this_release", lambda: release)
 
     schema_store.replenish(schemas=1)
 
-    assert len(noted(place)) == 1
+    assert len(noted(location)) == 1
     with servers.as_owner() as connection:
         connection.execute(f"DELETE FROM \"{schema}\".django_migrations WHERE name LIKE 'later%'")
         schemas_only = "UPDATE platform.schema_ledger SET fingerprint = %s WHERE schema <> 'platform'"
@@ -166,7 +166,7 @@ def test_warm_schema__that_cannot_be_migrated__does_not_keep_the_store_from_bein
 ):
     stock = schema_store.replenish(schemas=1).schemas
     with control("find a warm schema"):
-        schema = Placement.objects.filter(tenant__isnull=True, built=True)[0].schema
+        schema = Placement.objects.warm().filter(built=True)[0].schema
     with servers.as_owner() as connection:
         connection.execute(f"DELETE FROM platform.schema_ledger WHERE schema = '{schema}'")
         connection.execute(f'DELETE FROM "{schema}".django_migrations')
@@ -183,15 +183,15 @@ def test_warm_schema__that_cannot_be_migrated__does_not_keep_the_store_from_bein
 
 
 @pytest.fixture
-def broken(places) -> Place:
-    """A place where the next release's table is in the way."""
-    with servers.as_owner(places[1].database) as connection:
-        connection.execute(f'CREATE TABLE "{places[1].schema}".projects_label ()')
-    return places[1]
+def broken(locations) -> SchemaLocation:
+    """A location where the next release's table is in the way."""
+    with servers.as_owner(locations[1].database) as connection:
+        connection.execute(f'CREATE TABLE "{locations[1].schema}".projects_label ()')
+    return locations[1]
 
 
-def test_failing_schema__is_quarantined_with_its_error__and_the_others_go_on(places, broken):
-    outcome = migrate(next_release(add_color(), create_label()), places)
+def test_failing_schema__is_quarantined_with_its_error__and_the_others_go_on(locations, broken):
+    outcome = migrate(next_release(add_color(), create_label()), locations)
 
     assert (outcome.migrated, list(outcome.failed)) == (3, [broken])
     assert "color" not in columns(broken)
@@ -201,39 +201,39 @@ def test_failing_schema__is_quarantined_with_its_error__and_the_others_go_on(pla
     assert run.status == MigrationRun.Status.INCOMPLETE
 
 
-def test_quarantined_schema__mended__is_migrated_by_the_next_run(places, broken):
+def test_quarantined_schema__mended__is_migrated_by_the_next_run(locations, broken):
     release = next_release(add_color(), create_label())
-    migrate(release, places)
-    migrate(release, places)
+    migrate(release, locations)
+    migrate(release, locations)
     with control("read"):
         assert Quarantine.objects.get().attempts == 2
     with servers.as_owner() as connection:
         connection.execute(f'DROP TABLE "{broken.schema}".projects_label')
 
-    outcome = migrate(release, places)
+    outcome = migrate(release, locations)
 
     assert (outcome.migrated, outcome.is_complete) == (1, True)
     with control("read"):
         assert not Quarantine.objects.exists()
-    assert differences(release, places) == {}
+    assert differences(release, locations) == {}
 
 
-def test_quarantine__of_schemas_that_a_run_does_not_look_at__stays(places, broken):
+def test_quarantine__of_schemas_that_a_run_does_not_look_at__stays(locations, broken):
     release = next_release(add_color(), create_label())
-    migrate(release, places)
+    migrate(release, locations)
 
-    migrate(release, places[2:])
+    migrate(release, locations[2:])
 
     with control("read"):
         assert Quarantine.objects.get().schema == broken.schema
 
 
 def test_quarantine__by_another_release__stays_until_a_run_has_looked_at_everything(home):
-    place = place_of(home)
+    location = location_of(home)
     with control("quarantine"):
-        Quarantine.objects.create(database=place.key[0], schema=place.schema, fingerprint="another", error="no")
+        Quarantine.objects.create(database=location.key[0], schema=location.schema, fingerprint="another", error="no")
 
-    migrate(this_release(), migration.quarantined_places())
+    migrate(this_release(), migration.quarantined_locations())
     with control("read"):
         assert Quarantine.objects.count() == 1
 
@@ -242,73 +242,73 @@ def test_quarantine__by_another_release__stays_until_a_run_has_looked_at_everyth
         assert not Quarantine.objects.exists()
 
 
-def test_canaries__of_which_one_fails__keep_the_run_from_the_others(places, broken):
+def test_canaries__of_which_one_fails__keep_the_run_from_the_others(locations, broken):
     with control("look"):
         before = ControlEvent.objects.filter(action="fleet.migrated").count()
 
-    outcome = migrate(next_release(create_label()), [broken, *places], canaries=1)
+    outcome = migrate(next_release(create_label()), [broken, *locations], canaries=1)
 
     assert outcome.stopped
-    assert all(noted(place) == [] for place in places)
+    assert all(noted(location) == [] for location in locations)
     with control("look"):
         assert MigrationRun.objects.get().status == MigrationRun.Status.STOPPED
         assert ControlEvent.objects.filter(action="fleet.migrated").count() == before + 1
 
 
-def test_canary__that_is_unlike_a_new_schema__keeps_the_run_from_the_others(places):
+def test_canary__that_is_unlike_a_new_schema__keeps_the_run_from_the_others(locations):
     with servers.as_owner() as connection:
-        connection.execute(f'ALTER TABLE "{places[0].schema}".projects_project ADD COLUMN odd int')
+        connection.execute(f'ALTER TABLE "{locations[0].schema}".projects_project ADD COLUMN odd int')
 
-    outcome = migrate(next_release(add_color()), places, canaries=1)
+    outcome = migrate(next_release(add_color()), locations, canaries=1)
 
-    assert "odd" in outcome.failed[places[0]]
-    assert [noted(place) for place in places[1:]] == [[], [], []]
+    assert "odd" in outcome.failed[locations[0]]
+    assert [noted(location) for location in locations[1:]] == [[], [], []]
 
 
-def test_canary__that_is_unlike_a_new_schema__stays_in_quarantine_until_it_is_mended(places):
-    release, table = next_release(add_color()), f'"{places[0].schema}".projects_project'
+def test_canary__that_is_unlike_a_new_schema__stays_in_quarantine_until_it_is_mended(locations):
+    release, table = next_release(add_color()), f'"{locations[0].schema}".projects_project'
     with servers.as_owner() as connection:
         connection.execute(f"ALTER TABLE {table} ADD COLUMN odd int")
-    migrate(release, places, canaries=1)
+    migrate(release, locations, canaries=1)
 
-    again = migrate(release, places, canaries=1)
+    again = migrate(release, locations, canaries=1)
 
-    assert (list(again.failed), again.migrated, again.is_complete) == ([places[0]], 3, False)
+    assert (list(again.failed), again.migrated, again.is_complete) == ([locations[0]], 3, False)
     with servers.as_owner() as connection:
         connection.execute(f"ALTER TABLE {table} DROP COLUMN odd")
-    assert migrate(release, places).is_complete
+    assert migrate(release, locations).is_complete
     with control("read"):
         assert not Quarantine.objects.exists()
 
 
-def test_database__that_cannot_be_reached__fails_alone(places):
-    nowhere = Place("tenant_that_is_not_there", "t_nowhere", "database")
+def test_database__that_cannot_be_reached__fails_alone(locations):
+    nowhere = SchemaLocation("tenant_that_is_not_there", "t_nowhere", "database")
 
-    outcome = migrate(next_release(add_color()), [nowhere, *places])
+    outcome = migrate(next_release(add_color()), [nowhere, *locations])
 
     assert (list(outcome.failed), outcome.migrated) == ([nowhere], 4)
 
 
-def test_databases_of_tenants__once_looked_at__are_parted_with(places, own_database):
-    migrate(next_release(add_color()), places, canaries=4)
+def test_databases_of_tenants__once_looked_at__are_parted_with(locations, own_database):
+    migrate(next_release(add_color()), locations, canaries=4)
 
     with servers.as_owner() as connection:
         query = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND usename = current_user"
         assert connection.execute(query, [own_database]).fetchone() == (0,)
 
 
-def test_plan__with_a_database_that_cannot_be_reached__says_so(places):
-    nowhere = Place("tenant_that_is_not_there", "t_nowhere", "database")
+def test_plan__with_a_database_that_cannot_be_reached__says_so(locations):
+    nowhere = SchemaLocation("tenant_that_is_not_there", "t_nowhere", "database")
 
-    (group,) = plan_fleet([nowhere, *places])
+    (group,) = plan_fleet([nowhere, *locations])
 
-    assert (group.places, "tenant_that_is_not_there" in group.error) == ([nowhere], True)
+    assert (group.locations, "tenant_that_is_not_there" in group.error) == ([nowhere], True)
 
 
-def test_schema__that_is_not_there__fails_alone(places):
-    gone = Place(None, "t_gone", "schema")
+def test_schema__that_is_not_there__fails_alone(locations):
+    gone = SchemaLocation(None, "t_gone", "schema")
 
-    outcome = migrate(next_release(add_color()), [gone, *places])
+    outcome = migrate(next_release(add_color()), [gone, *locations])
 
     assert (list(outcome.failed), outcome.migrated) == ([gone], 4)
 
@@ -318,11 +318,11 @@ def test_python__that_raises__is_quarantined_by_name(acme, error):
     def fail(apps, schema_editor):
         raise error
 
-    place = place_of(acme)
-    with rolled_back(place):
-        outcome = migrate(next_release(RunPython(fail, hints={"plane": TENANT})), [place])
+    location = location_of(acme)
+    with rolled_back(location):
+        outcome = migrate(next_release(RunPython(fail, hints={"plane": TENANT})), [location])
 
-        assert outcome.failed[place] == f"{type(error).__name__}: no such color"
+        assert outcome.failed[location] == f"{type(error).__name__}: no such color"
 
 
 def test_value__that_does_not_fit__is_not_shown_to_those_who_read_the_quarantine(acme):
@@ -330,12 +330,12 @@ def test_value__that_does_not_fit__is_not_shown_to_those_who_read_the_quarantine
         schema_editor.execute("SELECT name::int FROM projects_project")
 
     add_project(acme, "Blackbird")
-    place = place_of(acme)
-    with rolled_back(place):
-        outcome = migrate(next_release(RunPython(cast, hints={"plane": TENANT})), [place])
+    location = location_of(acme)
+    with rolled_back(location):
+        outcome = migrate(next_release(RunPython(cast, hints={"plane": TENANT})), [location])
 
-    assert "InvalidTextRepresentation" in outcome.failed[place]
-    assert "Blackbird" not in outcome.failed[place]
+    assert "InvalidTextRepresentation" in outcome.failed[location]
+    assert "Blackbird" not in outcome.failed[location]
 
 
 def test_retry__without_a_quarantine__is_refused(platform, database):
@@ -346,29 +346,29 @@ def test_retry__without_a_quarantine__is_refused(platform, database):
 # -- what depends on rows, or cannot run in a transaction ----------------------------------------------------------
 
 
-def place_of(organization) -> Place:
+def location_of(organization) -> SchemaLocation:
     return next(
-        place
-        for place in all_places()
-        if (place.database or "default", place.schema) == (organization.place.alias, organization.place.schema)
+        location
+        for location in all_locations()
+        if (location.database or "default", location.schema) == (organization.place.alias, organization.place.schema)
     )
 
 
 class rolled_back:  # noqa: N801  reads as what it does
-    """Take the notes of later releases out of a place that other tests use."""
+    """Take the notes of later releases out of a location that other tests use."""
 
-    def __init__(self, place: Place) -> None:
-        self.place = place
+    def __init__(self, location: SchemaLocation) -> None:
+        self.location = location
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, *exc: object) -> None:
-        with servers.as_owner(self.place.database) as connection:
-            connection.execute(f"DELETE FROM \"{self.place.schema}\".django_migrations WHERE name LIKE 'later%'")
+        with servers.as_owner(self.location.database) as connection:
+            connection.execute(f"DELETE FROM \"{self.location.schema}\".django_migrations WHERE name LIKE 'later%'")
             connection.execute(
                 "UPDATE platform.schema_ledger SET fingerprint = %s WHERE schema = %s",
-                [this_release().fingerprint, self.place.schema],
+                [this_release().fingerprint, self.location.schema],
             )
 
 
@@ -384,12 +384,12 @@ def test_python__in_a_migration__runs_for_each_tenant_with_its_rows(home, foreig
         rows.update(name="after")
         project.objects.using(schema_editor.connection.alias).create(name="made")
 
-    place = place_of(home)
-    with rolled_back(place):
-        outcome = migrate(next_release(RunPython(rename, hints={"plane": TENANT})), [place])
+    location = location_of(home)
+    with rolled_back(location):
+        outcome = migrate(next_release(RunPython(rename, hints={"plane": TENANT})), [location])
 
         assert outcome.is_complete, outcome.failed
-        assert seen == [1] * len(place.tenants[:2]) + [0] * (len(place.tenants) - 2)
+        assert seen == [1] * len(location.tenants[:2]) + [0] * (len(location.tenants) - 2)
         with home.inside():
             assert {project.name for project in Project.objects.all()} == {"after", "made"}
 
@@ -399,36 +399,36 @@ def concurrent_index() -> AddIndexConcurrently:
 
 
 @pytest.mark.parametrize("is_wrapped", [False, True])
-def test_index__made_concurrently__comes_to_every_schema(places, is_wrapped):
+def test_index__made_concurrently__comes_to_every_schema(locations, is_wrapped):
     index = SeparateDatabaseAndState([concurrent_index()], [concurrent_index()]) if is_wrapped else concurrent_index()
     release = next_release(add_color(), index, atomic=False)
 
-    outcome = migrate(release, places)
+    outcome = migrate(release, locations)
 
     assert outcome.is_complete, outcome.failed
-    assert differences(release, places) == {}
+    assert differences(release, locations) == {}
 
 
 @pytest.mark.parametrize("is_valid", [False, True])
-def test_index__whose_making_was_not_noted__is_kept_or_made_anew(places, is_valid):
-    release, place = next_release(add_color(), concurrent_index(), atomic=False), places[0]
+def test_index__whose_making_was_not_noted__is_kept_or_made_anew(locations, is_valid):
+    release, location = next_release(add_color(), concurrent_index(), atomic=False), locations[0]
     if not is_valid:
-        leave_invalid_index(place.schema)
+        leave_invalid_index(location.schema)
     with servers.as_owner() as connection:  # what a killed run leaves: a noted first step, and an index
         connection.execute(
-            f"ALTER TABLE \"{place.schema}\".projects_project ADD color varchar(20) DEFAULT 'blue' NOT NULL"
+            f"ALTER TABLE \"{location.schema}\".projects_project ADD color varchar(20) DEFAULT 'blue' NOT NULL"
         )
         if is_valid:
-            connection.execute(f'CREATE INDEX projects_later_index ON "{place.schema}".projects_project (name)')
+            connection.execute(f'CREATE INDEX projects_later_index ON "{location.schema}".projects_project (name)')
         connection.execute(
             "UPDATE platform.schema_ledger SET migration = %s, operations_done = 1 WHERE schema = %s",
-            [".".join(release.migrations[-1]), place.schema],
+            [".".join(release.migrations[-1]), location.schema],
         )
 
-    outcome = migrate(release, [place])
+    outcome = migrate(release, [location])
 
     assert outcome.is_complete, outcome.failed
-    assert differences(release, [place]) == {}
+    assert differences(release, [location]) == {}
 
 
 def leave_invalid_index(schema: str) -> None:
@@ -444,39 +444,39 @@ def leave_invalid_index(schema: str) -> None:
         operator.execute(f"DELETE FROM {table}")
 
 
-def test_locked_table__is_waited_for_a_little_and_tried_again(places, monkeypatch):
+def test_locked_table__is_waited_for_a_little_and_tried_again(locations, monkeypatch):
     monkeypatch.setattr(owner, "LOCK_TIMEOUT", "50ms")
-    release, place = next_release(add_color()), places[0]
+    release, location = next_release(add_color()), locations[0]
 
     with servers.as_owner() as connection:
         connection.execute("BEGIN")
-        connection.execute(f'LOCK TABLE "{place.schema}".projects_project IN ACCESS SHARE MODE')
+        connection.execute(f'LOCK TABLE "{location.schema}".projects_project IN ACCESS SHARE MODE')
         timer = threading.Timer(0.5, connection.execute, ["COMMIT"])
         timer.start()
-        outcome = migrate(release, places)
+        outcome = migrate(release, locations)
         timer.join()
 
     assert (outcome.migrated, outcome.is_complete) == (4, True)
 
 
-def test_table__that_stays_locked__is_quarantined(places, monkeypatch):
+def test_table__that_stays_locked__is_quarantined(locations, monkeypatch):
     monkeypatch.setattr(owner, "LOCK_TIMEOUT", "50ms")
     monkeypatch.setattr("apps.fleet.migrator.FIRST_PAUSE_SECONDS", 0.01)
 
     with servers.as_owner() as connection, connection.transaction():
-        connection.execute(f'LOCK TABLE "{places[0].schema}".projects_project IN ACCESS SHARE MODE')
-        outcome = migrate(next_release(add_color()), places)
+        connection.execute(f'LOCK TABLE "{locations[0].schema}".projects_project IN ACCESS SHARE MODE')
+        outcome = migrate(next_release(add_color()), locations)
 
-    assert (list(outcome.failed), outcome.migrated) == ([places[0]], 3)
-    assert "lock timeout" in outcome.failed[places[0]]
+    assert (list(outcome.failed), outcome.migrated) == ([locations[0]], 3)
+    assert "lock timeout" in outcome.failed[locations[0]]
 
 
-def test_runs__at_the_same_time__apply_everything_once(places):
+def test_runs__at_the_same_time__apply_everything_once(locations):
     release = next_release(add_color(), create_label())
     outcomes = []
 
     def run() -> None:
-        outcomes.append(migrate(release, places))
+        outcomes.append(migrate(release, locations))
         connections.close_all()
 
     threads = [threading.Thread(target=run) for _ in range(3)]
@@ -487,30 +487,30 @@ def test_runs__at_the_same_time__apply_everything_once(places):
 
     assert sum(outcome.migrated for outcome in outcomes) == 4
     assert all(outcome.is_complete for outcome in outcomes)
-    assert [len(noted(place)) for place in places] == [1] * 4
+    assert [len(noted(location)) for location in locations] == [1] * 4
 
 
 # -- looking first -----------------------------------------------------------------------------------------------
 
 
-def test_plan__of_what_is_behind__groups_those_that_are_alike(places):
+def test_plan__of_what_is_behind__groups_those_that_are_alike(locations):
     first = this_release().followed_by(later(add_color()))
-    migrate(first, places[:1])
+    migrate(first, locations[:1])
 
-    groups = plan_fleet(places, release=first.followed_by(later(create_label())))
+    groups = plan_fleet(locations, release=first.followed_by(later(create_label())))
 
-    assert sorted((len(group.migrations), len(group.places)) for group in groups) == [(1, 1), (2, 3)]
+    assert sorted((len(group.migrations), len(group.locations)) for group in groups) == [(1, 1), (2, 3)]
 
 
-def test_rehearsal__shows_the_statements_and_changes_nothing(places):
-    (group,) = rehearse(places, release=next_release(add_color()))
+def test_rehearsal__shows_the_statements_and_changes_nothing(locations):
+    (group,) = rehearse(locations, release=next_release(add_color()))
 
     assert any("ADD COLUMN" in statement and "color" in statement for statement in group.statements)
-    assert "color" not in columns(places[0])
-    assert standings(this_release(), places) == {Standing.CURRENT: 4}
+    assert "color" not in columns(locations[0])
+    assert statuses(this_release(), locations) == {SchemaStatus.CURRENT: 4}
 
 
-def test_ledger__in_a_failed_transaction__says_nothing(places, broken):
+def test_ledger__in_a_failed_transaction__says_nothing(locations, broken):
     migrate(next_release(add_color(), create_label()), [broken])
 
     assert ledger.fingerprints(databases.owner_alias())[broken.schema] == this_release().fingerprint
@@ -525,10 +525,10 @@ def test_code_of_the_release_before__works_on_a_migrated_schema(home):
         create_label(),
         AddConstraint("project", models.CheckConstraint(condition=~models.Q(color=""), name="projects_color_given")),
     )
-    program, place = Program(home.host, issue(home).access), place_of(home)
+    program, location = Program(home.host, issue(home).access), location_of(home)
     program.post("/api/v1/projects", {"name": "before"})
     try:
-        assert migrate(this_release().followed_by(expand), [place], canaries=1).is_complete
+        assert migrate(this_release().followed_by(expand), [location], canaries=1).is_complete
 
         made = program.post("/api/v1/projects", {"name": "during"})
         listed = program.get("/api/v1/projects").json()
@@ -536,7 +536,7 @@ def test_code_of_the_release_before__works_on_a_migrated_schema(home):
         assert made.status_code == 201
         assert {row["name"] for row in listed["results"]} == {"before", "during"}
     finally:
-        with servers.as_owner(place.database) as connection:
-            connection.execute(f'DROP TABLE "{place.schema}".projects_label')
-            connection.execute(f'ALTER TABLE "{place.schema}".projects_project DROP COLUMN color')
-        rolled_back(place).__exit__()
+        with servers.as_owner(location.database) as connection:
+            connection.execute(f'DROP TABLE "{location.schema}".projects_label')
+            connection.execute(f'ALTER TABLE "{location.schema}".projects_project DROP COLUMN color')
+        rolled_back(location).__exit__()

@@ -46,14 +46,14 @@ def test_migrate_fleet__for_one_tenant__looks_at_no_other(forgotten, capsys):
         json.loads, call(capsys, "migrate_fleet", "--tenant", forgotten.tenant.slug, "--json").splitlines()
     )
 
-    assert surveyed["places"] == 1
+    assert surveyed["locations"] == 1
 
 
 def test_migrate_fleet__for_a_kind_of_placement__looks_at_no_other(platform, database, capsys):
     (surveyed, *_) = map(json.loads, call(capsys, "migrate_fleet", "--placement", "database", "--json").splitlines())
 
     with control("count"):
-        assert surveyed["places"] == Placement.objects.filter(kind="database").count()
+        assert surveyed["locations"] == Placement.objects.filter(kind="database").count()
 
 
 @pytest.mark.parametrize("how", ["--plan", "--dry-run"])

@@ -102,13 +102,13 @@ def histories(draw: st.DrawFn) -> list[Migration]:
 def test_schema__migrated_in_any_steps__is_like_a_new_one(platform, database, data):
     history = data.draw(histories())
     stops = sorted({*data.draw(st.sets(st.integers(1, len(history)))), len(history)})
-    with schemas(None, None) as places:
+    with schemas(None, None) as locations:
         for start, end in pairwise([0, *stops]):
             assert end > start
-            outcome = migrate(release_with(history[:end]), places, workers=2)
+            outcome = migrate(release_with(history[:end]), locations, workers=2)
             assert outcome.is_complete, outcome.failed
 
-        assert differences(release_with(history), places) == {}
+        assert differences(release_with(history), locations) == {}
 
 
 def release_with(history: list[Migration]) -> Release:

@@ -24,19 +24,19 @@ from apps.tenancy.schemas import owner, server, shape
 from apps.tenancy.schemas.release import Release, this_release
 from apps.tenancy.schemas.replay import SchemaState
 from apps.tenancy.transactions import atomic
+from apps.tenants.locations import SchemaLocation
 from apps.tenants.models import Placement
-from apps.tenants.schemas import Place
 from apps.tenants.services import schema_store
 from tests import servers
 from tests.fleet import add_color, migrate, next_release, noted, schemas
-from tests.test_fleet import place_of, rolled_back
+from tests.test_fleet import location_of, rolled_back
 
 PATIENCE_SECONDS = 10
 CURRENT = server.PLATFORM_VERSION
 
 
 @pytest.fixture
-def place(database) -> Iterator[Place]:
+def location(database) -> Iterator[SchemaLocation]:
     with schemas(None) as made:
         yield made[0]
 
@@ -53,7 +53,7 @@ def beside(work: Callable[[], object]) -> threading.Thread:
     return threading.Thread(target=thread)
 
 
-def test_process__that_waits_for_its_turn__keeps_no_index_from_being_made(place):
+def test_process__that_waits_for_its_turn__keeps_no_index_from_being_made(location):
     """CREATE INDEX CONCURRENTLY waits for whoever has a snapshot, as a statement has that waits for a lock."""
     index = AddIndexConcurrently("project", models.Index(fields=["name"], name="projects_later_index"))
     outcomes = []
@@ -63,7 +63,7 @@ def test_process__that_waits_for_its_turn__keeps_no_index_from_being_made(place)
             pass
 
     waiting = beside(wait)
-    migrating = beside(lambda: outcomes.append(migrate(next_release(index, atomic=False), [place])))
+    migrating = beside(lambda: outcomes.append(migrate(next_release(index, atomic=False), [location])))
     with databases.owner_lock("somebody's turn"):
         waiting.start()
         time.sleep(0.5)
@@ -77,14 +77,14 @@ def test_process__that_waits_for_its_turn__keeps_no_index_from_being_made(place)
     assert outcomes[0].is_complete
 
 
-def test_schema__that_another_process_steps_through__is_not_replayed_meanwhile(place):
+def test_schema__that_another_process_steps_through__is_not_replayed_meanwhile(location):
     outcomes = []
-    migrating = beside(lambda: outcomes.append(migrate(next_release(add_color()), [place])))
+    migrating = beside(lambda: outcomes.append(migrate(next_release(add_color()), [location])))
 
-    with owner.reserved(databases.owner_alias(), place.schema):
+    with owner.reserved(databases.owner_alias(), location.schema):
         migrating.start()
         migrating.join(1)
-        meanwhile = noted(place)
+        meanwhile = noted(location)
     migrating.join()
 
     assert meanwhile == []
@@ -92,14 +92,14 @@ def test_schema__that_another_process_steps_through__is_not_replayed_meanwhile(p
 
 
 def test_python__in_a_migration__runs_for_tenants_that_came_after_the_run_began(home):
-    place, seen = place_of(home), []
-    earlier = replace(place, tenants=())
+    location, seen = location_of(home), []
+    earlier = replace(location, tenants=())
     release = next_release(RunPython(lambda apps, schema_editor: seen.append(schema_editor), hints={"plane": TENANT}))
 
-    with rolled_back(place):
+    with rolled_back(location):
         assert migrate(release, [earlier]).is_complete
 
-    assert len(seen) == len(place.tenants)
+    assert len(seen) == len(location.tenants)
 
 
 def test_reference__while_another_one_is_built__does_not_wait_for_it(database, monkeypatch):
@@ -162,7 +162,7 @@ def version() -> int:
 
 
 @pytest.fixture
-def earlier_platform(place) -> Iterator[None]:
+def earlier_platform(location) -> Iterator[None]:
     """A platform schema as the release before has left it."""
     with servers.as_owner() as connection:
         connection.execute("DROP FUNCTION platform.advance_schema")
@@ -183,22 +183,22 @@ def build_another() -> None:
         pass
 
 
-BEFORE_THE_UPGRADE: dict[str, Callable[[Place], object]] = {
-    "build": lambda place: build_another(),
-    "compare": lambda place: differences(this_release(), [place]),
-    "rehearse": lambda place: rehearse([place], release=next_release(add_color())),
+BEFORE_THE_UPGRADE: dict[str, Callable[[SchemaLocation], object]] = {
+    "build": lambda location: build_another(),
+    "compare": lambda location: differences(this_release(), [location]),
+    "rehearse": lambda location: rehearse([location], release=next_release(add_color())),
 }
 
 
 @pytest.mark.parametrize("act", BEFORE_THE_UPGRADE)
-def test_platform_schema__of_the_release_before__does_for_what_comes_before_a_run(place, earlier_platform, act):
-    BEFORE_THE_UPGRADE[act](place)
+def test_platform_schema__of_the_release_before__does_for_what_comes_before_a_run(location, earlier_platform, act):
+    BEFORE_THE_UPGRADE[act](location)
 
     assert version() == CURRENT - 1
 
 
-def test_platform_schema__of_the_release_before__is_upgraded_by_a_run(place, earlier_platform):
-    outcome = migrate(next_release(add_color()), [place])
+def test_platform_schema__of_the_release_before__is_upgraded_by_a_run(location, earlier_platform):
+    outcome = migrate(next_release(add_color()), [location])
 
     assert outcome.is_complete, outcome.failed
     assert version() == CURRENT

@@ -17,7 +17,7 @@ from django.utils import translation
 from apps.accounts.roles import Assigned
 from apps.accounts.services import invitations, members
 from apps.audit.models import ControlEvent
-from apps.core import catalog
+from apps.core import translations
 from apps.core.locales import Reader
 from apps.notifications.tasks import send_invitation, send_organizations, send_password_reset, send_verification
 from apps.tenancy.context import control
@@ -305,16 +305,16 @@ def test_mail__with_organizations__is_in_the_language_that_one_of_them_knows(acm
 # -- the catalog -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("code", catalog.languages())
+@pytest.mark.parametrize("code", translations.languages())
 def test_catalog__compared_with_the_code__is_up_to_date(code):
-    written = catalog.source_of(code).read_bytes()
+    written = translations.source_of(code).read_bytes()
 
-    assert written == catalog.written(catalog.collected(code)), "run manage.py collect_messages"
+    assert written == translations.written(translations.collected(code)), "run manage.py collect_messages"
 
 
-@pytest.mark.parametrize("code", catalog.languages())
+@pytest.mark.parametrize("code", translations.languages())
 def test_catalog__of_each_language__is_complete(code):
-    assert list(catalog.faults(catalog.translations(code))) == []
+    assert list(translations.faults(translations.translations(code))) == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(TEMPLATES)))
@@ -341,14 +341,14 @@ def test_template__of_each_page__has_its_texts_marked(page):
     ],
 )
 def test_catalog__with_a_faulty_translation__says_so(text, translation):
-    broken = catalog.Catalog(locale="de")
+    broken = translations.Catalog(locale="de")
     broken.add(text, translation)
 
-    assert len(list(catalog.faults(broken))) == 1
+    assert len(list(translations.faults(broken))) == 1
 
 
 def test_catalog__with_an_uncertain_translation__says_so():
-    broken = catalog.Catalog(locale="de")
+    broken = translations.Catalog(locale="de")
     broken.add("Projects", "Objekte", flags=["fuzzy"])
 
-    assert list(catalog.faults(broken)) == ["not translated: 'Projects'"]
+    assert list(translations.faults(broken)) == ["not translated: 'Projects'"]

@@ -18,7 +18,7 @@ from psycopg import sql
 from apps.tenancy import outbox, tasks
 from apps.tenancy.context import OutboxContext, control, use
 from apps.tenancy.errors import ContextError, NoTenantContext
-from apps.tenancy.outbox.relay import MAX_DELIVERIES, Event, Relay
+from apps.tenancy.outbox.relay import MAX_DELIVERIES, OutboxEvent, Relay
 from apps.tenancy.tasks import OUTBOX_HEADER
 from apps.tenancy.transactions import atomic
 from apps.tenants.errors import TenantNotFound
@@ -74,7 +74,7 @@ def test_event__of_a_rolled_back_transaction__never_was(home, url, subscribed):
 
 
 def test_event__whose_broker_is_away__stays_with_the_error(home, url, subscribed):
-    def publish(task: str, event: Event) -> None:
+    def publish(task: str, event: OutboxEvent) -> None:
         raise BrokerUnavailable("no broker")
 
     with home.inside():
@@ -85,7 +85,7 @@ def test_event__whose_broker_is_away__stays_with_the_error(home, url, subscribed
 
 
 def test_event__whose_relay_dies_while_handing_over__is_delivered_again(home, url, subscribed):
-    def die(task: str, event: Event) -> None:
+    def die(task: str, event: OutboxEvent) -> None:
         raise KeyboardInterrupt
 
     with home.inside():

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 
 import pytest
 from django.conf import settings
-from django.db import connections
+from django.db import IntegrityError, connections
 
 from apps.audit.actors import SYSTEM
 from apps.onboarding.services import ensure_organization, sign_up
@@ -14,11 +15,11 @@ from apps.projects.models import Project
 from apps.tenancy.context import control
 from apps.tenancy.databases import owner_alias
 from apps.tenants.errors import IllegalTransition, TenantNotFound
+from apps.tenants.locations import SchemaLocation, all_locations
 from apps.tenants.models import Placement, Pool, Tenant, TenantDatabase
-from apps.tenants.schemas import Place, all_places
 from apps.tenants.services import lifecycle, provisioning, schema_store
 from tests import servers
-from tests.factories import PASSWORD, Organization
+from tests.factories import PASSWORD, Organization, found
 from tests.fleet import add_color, migrate, next_release
 
 
@@ -26,7 +27,7 @@ from tests.fleet import add_color, migrate, next_release
 def empty_store(platform, database):
     """No schema is ready, and no pool has room."""
     with control("empty the store"):
-        Placement.objects.filter(tenant__isnull=True).delete()
+        Placement.objects.warm().delete()
         room = list(Pool.objects.values_list("id", "capacity"))
         for pool in Pool.objects.all():
             Pool.objects.filter(id=pool.id).update(capacity=pool.tenant_count)
@@ -115,7 +116,7 @@ def test_store__replenished__has_what_it_says(platform, database):
     stock = schema_store.replenish(schemas=3)
 
     with control("compare"):
-        ready = set(Placement.objects.filter(tenant__isnull=True, built=True).values_list("schema", flat=True))
+        ready = set(Placement.objects.warm().filter(built=True).values_list("schema", flat=True))
     assert stock.schemas == len(ready) >= 3
     assert ready <= servers.schemas()
 
@@ -155,9 +156,9 @@ def test_database__that_is_built_and_not_yet_given__is_migrated_with_the_fleet(p
     provisioning.finish(founded.tenant.id)
     with control("look"):
         own = TenantDatabase.objects.get(tenant=founded.tenant)
-    place = Place(own.name, own.schema, "database")
+    place = SchemaLocation(own.name, own.schema, "database")
 
-    assert place in all_places()
+    assert place in all_locations()
     assert migrate(next_release(add_color()), [place], canaries=1).is_complete
 
 
@@ -166,3 +167,53 @@ def test_database_placement__has_credentials_of_its_own(platform, database):
 
     assert len(urls) == 2
     assert not any(settings.DATABASE_URL.split("@")[0] in url for url in urls)
+
+
+@pytest.fixture
+def left_behind(platform, database):
+    """A schema that waits longer than any other, and that a tenant has moved out of."""
+    with control("leave a schema"):
+        placement = Placement.objects.warm().filter(built=True).first()
+        first = Placement.objects.order_by("created_at").first()
+        changes = {"state": Placement.State.LEFT, "created_at": first.created_at - timedelta(days=1)}
+        Placement.objects.filter(id=placement.id).update(**changes)
+    yield placement
+    with control("put it back"):
+        Placement.objects.filter(id=placement.id).update(state=Placement.State.WARM, created_at=placement.created_at)
+
+
+def test_schema__that_its_tenant_has_left__is_given_to_nobody(left_behind):
+    stock = schema_store.stock()
+
+    newcomers = [found() for _ in range(stock.schemas + 1)]
+
+    assert left_behind.schema not in {newcomer.context.schema for newcomer in newcomers}
+    assert schema_store.replenish().schemas >= 1
+    with control("look at it"):
+        assert Placement.objects.get(id=left_behind.id).tenant_id is None
+
+
+def test_schema__that_its_tenant_has_left__is_migrated_until_nothing_is_left_in_it(left_behind):
+    location = SchemaLocation(None, left_behind.schema, "schema")
+    assert location in all_locations()
+
+    with control("retire it"):
+        Placement.objects.filter(id=left_behind.id).update(state=Placement.State.RETIRED)
+
+    assert location.schema not in {one.schema for one in all_locations()}
+
+
+def test_claim__by_the_release_before__is_noted_when_the_store_is_looked_after(acme):
+    with control("claim as the release before does"):
+        Placement.objects.filter(tenant_id=acme.tenant.id).update(state=Placement.State.WARM)
+    stock = schema_store.stock()
+
+    assert schema_store.replenish() == stock
+
+    with control("look at it"):
+        assert Placement.objects.get(tenant_id=acme.tenant.id).state == Placement.State.USED
+
+
+def test_placement__that_was_left__has_no_tenant(acme):
+    with control("leave a tenant behind"), pytest.raises(IntegrityError, match="tenants_placement_state"):
+        Placement.objects.filter(tenant_id=acme.tenant.id).update(state=Placement.State.LEFT)

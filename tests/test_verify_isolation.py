@@ -88,7 +88,7 @@ def traces() -> dict[str, Any]:
         logins = connection.execute("SELECT rolname FROM pg_roles WHERE rolname LIKE 'tenant\\_%\\_login'").fetchall()
     with servers.as_operator() as connection:
         about_tenants = "SELECT count(*) FROM platform.outbox WHERE topic <> %s"
-        events = connection.execute(about_tenants, [directory.CHANGED]).fetchone()
+        events = connection.execute(about_tenants, [directory.DIRECTORY_CHANGED]).fetchone()
     folders = Path(settings.MEDIA_ROOT, "tenants")
     return {
         "tenants": tenants,
@@ -338,7 +338,7 @@ def test_verify_isolation__with_a_route_that_breaks_down__proves_nothing(verifie
 
 
 def test_verify_isolation__without_anything_to_find__says_that_it_proved_nothing(verified, monkeypatch):
-    monkeypatch.setattr("apps.assurance.attacks.visitor.Answer.shows", lambda *_: False)
+    monkeypatch.setattr("apps.assurance.attacks.visitor.RouteAnswer.shows", lambda *_: False)
 
     code, document = verified("--check", "attack.bait", "--placement", "pool")
 

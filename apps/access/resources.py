@@ -38,7 +38,7 @@ def allow(**permissions: str) -> dict[str, str]:
 class Replayed(Exception):
     """The call was answered before."""
 
-    def __init__(self, answer: idempotency.Answer) -> None:
+    def __init__(self, answer: idempotency.StoredAnswer) -> None:
         self.answer = answer
 
 
@@ -93,7 +93,7 @@ class ResourceView(GenericAPIView[Any]):
         if key is None or request.method not in UNSAFE:
             return
         begun = idempotency.begin(subject=self.subject, key=key, fingerprint=_fingerprint(request))
-        if isinstance(begun, idempotency.Answer):
+        if isinstance(begun, idempotency.StoredAnswer):
             raise Replayed(begun)
         self.call = begun
 
@@ -152,7 +152,7 @@ class ResourceView(GenericAPIView[Any]):
         )
 
 
-def _replay(answer: idempotency.Answer) -> HttpResponse:
+def _replay(answer: idempotency.StoredAnswer) -> HttpResponse:
     headers = {**answer.headers, "Idempotent-Replayed": "true"}
     response = HttpResponse(answer.body, status=answer.status, headers=headers)
     if "Content-Type" not in headers:
@@ -166,7 +166,7 @@ def _settle(call: IdempotentCall, response: Any) -> None:
         idempotency.abandon(call)
         return
     headers = {name: response[name] for name in KEPT_HEADERS if name in response}
-    idempotency.finish(call, idempotency.Answer(response.status_code, headers, response.content))
+    idempotency.finish(call, idempotency.StoredAnswer(response.status_code, headers, response.content))
 
 
 def _fingerprint(request: Request) -> str:

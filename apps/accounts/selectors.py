@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from apps.access.permissions import GRANTS, ROLES_MANAGE, USERS_MANAGE, Role
 from apps.access.subjects import API_KEY, USER, Subject
-from apps.audit.selectors import Entry
+from apps.audit.selectors import AuditEntry
 from apps.tenancy.context import control
 
 from .devices import device
@@ -126,7 +126,7 @@ def names_of(tenant_id: UUID, user_ids: set[UUID]) -> dict[UUID, str]:
     return {user_id: name or email for user_id, name, email in rows.values_list("user_id", "name", "email")}
 
 
-def actor_names(tenant_id: UUID, entries: Iterable[Entry]) -> dict[str, str]:
+def actor_names(tenant_id: UUID, entries: Iterable[AuditEntry]) -> dict[str, str]:
     """What the organization calls the people and programs of the entries, by id; who is gone is missing."""
     ids: dict[str, set[UUID]] = {USER: set(), API_KEY: set()}
     for entry in entries:

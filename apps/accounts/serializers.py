@@ -9,7 +9,7 @@ from rest_framework import serializers
 from apps.tenants.links import link
 from apps.tenants.selectors import primary_domain
 
-from .services.tokens import Pair
+from .services.tokens import TokenPair
 
 
 class PersonSerializer(serializers.Serializer[Any]):
@@ -34,7 +34,7 @@ class TokensSerializer(serializers.Serializer[Any]):
     tenant = OrganizationSerializer()
 
 
-def described(pair: Pair) -> dict[str, Any]:
+def described(pair: TokenPair) -> dict[str, Any]:
     """Tokens as the API shows them."""
     membership = pair.membership
     tenant = membership.tenant

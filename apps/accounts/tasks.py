@@ -28,7 +28,7 @@ def clear_expired() -> None:
     clear_old_attempts()
 
 
-@outbox.subscribe(members.ENDED)
+@outbox.subscribe(members.MEMBERSHIP_ENDED)
 @shared_task
 def withdraw_shares(event_id: str, user_id: str, before: str) -> None:
     """Take the relations to projects and documents from somebody who is no member any more."""

@@ -80,17 +80,17 @@ _verified_lock = threading.Lock()
 _verified: TTLCache[bytes, Verified] = TTLCache(VERIFIED_KEPT, VERIFIED_SECONDS)
 
 
-class _Token(SimpleToken):
+class _SignedToken(SimpleToken):
     def get_token_backend(self) -> RotatingBackend:
         return backend
 
 
-class AccessToken(_Token):
+class SignedAccessToken(_SignedToken):
     token_type = "access"  # noqa: S105
     lifetime = timedelta(seconds=settings.ACCESS_TOKEN_SECONDS)
 
 
-class RefreshToken(_Token):
+class SignedRefreshToken(_SignedToken):
     token_type = "refresh"  # noqa: S105
     lifetime = timedelta(seconds=settings.REFRESH_TOKEN_SECONDS)
 
@@ -116,7 +116,7 @@ def forget_verified() -> None:
 
 
 def _verify(text: str) -> Verified:
-    claims = _read(AccessToken, text)
+    claims = _read(SignedAccessToken, text)
     try:
         subject = Subject(
             type=USER,
@@ -147,7 +147,7 @@ def _permissions(claimed: tuple[str, ...]) -> frozenset[str]:
 
 def read_refresh(text: str) -> tuple[UUID, UUID, UUID]:
     """The ``jti``, family and tenant of a refresh token. Raises TokenRefused."""
-    claims = _read(RefreshToken, text)
+    claims = _read(SignedRefreshToken, text)
     try:
         return UUID(claims["jti"]), UUID(claims["sid"]), UUID(claims["tid"])
     except (TypeError, ValueError, AttributeError) as error:
@@ -159,7 +159,7 @@ def _key_id(text: Any) -> str:
     return str(jwt.get_unverified_header(text).get("kid", ""))
 
 
-def _read(kind: type[_Token], text: str) -> dict[str, Any]:
+def _read(kind: type[_SignedToken], text: str) -> dict[str, Any]:
     if len(text) > MAX_LENGTH or not WELL_FORMED.fullmatch(text):
         raise TokenRefused
     try:

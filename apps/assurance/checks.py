@@ -24,7 +24,7 @@ class Wall(Enum):
     STORES = "Cache and files"
 
 
-class Result(Enum):
+class CheckResult(Enum):
     HELD = "held"
     LIMIT = "known limit"
     FAILED = "could not run"
@@ -52,13 +52,13 @@ class Watch:
         self.breaches += [otherwise.format(*row) for row in found]
 
     @property
-    def result(self) -> Result:
+    def result(self) -> CheckResult:
         """What broke down before it could answer proves nothing, but is no breach."""
         if self.breaches:
-            return Result.BREACH
+            return CheckResult.BREACH
         if self.faults:
-            return Result.FAILED
-        return Result.LIMIT if self.limits else Result.HELD
+            return CheckResult.FAILED
+        return CheckResult.LIMIT if self.limits else CheckResult.HELD
 
     @property
     def observed(self) -> list[str]:
@@ -82,10 +82,10 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CheckOutcome:
     check: Check
     place: str
-    result: Result
+    result: CheckResult
     attempts: int
     observed: list[str]
     seconds: float
@@ -106,7 +106,7 @@ class Register:
         return declare
 
 
-def carry_out(check: Check, subjects: list[Any], *, place: str) -> Outcome:
+def carry_out(check: Check, subjects: list[Any], *, place: str) -> CheckOutcome:
     """Run a check on one or more subjects; an error of its own is a result too, as nothing was proven then."""
     watch, started = Watch(), time.monotonic()
     try:
@@ -115,4 +115,4 @@ def carry_out(check: Check, subjects: list[Any], *, place: str) -> Outcome:
     except Exception as error:  # noqa: BLE001  whatever it is, the other checks go on
         watch.faults.append(f"{type(error).__name__}: {str(error).strip()[:300]}")
     seconds = time.monotonic() - started
-    return Outcome(check, place, watch.result, watch.attempts, watch.observed, seconds)
+    return CheckOutcome(check, place, watch.result, watch.attempts, watch.observed, seconds)

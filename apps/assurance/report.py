@@ -11,21 +11,21 @@ from typing import Any
 from django.conf import settings
 from django.template.loader import render_to_string
 
-from .checks import Outcome, Result, Wall
+from .checks import CheckOutcome, CheckResult, Wall
 
 FORMAT = 1
-SIGNS = {Result.HELD: "ok", Result.LIMIT: "limit", Result.FAILED: "ERROR", Result.BREACH: "BREACH"}
+SIGNS = {CheckResult.HELD: "ok", CheckResult.LIMIT: "limit", CheckResult.FAILED: "ERROR", CheckResult.BREACH: "BREACH"}
 
 
 @dataclass(frozen=True)
-class Report:
+class IsolationReport:
     started: datetime
     seconds: float
     databases: dict[str, str]
     placements: list[str]
-    outcomes: list[Outcome]
+    outcomes: list[CheckOutcome]
 
-    def count(self, result: Result) -> int:
+    def count(self, result: CheckResult) -> int:
         return sum(outcome.result == result for outcome in self.outcomes)
 
     @property
@@ -33,16 +33,16 @@ class Report:
         return sum(outcome.attempts for outcome in self.outcomes)
 
     @property
-    def result(self) -> Result:
+    def result(self) -> CheckResult:
         """A breach outweighs a check that could not run, and that everything that held."""
-        for worst in (Result.BREACH, Result.FAILED):
+        for worst in (CheckResult.BREACH, CheckResult.FAILED):
             if self.count(worst):
                 return worst
-        return Result.HELD
+        return CheckResult.HELD
 
     @property
     def verdict(self) -> str:
-        breaches, failed = self.count(Result.BREACH), self.count(Result.FAILED)
+        breaches, failed = self.count(CheckResult.BREACH), self.count(CheckResult.FAILED)
         if breaches:
             return f"{breaches} of {len(self.outcomes)} checks found a breach"
         if failed:
@@ -75,7 +75,7 @@ class Report:
                 attempts = f"{outcome.attempts} tries"
                 sign, check = SIGNS[outcome.result], outcome.check
                 yield f"  {sign:7}{check.id:27}{check.title:64}{attempts:>12}{outcome.seconds:8.2f} s"
-                if outcome.result != Result.HELD:
+                if outcome.result != CheckResult.HELD:
                     yield from (f"           {line}" for line in outcome.observed)
         yield f"\n{self.verdict}: {self.attempts} tries in {self.seconds:.1f} s."
 
@@ -85,17 +85,17 @@ class Report:
             {
                 "report": self,
                 "json": self.as_json(),
-                "tally": [(result, self.count(result)) for result in Result if self.count(result)],
+                "tally": [(result, self.count(result)) for result in CheckResult if self.count(result)],
                 "matrix": list(self._matrix()),
                 "walls": list(self._walls()),
-                "breaches": [outcome for outcome in self.outcomes if outcome.result == Result.BREACH],
+                "breaches": [outcome for outcome in self.outcomes if outcome.result == CheckResult.BREACH],
                 "versions": sorted(set(self.databases.values())),
             },
         )
 
-    def _matrix(self) -> Iterator[tuple[str, list[Result | None]]]:
+    def _matrix(self) -> Iterator[tuple[str, list[CheckResult | None]]]:
         """The worst result of each wall in each place."""
-        order = list(Result)
+        order = list(CheckResult)
         for wall in Wall:
             cells = []
             for place in self.places:
@@ -103,10 +103,10 @@ class Report:
                 cells.append(max(found, key=order.index) if found else None)
             yield wall.value, cells
 
-    def _walls(self) -> Iterator[tuple[str, list[tuple[Any, list[Outcome]]]]]:
+    def _walls(self) -> Iterator[tuple[str, list[tuple[Any, list[CheckOutcome]]]]]:
         """The checks of each wall, each with its outcome in each place."""
         for wall in Wall:
-            checks: dict[str, list[Outcome]] = {}
+            checks: dict[str, list[CheckOutcome]] = {}
             for outcome in self.outcomes:
                 if outcome.check.wall == wall:
                     checks.setdefault(outcome.check.id, []).append(outcome)
@@ -114,7 +114,7 @@ class Report:
                 yield wall.value, [(outcomes[0].check, outcomes) for outcomes in checks.values()]
 
 
-def _as_json(outcome: Outcome) -> dict[str, Any]:
+def _as_json(outcome: CheckOutcome) -> dict[str, Any]:
     return {
         "id": outcome.check.id,
         "title": outcome.check.title,

@@ -24,12 +24,12 @@ from apps.tenancy.errors import ContextError
 from apps.tenancy.transactions import atomic
 from apps.tenants.selectors import tenant_databases
 
-from . import catalogue, targets
+from . import catalog, targets
 from .attacks import ATTACKS
-from .catalogue import Database
-from .checks import Check, Outcome, Result, Watch, carry_out
+from .catalog import Database
+from .checks import Check, CheckOutcome, CheckResult, Watch, carry_out
 from .errors import CannotRun
-from .report import Report
+from .report import IsolationReport
 from .shapes import Names
 from .targets import ACTOR, REASON, Pair
 
@@ -54,10 +54,10 @@ EVERYTHING = Scope()
 
 
 def all_checks() -> list[Check]:
-    return [*catalogue.check.checks, *ATTACKS]
+    return [*catalog.check.checks, *ATTACKS]
 
 
-def verify(scope: Scope = EVERYTHING, progress: Progress = lambda *_: None) -> Report:
+def verify(scope: Scope = EVERYTHING, progress: Progress = lambda *_: None) -> IsolationReport:
     """Read every database's catalogue, then attack organizations founded for that; they are removed in any case.
 
     Raises CannotRun. Organizations of customers are neither touched nor read.
@@ -76,16 +76,16 @@ def verify(scope: Scope = EVERYTHING, progress: Progress = lambda *_: None) -> R
         raise CannotRun(_in_one_line(error)) from error
 
 
-def _verified(scope: Scope, progress: Progress) -> Report:
+def _verified(scope: Scope, progress: Progress) -> IsolationReport:
     started, clock = timezone.now(), time.monotonic()
-    readings = [check for check in catalogue.check.checks if scope.includes(check)]
+    readings = [check for check in catalog.check.checks if scope.includes(check)]
     attacks = [check for check in ATTACKS if scope.includes(check)]
     kinds = list(scope.placements or targets.placements()) if attacks else []
     steps = _Steps(progress, total=len(readings) * 2 + len(attacks) * len(kinds))
     outcomes, versions = _readings(readings, steps)
     for kind in kinds:
         outcomes += _attacks(attacks, kind, steps)
-    report = Report(started, time.monotonic() - clock, versions, kinds, outcomes)
+    report = IsolationReport(started, time.monotonic() - clock, versions, kinds, outcomes)
     _record(report)
     return report
 
@@ -101,7 +101,7 @@ class _Steps:
         self._done += 1
 
 
-def _readings(checks: list[Check], steps: _Steps) -> tuple[list[Outcome], dict[str, str]]:
+def _readings(checks: list[Check], steps: _Steps) -> tuple[list[CheckOutcome], dict[str, str]]:
     with ExitStack() as stack:
         own = [stack.enter_context(_opened(None)), *(stack.enter_context(_opened(name)) for name in _own_databases())]
         outcomes = []
@@ -113,7 +113,7 @@ def _readings(checks: list[Check], steps: _Steps) -> tuple[list[Outcome], dict[s
         return outcomes, {database.name: _version(database) for database in own}
 
 
-def _attacks(checks: list[Check], kind: str, steps: _Steps) -> list[Outcome]:
+def _attacks(checks: list[Check], kind: str, steps: _Steps) -> list[CheckOutcome]:
     pair = targets.found_pair(kind)
     outcomes = []
     for check in checks:
@@ -180,12 +180,12 @@ def _check_credentials() -> None:
             raise CannotRun(f"{name} is not set: founding and removing organizations to attack needs it.")
 
 
-def _record(report: Report) -> None:
+def _record(report: IsolationReport) -> None:
     with control(REASON), atomic():
         audit.record(
             "isolation.verified",
             actor=ACTOR,
             resource=Thing(type="installation", id=settings.BASE_DOMAIN),
             checks=len(report.outcomes),
-            breaches=report.count(Result.BREACH),
+            breaches=report.count(CheckResult.BREACH),
         )

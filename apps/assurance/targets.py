@@ -22,7 +22,7 @@ from apps.accounts import subjects
 from apps.accounts.models import Membership, User
 from apps.accounts.roles import Assigned
 from apps.accounts.services import api_keys, members, people, tokens
-from apps.accounts.services.tokens import Pair as Tokens
+from apps.accounts.services.tokens import TokenPair as Tokens
 from apps.accounts.sessions import SessionStore
 from apps.audit import services as audit
 from apps.audit.actors import command

@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 BATCH = 500
 ORDER = ("transaction_id", "occurred_at", "id")
-CONTINUED = "audit.continued"  # the first event on another server, whose transaction ids start elsewhere
+CHAIN_CONTINUED = "audit.continued"  # the first event on another server, whose transaction ids start elsewhere
 
 STORED = (*ORDER, "tenant_id", "actor_type", "actor_id", "action", "resource_type", "resource_id")
 AS_TEXT = ("actor_ip", "changes", "metadata")  # read as PostgreSQL prints them: Python would drop digits and masks
@@ -155,7 +155,9 @@ def continue_here(chain: Chain) -> None:
     """
     with atomic():
         head = chain.head()
-        chain.add_event(actor_type="system", action=CONTINUED, resource_type="chain", metadata={"number": head.number})
+        chain.add_event(
+            actor_type="system", action=CHAIN_CONTINUED, resource_type="chain", metadata={"number": head.number}
+        )
     seal(chain, fenced=True)
 
 

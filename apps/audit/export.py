@@ -11,16 +11,16 @@ from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from typing import Any
 
-from .selectors import Entry
+from .selectors import AuditEntry
 
 ROWS_PER_PIECE = 200
-HEADER = [field.name for field in fields(Entry)]
+HEADER = [field.name for field in fields(AuditEntry)]
 
 _BLANK = r"(?:[^\S\r\n]|[\x00-\x08\x0e-\x1f\ufeff\u200b-\u200f\u2060])*"
 _FORMULA = re.compile(rf"(?:\A|(?<=[\r\n]))(?={_BLANK}[=+\-@＝＋－＠])|\A(?=[\t\r\n])")
 
 
-def as_csv(entries: Iterable[Entry]) -> Iterator[bytes]:
+def as_csv(entries: Iterable[AuditEntry]) -> Iterator[bytes]:
     """CSV with a header row; no cell is taken for a formula by a spreadsheet."""
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, quoting=csv.QUOTE_ALL)
@@ -32,7 +32,7 @@ def as_csv(entries: Iterable[Entry]) -> Iterator[bytes]:
     yield _taken(buffer)
 
 
-def as_json_lines(entries: Iterable[Entry]) -> Iterator[bytes]:
+def as_json_lines(entries: Iterable[AuditEntry]) -> Iterator[bytes]:
     for entry in entries:
         yield json.dumps(asdict(entry), default=_text).encode() + b"\n"
 

@@ -18,13 +18,13 @@ from .sinks import Sink, parse_sinks
 
 log = structlog.get_logger(__name__)
 
-RECORDED = "audit.recorded"
-RECORDED_IN_CONTROL = "audit.recorded_in_control"
+EVENT_RECORDED = "audit.recorded"
+CONTROL_EVENT_RECORDED = "audit.recorded_in_control"
 
 
 def announce(event: Event | ControlEvent) -> None:
     """Emit, in the transaction that recorded the event, its way to every sink."""
-    topic = RECORDED if isinstance(event, Event) else RECORDED_IN_CONTROL
+    topic = EVENT_RECORDED if isinstance(event, Event) else CONTROL_EVENT_RECORDED
     for name in _sinks():
         outbox.emit(topic, {"audit_event_id": str(event.id), "sink": name}, tenant_id=event.tenant_id)
 

@@ -10,14 +10,14 @@ from typing import Unpack
 from uuid import UUID
 
 from .errors import InvalidCursor
-from .selectors import Entry, Filters, Position, events_page
+from .selectors import AuditEntry, Filters, Position, events_page
 
 
 @dataclass(frozen=True)
 class Page:
     """Some entries, newest first, and the cursors of the pages beside it where there are such."""
 
-    entries: list[Entry]
+    entries: list[AuditEntry]
     older: str
     newer: str
 
@@ -39,7 +39,7 @@ def page_of(*, tenant_id: UUID, page_size: int, before: str = "", after: str = "
     return Page(shown, cursor_of(shown[-1]) if has_older else "", cursor_of(shown[0]) if has_newer else "")
 
 
-def cursor_of(entry: Entry) -> str:
+def cursor_of(entry: AuditEntry) -> str:
     return base64.urlsafe_b64encode(f"{entry.occurred_at.isoformat()} {entry.id}".encode()).decode()
 
 

@@ -30,7 +30,7 @@ class Filters(TypedDict, total=False):
 
 
 @dataclass(frozen=True)
-class Entry:
+class AuditEntry:
     """An event of either plane."""
 
     id: UUID
@@ -50,7 +50,7 @@ class Entry:
         return self.occurred_at, self.id
 
 
-COLUMNS = tuple(field.name for field in fields(Entry) if field.name != "plane")
+COLUMNS = tuple(field.name for field in fields(AuditEntry) if field.name != "plane")
 LOOKUPS = {"action": "action__startswith", "since": "occurred_at__gte", "until": "occurred_at__lt"}
 
 
@@ -61,7 +61,7 @@ def events_page(
     before: Position | None = None,
     after: Position | None = None,
     **filters: Unpack[Filters],
-) -> list[Entry]:
+) -> list[AuditEntry]:
     """Up to ``limit`` entries of both planes, newest first: the ones just before, or just after, a position.
 
     Called in the tenant's context, whose walls hold for the control plane's events too.
@@ -71,16 +71,16 @@ def events_page(
         Anchor.Chain.CONTROL: ControlEvent.objects.all(),
     }
     upward = after is not None
-    found: list[Entry] = []
+    found: list[AuditEntry] = []
     for plane, log in logs.items():
         rows = _between(log.filter(tenant_id=tenant_id, **_conditions(filters)), before, after)
         rows = rows.order_by("occurred_at", "id") if upward else rows.order_by("-occurred_at", "-id")
-        found += [Entry(**row, plane=plane.value) for row in rows.values(*COLUMNS)[:limit]]
+        found += [AuditEntry(**row, plane=plane.value) for row in rows.values(*COLUMNS)[:limit]]
     nearest = sorted(found, key=attrgetter("position"), reverse=not upward)[:limit]
     return nearest[::-1] if upward else nearest
 
 
-def all_events(*, tenant_id: UUID, **filters: Unpack[Filters]) -> Iterator[Entry]:
+def all_events(*, tenant_id: UUID, **filters: Unpack[Filters]) -> Iterator[AuditEntry]:
     """Every entry, newest first, a page in memory at a time and no transaction open between pages."""
     page = events_page(tenant_id=tenant_id, limit=PAGE, **filters)
     while page:

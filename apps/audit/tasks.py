@@ -21,13 +21,13 @@ RETRIES: dict[str, Any] = {
 }
 
 
-@outbox.subscribe(forwarding.RECORDED)
+@outbox.subscribe(forwarding.EVENT_RECORDED)
 @shared_task(**RETRIES)
 def forward_event(event_id: str, audit_event_id: str, sink: str) -> None:
     forwarding.forward(Event, UUID(audit_event_id), sink)
 
 
-@outbox.subscribe(forwarding.RECORDED_IN_CONTROL)
+@outbox.subscribe(forwarding.CONTROL_EVENT_RECORDED)
 @shared_task(control_reason="forward an audit event", **RETRIES)
 def forward_control_event(event_id: str, audit_event_id: str, sink: str) -> None:
     forwarding.forward(ControlEvent, UUID(audit_event_id), sink)

@@ -14,7 +14,18 @@ from django.db.models.expressions import Func
 
 from apps.tenancy.context import control
 
-from .chain import BATCH, CONTINUED, ORDER, Chain, Head, canonical, control_chain, documents, hash_of, tenant_chain
+from .chain import (
+    BATCH,
+    CHAIN_CONTINUED,
+    ORDER,
+    Chain,
+    Head,
+    canonical,
+    control_chain,
+    documents,
+    hash_of,
+    tenant_chain,
+)
 from .errors import TooLongToVerify
 from .models import Anchor, ControlEvent, ControlSeal
 
@@ -22,7 +33,7 @@ MAX_FINDINGS = 100  # a log with more than that needs no list
 MAX_WAITED_FOR = 20_000  # links that are walked in about two seconds
 
 
-class Kind(StrEnum):
+class FindingKind(StrEnum):
     REMOVED = "removed"  # a seal whose event is not there
     CHANGED = "changed"  # an event (or hash) that does not match
     REORDERED = "reordered"  # it would match elsewhere in the chain, or comes before what it follows
@@ -35,7 +46,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    kind: Kind
+    kind: FindingKind
     number: int | None
     event_id: UUID | None
     detail: str
@@ -47,7 +58,7 @@ class Finding:
 
 
 @dataclass
-class Report:
+class ChainReport:
     """What a walk along one chain found. ``number`` and ``hash`` are its end, to compare with what others hold."""
 
     chain: str
@@ -64,7 +75,7 @@ class Report:
     def intact(self) -> bool:
         return not self.findings
 
-    def add(self, kind: Kind, number: int | None, event_id: UUID | None, detail: str) -> None:
+    def add(self, kind: FindingKind, number: int | None, event_id: UUID | None, detail: str) -> None:
         if not self.full:
             self.findings.append(Finding(kind, number, event_id, detail))
 
@@ -84,23 +95,25 @@ class NextTransaction(Func):
     output_field = models.BigIntegerField()
 
 
-class Link(NamedTuple):
+class StoredSeal(NamedTuple):
     number: int
     event_id: UUID
     transaction_id: int
     hash: bytes
 
 
-def verify(chain: Chain) -> Report:
+def verify(chain: Chain) -> ChainReport:
     """Compare a chain with its events and its anchors, a batch at a time; sealing may go on meanwhile."""
-    report = Report(chain.kind.value, chain.tenant_id)
+    report = ChainReport(chain.kind.value, chain.tenant_id)
     report.anchored_number = chain.anchored()
     head = chain.head()  # after the anchors, which follow the seals
     report.number, report.hash = head.number, head.hash.hex() if head.number else ""
     walk = _Walk(chain, report)
     for links in _batches(chain, head):
         if report.full:
-            report.findings.append(Finding(Kind.STOPPED, walk.previous.number, None, "too many findings to go on"))
+            report.findings.append(
+                Finding(FindingKind.STOPPED, walk.previous.number, None, "too many findings to go on")
+            )
             break
         walk.check(links)
     _compare_end(chain, head, report)
@@ -108,7 +121,7 @@ def verify(chain: Chain) -> Report:
     return report
 
 
-def verify_logs_of(tenant_id: UUID) -> list[Report]:
+def verify_logs_of(tenant_id: UUID) -> list[ChainReport]:
     """Verify both logs of the current organization for somebody who waits. Raises TooLongToVerify."""
     inside, about = tenant_chain(), control_chain(tenant_id)
     if inside.head().number + about.head().number > MAX_WAITED_FOR:
@@ -126,34 +139,36 @@ def owners_of_control_chains() -> list[UUID | None]:
     return sorted(owners, key=str)
 
 
-def _batches(chain: Chain, head: Head) -> Iterator[list[Link]]:
+def _batches(chain: Chain, head: Head) -> Iterator[list[StoredSeal]]:
     """The links up to where the chain ended at first, whatever number they begin with."""
     rows = chain.in_order().filter(number__lte=head.number).values_list("number", "event_id", "transaction_id", "hash")
-    links = [Link(*row) for row in rows[:BATCH]]
+    links = [StoredSeal(*row) for row in rows[:BATCH]]
     while links:
         yield [link._replace(hash=bytes(link.hash)) for link in links]
-        links = [Link(*row) for row in rows.filter(number__gt=links[-1].number)[:BATCH]]
+        links = [StoredSeal(*row) for row in rows.filter(number__gt=links[-1].number)[:BATCH]]
 
 
-def _compare_end(chain: Chain, head: Head, report: Report) -> None:
+def _compare_end(chain: Chain, head: Head, report: ChainReport) -> None:
     if report.anchored_number > head.number:
         detail = f"the chain ends at {head.number}, but {report.anchored_number} events were anchored"
-        report.add(Kind.TRUNCATED, report.anchored_number, None, detail)
+        report.add(FindingKind.TRUNCATED, report.anchored_number, None, detail)
     misplaced = Q(transaction_id__lt=head.transaction_id) | Q(transaction_id__gte=NextTransaction())
     for event_id in chain.unsealed().filter(misplaced).order_by(*ORDER).values_list("id", flat=True)[:MAX_FINDINGS]:
-        report.add(Kind.INSERTED, None, event_id, "not sealed, and its transaction is none that could still write")
+        report.add(
+            FindingKind.INSERTED, None, event_id, "not sealed, and its transaction is none that could still write"
+        )
 
 
 class _Walk:
     """Carries from link to link what the next one must fit to."""
 
-    def __init__(self, chain: Chain, report: Report) -> None:
+    def __init__(self, chain: Chain, report: ChainReport) -> None:
         self.chain = chain
         self.report = report
         self.previous = Head(0, chain.origin, 0)
         self.order: tuple[Any, ...] = ()
 
-    def check(self, links: list[Link]) -> None:
+    def check(self, links: list[StoredSeal]) -> None:
         events = self.chain.events().filter(id__in=[link.event_id for link in links])
         found = {event["id"]: event for event in documents(events)}
         texts = {key: canonical(event) for key, event in found.items()}
@@ -163,41 +178,45 @@ class _Walk:
             follows = self._follows(link)
             event = found.get(link.event_id)
             if event is None:
-                self.report.add(Kind.REMOVED, link.number, link.event_id, "it was sealed and is not there")
+                self.report.add(FindingKind.REMOVED, link.number, link.event_id, "it was sealed and is not there")
             elif follows and self._matches(link, texts, neighbors):
                 self._compare_order(link, event)
             if anchors.get(link.number, link.hash) != link.hash:
-                self.report.add(Kind.REWRITTEN, link.number, link.event_id, "an anchor remembers another hash")
+                self.report.add(FindingKind.REWRITTEN, link.number, link.event_id, "an anchor remembers another hash")
             self.previous = Head(link.number, link.hash, link.transaction_id)
         self.report.sealed += len(links)
 
-    def _anchors(self, links: list[Link]) -> dict[int, bytes]:
+    def _anchors(self, links: list[StoredSeal]) -> dict[int, bytes]:
         rows = self.chain.anchors().filter(number__gte=links[0].number, number__lte=links[-1].number)
         return {number: bytes(digest) for number, digest in rows.values_list("number", "hash")}
 
-    def _follows(self, link: Link) -> bool:
+    def _follows(self, link: StoredSeal) -> bool:
         """Whether the link before is there, without which this one's hash cannot be judged."""
         expected = self.previous.number + 1
         if link.number != expected:
-            self.report.add(Kind.GAP, link.number, None, f"the number after {expected - 1} should be {expected}")
+            self.report.add(FindingKind.GAP, link.number, None, f"the number after {expected - 1} should be {expected}")
         return link.number == expected
 
-    def _matches(self, link: Link, texts: dict[UUID, bytes], neighbors: list[bytes]) -> bool:
+    def _matches(self, link: StoredSeal, texts: dict[UUID, bytes], neighbors: list[bytes]) -> bool:
         text = texts[link.event_id]
         if hash_of(self.previous.hash, text) == link.hash:
             return True
         elsewhere = any(hash_of(neighbor, text) == link.hash for neighbor in neighbors)
         another = any(hash_of(self.previous.hash, other) == link.hash for other in texts.values())
         if elsewhere or another:
-            self.report.add(Kind.REORDERED, link.number, link.event_id, "it was sealed at another place in the chain")
+            self.report.add(
+                FindingKind.REORDERED, link.number, link.event_id, "it was sealed at another place in the chain"
+            )
         else:
-            self.report.add(Kind.CHANGED, link.number, link.event_id, "it does not match its seal")
+            self.report.add(FindingKind.CHANGED, link.number, link.event_id, "it does not match its seal")
         return False
 
-    def _compare_order(self, link: Link, event: dict[str, Any]) -> None:
+    def _compare_order(self, link: StoredSeal, event: dict[str, Any]) -> None:
         order = tuple(event[name] for name in ORDER)
         if link.transaction_id != event["transaction_id"]:
-            self.report.add(Kind.CHANGED, link.number, link.event_id, "its seal names another transaction")
-        elif order < self.order and event["action"] != CONTINUED:
-            self.report.add(Kind.REORDERED, link.number, link.event_id, "it was written before the event it follows")
+            self.report.add(FindingKind.CHANGED, link.number, link.event_id, "its seal names another transaction")
+        elif order < self.order and event["action"] != CHAIN_CONTINUED:
+            self.report.add(
+                FindingKind.REORDERED, link.number, link.event_id, "it was written before the event it follows"
+            )
         self.order = order

@@ -32,7 +32,7 @@ class Tick:
 
 
 @dataclass(frozen=True)
-class Hit:
+class HitArea:
     """The strip of the chart that belongs to one value."""
 
     x: float
@@ -107,11 +107,11 @@ class AreaChart:
         return f"{_smooth(points)} L{points[-1][0]:.1f} {self.floor} L{points[0][0]:.1f} {self.floor} Z"
 
     @property
-    def hits(self) -> list[Hit]:
+    def hits(self) -> list[HitArea]:
         width = (self.right - LEFT) / max(len(self.values), 1)
         height = self.floor - TOP
         return [
-            Hit(round(LEFT + index * width, 1), round(width, 1), height, label, value)
+            HitArea(round(LEFT + index * width, 1), round(width, 1), height, label, value)
             for index, (label, value) in enumerate(self.values)
         ]
 

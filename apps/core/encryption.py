@@ -30,7 +30,7 @@ class DecryptionError(Exception):
 
 
 @dataclass(frozen=True)
-class DataKey:
+class OpenedKey:
     id: UUID
     secret: bytes
 
@@ -41,9 +41,9 @@ class DataKey:
 class DataKeys(Protocol):
     """Where data keys come from; ``settings.DATA_KEYS`` names the implementation."""
 
-    def newest(self, tenant_id: UUID) -> DataKey: ...
+    def newest(self, tenant_id: UUID) -> OpenedKey: ...
 
-    def by_id(self, key_id: UUID) -> DataKey: ...
+    def by_id(self, key_id: UUID) -> OpenedKey: ...
 
 
 @lru_cache(maxsize=4)
@@ -83,9 +83,9 @@ def unwrap(wrapped: bytes, *, owner: UUID, version: int) -> bytes:
 class SealedText:
     """An encrypted text that is opened on demand and never shown by accident."""
 
-    def __init__(self, sealed: bytes, place: bytes) -> None:
+    def __init__(self, sealed: bytes, location: bytes) -> None:
         self.sealed = sealed
-        self._location = place
+        self._location = location
 
     def reveal(self) -> str:
         """The plain text. Raises DecryptionError."""

@@ -10,22 +10,22 @@ from django.conf import settings
 from apps.tenancy import databases
 from apps.tenancy.schemas import shape
 from apps.tenancy.schemas.release import Release
-from apps.tenants.schemas import Place
+from apps.tenants.locations import SchemaLocation
 
 
-def differences(release: Release, places: Iterable[Place]) -> dict[Place, list[str]]:
-    """The places that are unlike a new schema, with what differs: "+ …" is too much, "- …" is lacking."""
+def differences(release: Release, locations: Iterable[SchemaLocation]) -> dict[SchemaLocation, list[str]]:
+    """The locations that are unlike a new schema, with what differs: "+ …" is too much, "- …" is lacking."""
     digest, lines = shape.reference(databases.owner_alias(), release, operator=settings.DATABASE_OPERATOR_ROLE)
-    by_database: dict[str | None, list[Place]] = defaultdict(list)
-    for place in places:
-        by_database[place.database].append(place)
-    unlike: dict[Place, list[str]] = {}
+    by_database: dict[str | None, list[SchemaLocation]] = defaultdict(list)
+    for location in locations:
+        by_database[location.database].append(location)
+    unlike: dict[SchemaLocation, list[str]] = {}
     for database, some in by_database.items():
         alias = databases.owner_alias(database)
-        digests = shape.digests(alias, [place.schema for place in some])
-        for place in some:
-            if digests.get(place.schema) != digest:
-                unlike[place] = _compare(shape.lines(alias, place.schema), lines)
+        digests = shape.digests(alias, [location.schema for location in some])
+        for location in some:
+            if digests.get(location.schema) != digest:
+                unlike[location] = _compare(shape.lines(alias, location.schema), lines)
         databases.close_owner(database)
     return unlike
 

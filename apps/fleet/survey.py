@@ -18,12 +18,12 @@ from apps.tenancy import databases
 from apps.tenancy.schemas import ledger, owner, server
 from apps.tenancy.schemas.release import MigrationKey, Release
 from apps.tenancy.schemas.replay import SchemaState
-from apps.tenants.schemas import Place
+from apps.tenants.locations import SchemaLocation
 
 log = structlog.get_logger(__name__)
 
 
-class Standing(StrEnum):
+class SchemaStatus(StrEnum):
     CURRENT = "current"
     BEHIND = "behind"
     AHEAD = "ahead"  # of this release: a later one has migrated it
@@ -32,20 +32,20 @@ class Standing(StrEnum):
 
 
 @dataclass(frozen=True)
-class Found:
-    """How a place stands to a release."""
+class SurveyedSchema:
+    """How a location stands to a release."""
 
-    place: Place
-    standing: Standing
+    location: SchemaLocation
+    status: SchemaStatus
     state: SchemaState | None = None  # of those that are behind
     error: str = ""
 
 
-def survey(release: Release, places: Iterable[Place]) -> list[Found]:
-    """Look at every place. A database that cannot be reached is a finding, not an error."""
-    by_database: dict[str | None, list[Place]] = defaultdict(list)
-    for place in places:
-        by_database[place.database].append(place)
+def survey(release: Release, locations: Iterable[SchemaLocation]) -> list[SurveyedSchema]:
+    """Look at every location. A database that cannot be reached is a finding, not an error."""
+    by_database: dict[str | None, list[SchemaLocation]] = defaultdict(list)
+    for location in locations:
+        by_database[location.database].append(location)
     return [found for database, some in by_database.items() for found in _look_at(release, database, some)]
 
 
@@ -63,25 +63,29 @@ def _upgrade(name: str | None) -> None:
         server.upgrade_platform(connection, operator=settings.DATABASE_OPERATOR_ROLE)
 
 
-def _look_at(release: Release, database: str | None, places: list[Place]) -> list[Found]:
+def _look_at(release: Release, database: str | None, locations: list[SchemaLocation]) -> list[SurveyedSchema]:
     alias = databases.owner_alias(database)
     try:
         known = ledger.fingerprints(alias)
-        others = [place.schema for place in places if known.get(place.schema) != release.fingerprint]
+        others = [location.schema for location in locations if known.get(location.schema) != release.fingerprint]
         applied = ledger.applied_migrations(alias, others)
     except DatabaseError as error:
-        return [Found(place, Standing.UNREACHABLE, error=first_line(error)) for place in places]
+        return [SurveyedSchema(location, SchemaStatus.UNREACHABLE, error=first_line(error)) for location in locations]
     finally:
         databases.close_owner(database)
-    return [_found(release, place, known.get(place.schema, ""), applied) for place in places]
+    return [_compared(release, location, known.get(location.schema, ""), applied) for location in locations]
 
 
-def _found(release: Release, place: Place, fingerprint: str, applied: dict[str, frozenset[MigrationKey]]) -> Found:
+def _compared(
+    release: Release, location: SchemaLocation, fingerprint: str, applied: dict[str, frozenset[MigrationKey]]
+) -> SurveyedSchema:
     if fingerprint == release.fingerprint:
-        return Found(place, Standing.CURRENT)
-    if place.schema not in applied:
-        return Found(place, Standing.MISSING, error="There is no such schema, or it has no migrations table.")
-    has = applied[place.schema]
+        return SurveyedSchema(location, SchemaStatus.CURRENT)
+    if location.schema not in applied:
+        return SurveyedSchema(
+            location, SchemaStatus.MISSING, error="There is no such schema, or it has no migrations table."
+        )
+    has = applied[location.schema]
     if release.unknown(has) and not release.missing(has):
-        return Found(place, Standing.AHEAD)
-    return Found(place, Standing.BEHIND, SchemaState(place.schema, fingerprint, has))
+        return SurveyedSchema(location, SchemaStatus.AHEAD)
+    return SurveyedSchema(location, SchemaStatus.BEHIND, SchemaState(location.schema, fingerprint, has))

@@ -12,7 +12,7 @@ from django.urls import reverse
 from apps.access.subjects import NOBODY
 from apps.accounts.models import Invitation, Membership
 from apps.accounts.selectors import find_member, find_person, memberships_of, names_of, owners_of
-from apps.accounts.services.invitations import INVITED, make_token
+from apps.accounts.services.invitations import INVITATION_REQUESTED, make_token
 from apps.accounts.services.lookup import LOOKUP_REQUESTED
 from apps.accounts.services.people import (
     RESET_REQUESTED,
@@ -28,7 +28,7 @@ from apps.tenants.links import link
 from apps.tenants.models import Profile
 from apps.tenants.selectors import primary_domain, profile_of
 from apps.tenants.services.profiles import logo_token
-from apps.tenants.services.provisioning import READY
+from apps.tenants.services.provisioning import TENANT_READY
 
 from . import services
 from .services import send_email_once
@@ -41,7 +41,7 @@ PERSISTENT: dict[str, Any] = {  # mail servers come and go
 }
 
 
-@outbox.subscribe(READY)
+@outbox.subscribe(TENANT_READY)
 @shared_task(**PERSISTENT)
 def send_welcome_email(event_id: str) -> None:
     """Tell the owners of a new organization where it is."""
@@ -55,7 +55,7 @@ def send_welcome_email(event_id: str) -> None:
         _send("welcome", to=owner.email, key=f"{event_id}.{owner.id}", path=path, member=owner, email=owner.email)
 
 
-@outbox.subscribe(INVITED)
+@outbox.subscribe(INVITATION_REQUESTED)
 @shared_task(**PERSISTENT)
 def send_invitation(event_id: str, invitation_id: str, generation: int) -> None:
     """Mail the link with which somebody becomes a member, unless it is void by now."""

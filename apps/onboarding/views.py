@@ -19,7 +19,7 @@ from apps.accounts.services.handoff import issue_handoff_code
 from apps.core.errors import DomainError
 from apps.core.forms import blaming, form_page, posted
 from apps.core.middleware import content_security_policy
-from apps.operations.health import recent_standing
+from apps.operations.health import recent_readiness
 from apps.tenants.links import authority, link
 from apps.tenants.selectors import free_slug, primary_domain
 from apps.tenants.slugs import slugify
@@ -74,9 +74,9 @@ def address(request: HttpRequest) -> HttpResponse:
 @public("whether the platform works is no secret")
 @require_safe
 def status(request: HttpRequest) -> HttpResponse:
-    standing = recent_standing()
-    parts = [{"label": label, "detail": about, "result": standing.checks.get(name)} for name, label, about in PARTS]
-    context = {"standing": standing, "parts": parts, "interval": STATUS_SECONDS}
+    readiness = recent_readiness()
+    parts = [{"label": label, "detail": about, "result": readiness.checks.get(name)} for name, label, about in PARTS]
+    context = {"readiness": readiness, "parts": parts, "interval": STATUS_SECONDS}
     return render(request, "onboarding/status.html", context)
 
 

@@ -56,7 +56,7 @@ def redis_ready() -> HttpResponse:
 
 
 @dataclass(frozen=True)
-class Standing:
+class Readiness:
     """What ``/ready`` would have said at some moment."""
 
     checked_at: datetime
@@ -68,9 +68,9 @@ class Standing:
 
 
 @cached(TTLCache(maxsize=1, ttl=KEPT_SECONDS), condition=Condition())
-def recent_standing() -> Standing:
+def recent_readiness() -> Readiness:
     """The last answer for a few seconds: however many people look, the servers are asked rarely."""
-    return Standing(timezone.now(), _checks())
+    return Readiness(timezone.now(), _checks())
 
 
 def _checks() -> dict[str, str]:

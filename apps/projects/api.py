@@ -102,7 +102,7 @@ class CustomFieldChangesSerializer(CustomFieldSerializer):
         fields = ("label", "required", "choices")  # type: ignore[assignment]
 
 
-class FilterSerializer(serializers.Serializer[Any]):
+class ProjectFilterSerializer(serializers.Serializer[Any]):
     search = serializers.CharField(required=False, allow_blank=True, max_length=200)
     is_private = serializers.BooleanField(required=False, allow_null=True, default=None)
     created_by = serializers.UUIDField(required=False)
@@ -153,7 +153,7 @@ class ProjectsView(ResourceView):
     def _filtered(self, rows: QuerySet[Project]) -> QuerySet[Project]:
         if not self.request.query_params:
             return rows
-        asked = FilterSerializer(data=self.request.query_params)
+        asked = ProjectFilterSerializer(data=self.request.query_params)
         asked.is_valid(raise_exception=True)
         wanted = asked.validated_data
         rows = rows.filter(**{lookup: wanted[name] for name, lookup in FILTERS.items() if name in wanted})

@@ -340,17 +340,25 @@ class SupportVisitAdmin(ReadOnlyAdmin):
 
 @register(Placement, site=site)
 class PlacementAdmin(ReadOnlyAdmin):
-    list_display = ("schema", "kind", "tenant_or_warm", "database", "built", moment("claimed_at", "Claimed (UTC)"))
-    list_filter = ("kind", "built")
+    list_display = (
+        "schema",
+        "kind",
+        "state",
+        "tenant_or_none",
+        "database",
+        "built",
+        moment("claimed_at", "Claimed (UTC)"),
+    )
+    list_filter = ("kind", "state", "built")
     list_select_related = ("tenant", "database")
     search_fields = ("schema", "tenant__name", "tenant__slug")
     ordering = ("-created_at",)
-    fields = (("schema", "kind"), ("tenant", "pool"), "database", "built", ("created_at", "claimed_at"))
+    fields = (("schema", "kind", "state"), ("tenant", "pool"), "database", "built", ("created_at", "claimed_at"))
     readonly_fields = ("created_at",)
 
     @display(description="Organization", ordering="tenant__name")
-    def tenant_or_warm(self, placement: Placement) -> str:
-        return str(placement.tenant or "kept warm")
+    def tenant_or_none(self, placement: Placement) -> str:
+        return str(placement.tenant or "–")
 
 
 @register(Pool, site=site)

@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class TenantContext:
-    """Rights on the rows of one tenant, in the place where they live.
+    """Rights on the rows of one tenant, where they are placed.
 
     ``schema_name`` is the tenant's logical name; ``alias`` and ``schema`` say where its rows are.
     """

@@ -13,7 +13,7 @@ from apps.core.errors import NotFoundError
 from . import outbox
 from .context import Context, ControlContext, TenantContext, current, use
 from .errors import NoTenantContext, TaskRefused
-from .outbox.relay import Event
+from .outbox.relay import OutboxEvent
 
 TENANT_HEADER = "tenant_id"
 OUTBOX_HEADER = "outbox"  # the database whose outbox the event is kept in until its tasks are done
@@ -83,7 +83,7 @@ def registered_tasks() -> dict[str, Any]:
     return {name: task for name, task in current_app.tasks.items() if not name.startswith("celery.")}
 
 
-def publish(task: str, event: Event) -> None:
+def publish(task: str, event: OutboxEvent) -> None:
     """Send an outbox event to a task, with its tenant in the header and an id that stays the same when repeated."""
     headers: dict[str, Any] = {LOG_CONTEXT_HEADER: {"request_id": event.request_id}, OUTBOX_HEADER: event.database}
     if event.tenant_id:

@@ -26,7 +26,7 @@ from .models import Tenant
 from .selectors import tenant_by_id, tenant_for_host
 
 VERSION_KEY = "tenantry:directory"
-CHANGED = "tenants.directory_changed"
+DIRECTORY_CHANGED = "tenants.directory_changed"
 KEPT_SECONDS = 300.0
 KEPT = 4096
 
@@ -82,7 +82,7 @@ def asking_version() -> Question[bytes | None]:
 
 def changed() -> None:
     """Have every process look tenants up anew once the current transaction is committed."""
-    outbox.emit(CHANGED, {})
+    outbox.emit(DIRECTORY_CHANGED, {})
     after_commit(_tell_if_possible)
 
 

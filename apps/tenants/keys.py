@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from uuid import UUID
 
-from apps.core.encryption import DataKey, DecryptionError, new_data_key, unwrap, wrap
+from apps.core.encryption import DecryptionError, OpenedKey, new_data_key, unwrap, wrap
 from apps.tenancy.context import TenantContext, control, current
 
 from . import models
@@ -14,12 +14,12 @@ from . import models
 class TenantDataKeys:
     """Reads wrapped keys, in a tenant's own context its own; a tenant's first key is made on first use."""
 
-    def newest(self, tenant_id: UUID) -> DataKey:
+    def newest(self, tenant_id: UUID) -> OpenedKey:
         with nullcontext() if _is_current(tenant_id) else control("seal a value"):
             row = models.DataKey.objects.filter(tenant_id=tenant_id).order_by("-version").first()
             return self._opened(row or self._made(tenant_id))
 
-    def by_id(self, key_id: UUID) -> DataKey:
+    def by_id(self, key_id: UUID) -> OpenedKey:
         row = None
         if isinstance(current(), TenantContext):
             row = models.DataKey.objects.filter(id=key_id).first()
@@ -37,9 +37,9 @@ class TenantDataKeys:
         )
         return row
 
-    def _opened(self, row: models.DataKey) -> DataKey:
+    def _opened(self, row: models.DataKey) -> OpenedKey:
         secret = unwrap(bytes(row.wrapped), owner=row.tenant_id, version=row.master_version)
-        return DataKey(row.id, secret)
+        return OpenedKey(row.id, secret)
 
 
 def _is_current(tenant_id: UUID) -> bool:

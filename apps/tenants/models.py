@@ -19,11 +19,11 @@ from apps.tenancy.fields import TenantKey, TenantOneToOneKey
 from .errors import TenantNotFound, TenantNotReady
 
 
-class TenantQuerySet(models.QuerySet["Tenant"]):
-    def with_placement(self) -> TenantQuerySet:
+class OrganizationQuerySet(models.QuerySet["Tenant"]):
+    def with_placement(self) -> OrganizationQuerySet:
         return self.select_related("placement__database")
 
-    def without_probes(self) -> TenantQuerySet:
+    def without_probes(self) -> OrganizationQuerySet:
         return self.filter(is_probe=False)
 
 
@@ -52,7 +52,7 @@ class Tenant(TenantMixin):  # type: ignore[misc]
     created_at = models.DateTimeField(auto_now_add=True)
     ready_at = models.DateTimeField(null=True, blank=True)
 
-    objects = TenantQuerySet.as_manager()
+    objects = OrganizationQuerySet.as_manager()
 
     class Meta:
         ordering: ClassVar[list[str]] = ["created_at", "id"]
@@ -228,8 +228,22 @@ class TenantDatabase(models.Model):
             databases.register(self.alias, url, self.version, replica_address=self.replica_address)
 
 
+class PlacementQuerySet(models.QuerySet["Placement"]):
+    def warm(self) -> PlacementQuerySet:
+        """Schemas that wait for a tenant. Having none is asked for, too: the release before says no more than that."""
+        return self.filter(state=Placement.State.WARM, tenant__isnull=True)
+
+
 class Placement(models.Model):
-    """Where one tenant's rows are; without a tenant, a schema kept warm for the next sign-up."""
+    """Where one tenant's rows are, or may be next, or have been."""
+
+    class State(models.TextChoices):
+        """Only what is warm is ever given to a tenant: where somebody has been may still hold their rows."""
+
+        WARM = "warm", "kept ready for the next sign-up"
+        USED = "used", "a tenant's"
+        LEFT = "left", "its tenant has moved elsewhere, and may come back"
+        RETIRED = "retired", "nothing is left in it"
 
     class Kind(models.TextChoices):
         POOL = "pool"
@@ -239,12 +253,15 @@ class Placement(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     tenant = TenantOneToOneKey(related_name="placement", null=True)
     kind = models.CharField(max_length=8, choices=Kind.choices)
+    state = models.CharField(max_length=8, choices=State.choices, default=State.WARM, db_default=State.WARM)
     pool = models.ForeignKey(Pool, models.PROTECT, null=True, related_name="placements")
     database = models.OneToOneField(TenantDatabase, models.PROTECT, null=True, related_name="placement")
     schema = models.CharField(max_length=63)
     built = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
     claimed_at = models.DateTimeField(null=True)
+
+    objects = PlacementQuerySet.as_manager()
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [
@@ -256,6 +273,10 @@ class Placement(models.Model):
                 condition=Q(kind="pool", pool__isnull=False, database__isnull=True)
                 | Q(kind="schema", pool__isnull=True, database__isnull=True)
                 | Q(kind="database", pool__isnull=True, database__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="tenants_placement_state",
+                condition=Q(state__in=["warm", "used"]) | Q(state__in=["left", "retired"], tenant__isnull=True),
             ),
             models.CheckConstraint(
                 name="tenants_placement_only_schemas_are_warm", condition=Q(tenant__isnull=False) | Q(kind="schema")

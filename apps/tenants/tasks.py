@@ -15,13 +15,13 @@ from .services import provisioning, schema_store
 log = structlog.get_logger(__name__)
 
 
-@outbox.subscribe(provisioning.REQUESTED)
+@outbox.subscribe(provisioning.TENANT_REQUESTED)
 @shared_task(bind=True, control_reason="finish provisioning")
 def finish_provisioning(self: ContextTask, event_id: str) -> None:
     provisioning.finish(self.tenant_id)
 
 
-@outbox.subscribe(provisioning.READY)
+@outbox.subscribe(provisioning.TENANT_READY)
 @shared_task(control_reason="replenish the schema store")
 def replenish_after_claim(event_id: str) -> None:
     schema_store.replenish()
@@ -38,7 +38,7 @@ def resume_provisioning() -> None:
             log.exception("provisioning_failed", tenant_id=str(tenant_id))  # the others do not wait for this one
 
 
-@outbox.subscribe(directory.CHANGED)
+@outbox.subscribe(directory.DIRECTORY_CHANGED)
 @shared_task(
     control_reason="tell of changed tenants",
     autoretry_for=(MemoryAway,),

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.access.subjects import API_KEY, USER
 from apps.accounts.selectors import actor_names
-from apps.audit.selectors import Entry
+from apps.audit.selectors import AuditEntry
 from apps.core.errors import Text
 
 UNNAMED: dict[str, Text] = {
@@ -29,24 +29,24 @@ UNNAMED: dict[str, Text] = {
 class Line:
     """An entry with the name of who did it; values are text."""
 
-    entry: Entry
+    entry: AuditEntry
     who: str
     changes: list[tuple[str, str, str]]
     details: list[tuple[str, str]]
 
 
-def lines_of(tenant_id: UUID, entries: list[Entry]) -> list[Line]:
+def lines_of(tenant_id: UUID, entries: list[AuditEntry]) -> list[Line]:
     names = actor_names(tenant_id, entries)
     return [_line(entry, names.get(entry.actor_id, "")) for entry in entries]
 
 
-def _line(entry: Entry, name: str) -> Line:
+def _line(entry: AuditEntry, name: str) -> Line:
     if not name and "staff" in entry.metadata:
         name = str(_("%(address)s (staff)") % {"address": entry.metadata["staff"]})
     return Line(entry, name or str(UNNAMED.get(entry.actor_type, entry.actor_type)), _changes(entry), _details(entry))
 
 
-def _changes(entry: Entry) -> list[tuple[str, str, str]]:
+def _changes(entry: AuditEntry) -> list[tuple[str, str, str]]:
     """Field, before, after; what is recorded as a single value has no before."""
     found = []
     for name, change in sorted(entry.changes.items()):
@@ -55,7 +55,7 @@ def _changes(entry: Entry) -> list[tuple[str, str, str]]:
     return found
 
 
-def _details(entry: Entry) -> list[tuple[str, str]]:
+def _details(entry: AuditEntry) -> list[tuple[str, str]]:
     place = [(gettext("address"), entry.actor_ip)] if entry.actor_ip else []
     return [*place, *((name, _text(value)) for name, value in sorted(entry.metadata.items()))]
 

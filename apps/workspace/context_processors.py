@@ -9,11 +9,11 @@ from apps.access.subjects import ANONYMOUS
 from apps.core.theme import theme_of
 from apps.tenants.models import Profile, Tenant
 
-from .navigation import ACCOUNT, MAIN, entries
+from .navigation import ACCOUNT, MAIN, links
 
 
 @dataclass(frozen=True)
-class Brand:
+class PageBrand:
     """How an organization's pages look; addresses change whenever what they lead to does."""
 
     name: str
@@ -21,15 +21,15 @@ class Brand:
     stylesheet: str = ""
 
 
-def brand_of(tenant: Tenant) -> Brand:
+def brand_of(tenant: Tenant) -> PageBrand:
     """Costs no query: the profile came with the tenant."""
     profile: Profile | None = getattr(tenant, "profile", None)
     if profile is None:
-        return Brand(tenant.name)
+        return PageBrand(tenant.name)
     version = f"?v={int(profile.updated_at.timestamp() * 1_000_000)}"
     logo = reverse("brand-logo") + version if profile.has_logo else ""
     stylesheet = reverse("brand-css") + version if profile.brand_color else ""
-    return Brand(profile.brand_name or tenant.name, logo, stylesheet)
+    return PageBrand(profile.brand_name or tenant.name, logo, stylesheet)
 
 
 def surroundings(request: Any) -> dict[str, Any]:
@@ -40,6 +40,6 @@ def surroundings(request: Any) -> dict[str, Any]:
         around["brand"] = brand_of(tenant)
     subject = getattr(request, "subject", ANONYMOUS)  # a refusal may come before anybody has looked who asks
     if tenant is not None and subject.is_authenticated:
-        around["navigation"] = entries(MAIN, subject.permissions, request.path)
-        around["account_navigation"] = entries(ACCOUNT, subject.permissions, request.path)
+        around["navigation"] = links(MAIN, subject.permissions, request.path)
+        around["account_navigation"] = links(ACCOUNT, subject.permissions, request.path)
     return around

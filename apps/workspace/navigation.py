@@ -15,7 +15,7 @@ EVERYONE = ""
 
 
 @dataclass(frozen=True)
-class Place:
+class NavigationItem:
     """A page that the navigation leads to, for those who hold the permission."""
 
     label: Text
@@ -25,35 +25,37 @@ class Place:
 
 
 MAIN = (
-    Place(_("Overview"), "layout-dashboard", "overview"),
-    Place(_("Projects"), "folder", "projects:list"),
-    Place(_("Members"), "users", "members"),
-    Place(_("Invitations"), "mail", "invitations", USERS_MANAGE),
-    Place(_("Roles"), "shield-check", "roles"),
-    Place(_("Audit log"), "scroll-text", "audit-log", AUDIT_VIEW),
-    Place(_("API keys"), "key-round", "api-keys-page", KEYS_MANAGE),
-    Place(_("Settings"), "settings", "settings", SETTINGS_MANAGE),
+    NavigationItem(_("Overview"), "layout-dashboard", "overview"),
+    NavigationItem(_("Projects"), "folder", "projects:list"),
+    NavigationItem(_("Members"), "users", "members"),
+    NavigationItem(_("Invitations"), "mail", "invitations", USERS_MANAGE),
+    NavigationItem(_("Roles"), "shield-check", "roles"),
+    NavigationItem(_("Audit log"), "scroll-text", "audit-log", AUDIT_VIEW),
+    NavigationItem(_("API keys"), "key-round", "api-keys-page", KEYS_MANAGE),
+    NavigationItem(_("Settings"), "settings", "settings", SETTINGS_MANAGE),
 )
 ACCOUNT = (
-    Place(_("Profile"), "user", "profile", MEMBER),
-    Place(_("Security"), "shield-check", "security", MEMBER),
+    NavigationItem(_("Profile"), "user", "profile", MEMBER),
+    NavigationItem(_("Security"), "shield-check", "security", MEMBER),
 )
 
 
 @dataclass(frozen=True)
-class Entry:
+class NavigationLink:
     label: str
     icon: str
     url: str
     is_current: bool
 
 
-def entries(places: tuple[Place, ...], may: Collection[str], path: str) -> list[Entry]:
-    """The places somebody with these permissions may go to; the one they are in is current."""
+def links(items: tuple[NavigationItem, ...], may: Collection[str], path: str) -> list[NavigationLink]:
+    """Where somebody with these permissions may go; the one they are in is current."""
     found = []
-    for place in places:
-        if place.permission and place.permission not in may:
+    for item in items:
+        if item.permission and item.permission not in may:
             continue
-        url = reverse(place.route)
-        found.append(Entry(str(place.label), place.icon, url, path == url if url == "/" else path.startswith(url)))
+        url = reverse(item.route)
+        found.append(
+            NavigationLink(str(item.label), item.icon, url, path == url if url == "/" else path.startswith(url))
+        )
     return found

@@ -18,7 +18,7 @@ from apps.access.permissions import PROJECTS_WRITE, SETTINGS_MANAGE, USERS_MANAG
 from apps.access.subjects import Subject
 from apps.accounts.selectors import actor_names, members_of, open_invitations, search_members
 from apps.audit.models import ControlEvent, Event
-from apps.audit.selectors import Entry, events_page
+from apps.audit.selectors import AuditEntry, events_page
 from apps.core.text import folded
 from apps.projects.models import Document
 from apps.projects.selectors import documents_for, projects_for
@@ -30,7 +30,7 @@ HITS = 6
 
 
 @dataclass(frozen=True)
-class Step:
+class SetupStep:
     """Something to do in a new organization."""
 
     label: str
@@ -39,7 +39,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Hit:
+class SearchHit:
     label: str
     detail: str
     icon: str
@@ -64,25 +64,27 @@ def activity(tenant_id: UUID) -> list[tuple[str, float]]:
     return [(date_format(day, "MONTH_DAY_FORMAT"), counted.get(day, 0)) for day in days]
 
 
-def recent_events(tenant_id: UUID, limit: int) -> list[tuple[Entry, str]]:
+def recent_events(tenant_id: UUID, limit: int) -> list[tuple[AuditEntry, str]]:
     """The latest events, each with the name of who did it."""
     events = events_page(tenant_id=tenant_id, limit=limit)
     names = actor_names(tenant_id, events)
     return [(event, names.get(event.actor_id, "")) for event in events]
 
 
-def steps(subject: Subject, *, projects: int, documents: int, people: int) -> list[Step]:
+def steps(subject: Subject, *, projects: int, documents: int, people: int) -> list[SetupStep]:
     """What a new organization does first, as far as the subject may; empty once all is done."""
     may = subject.permissions
     found = []
     if PROJECTS_WRITE in may:
-        found.append(Step(_("Create a project"), reverse("projects:create"), projects > 0))
-        found.append(Step(_("Upload a document"), reverse("projects:list"), documents > 0))
+        found.append(SetupStep(_("Create a project"), reverse("projects:create"), projects > 0))
+        found.append(SetupStep(_("Upload a document"), reverse("projects:list"), documents > 0))
     if USERS_MANAGE in may:
-        found.append(Step(_("Invite a colleague"), reverse("invite"), people > 1))
+        found.append(SetupStep(_("Invite a colleague"), reverse("invite"), people > 1))
     if SETTINGS_MANAGE in may:
         profile = profile_of(subject.tenant_id)
-        found.append(Step(_("Choose your colors"), reverse("settings"), bool(profile.brand_color) or profile.has_logo))
+        found.append(
+            SetupStep(_("Choose your colors"), reverse("settings"), bool(profile.brand_color) or profile.has_logo)
+        )
     return [] if all(step.is_done for step in found) else found
 
 
@@ -91,31 +93,33 @@ def people_count(tenant_id: UUID) -> tuple[int, int]:
     return members_of(tenant_id).count(), open_invitations(tenant_id).count()
 
 
-def projects_found(subject: Subject, text: str) -> list[Hit]:
+def projects_found(subject: Subject, text: str) -> list[SearchHit]:
     rows = search_projects(projects_for(subject), text)[:HITS]
-    return [Hit(p.name, _("Project"), "folder", reverse("projects:detail", args=[p.id])) for p in rows]
+    return [SearchHit(p.name, _("Project"), "folder", reverse("projects:detail", args=[p.id])) for p in rows]
 
 
-def documents_found(subject: Subject, text: str) -> list[Hit]:
+def documents_found(subject: Subject, text: str) -> list[SearchHit]:
     """Each leads to its project, and names it, where the subject sees that; else to the file alone."""
     rows: list[Document] = list(documents_for(subject).filter(name__icontains=text)[:HITS])
     seen = set(projects_for(subject).filter(id__in=[d.project_id for d in rows]).values_list("id", flat=True))
     return [
-        Hit(
+        SearchHit(
             d.name,
             _("in %(project)s") % {"project": d.project.name},
             "file",
             reverse("projects:detail", args=[d.project_id]),
         )
         if d.project_id in seen
-        else Hit(d.name, "", "file", reverse("projects:document-link", args=[d.project_id, d.id]))
+        else SearchHit(d.name, "", "file", reverse("projects:document-link", args=[d.project_id, d.id]))
         for d in rows
     ]
 
 
-def members_found(subject: Subject, text: str) -> list[Hit]:
+def members_found(subject: Subject, text: str) -> list[SearchHit]:
     rows = search_members(subject.tenant_id, text)[:HITS]
-    return [Hit(m.display_name, m.email, "user", f"{reverse('members')}?{urlencode({'q': m.email})}") for m in rows]
+    return [
+        SearchHit(m.display_name, m.email, "user", f"{reverse('members')}?{urlencode({'q': m.email})}") for m in rows
+    ]
 
 
 def matches(label: str, text: str) -> bool:

@@ -18,7 +18,7 @@ from psycopg import sql
 from apps.audit import services as audit
 from apps.audit.actors import SYSTEM, Origin, acting_from
 from apps.audit.chain import Chain, control_chain, seal, tenant_chain
-from apps.audit.verification import Report, verify
+from apps.audit.verification import ChainReport, verify
 from apps.tenancy.context import control, use
 from apps.tenancy.transactions import atomic
 from apps.tenants.models import Placement
@@ -78,7 +78,7 @@ class Log:
                 assert time.monotonic() < deadline, "events stay unsealed"
                 time.sleep(0.02)
 
-    def verify(self) -> Report:
+    def verify(self) -> ChainReport:
         with self.inside():
             return verify(self.chain)
 

@@ -22,7 +22,7 @@ from django.conf import settings as django_settings
 
 from apps.audit.forwarding import document
 from apps.audit.sinks import parse_sinks
-from apps.tenancy.outbox.relay import Event as OutboxEvent
+from apps.tenancy.outbox.relay import OutboxEvent as OutboxEvent
 from apps.tenancy.outbox.relay import Relay
 from apps.tenancy.tasks import TENANT_HEADER
 from apps.tenancy.transactions import atomic

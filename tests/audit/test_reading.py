@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from apps.audit.export import as_csv, as_json_lines, harmless
 from apps.audit.models import ControlEvent, Event
-from apps.audit.selectors import Entry, all_events, events_page
+from apps.audit.selectors import AuditEntry, all_events, events_page
 from apps.tenancy.context import control
 from tests.factories import Organization
 
@@ -153,7 +153,7 @@ def positions(entries: Any) -> list[tuple[datetime, UUID]]:
     return [entry.position for entry in entries]
 
 
-def walk(organization: Organization, limit: int) -> Iterator[Entry]:
+def walk(organization: Organization, limit: int) -> Iterator[AuditEntry]:
     tenant_id, before = organization.tenant.id, None
     with organization.inside():
         while page := events_page(tenant_id=tenant_id, limit=limit, before=before):
@@ -162,7 +162,7 @@ def walk(organization: Organization, limit: int) -> Iterator[Entry]:
             before = page[-1].position
 
 
-def walk_upward(organization: Organization, limit: int) -> Iterator[Entry]:
+def walk_upward(organization: Organization, limit: int) -> Iterator[AuditEntry]:
     tenant_id, after = organization.tenant.id, (NOON - timedelta(days=1), uuid4())
     with organization.inside():
         while page := events_page(tenant_id=tenant_id, limit=limit, after=after):
@@ -170,7 +170,7 @@ def walk_upward(organization: Organization, limit: int) -> Iterator[Entry]:
             after = page[0].position
 
 
-def entry(**values: Any) -> Entry:
+def entry(**values: Any) -> AuditEntry:
     plain: dict[str, Any] = dict.fromkeys(["actor_type", "actor_id", "resource_type", "resource_id", "action"], "")
     plain |= {"id": uuid4(), "occurred_at": NOON, "actor_ip": None, "changes": {}, "metadata": {}, "plane": "tenant"}
-    return Entry(**{**plain, **values})
+    return AuditEntry(**{**plain, **values})

@@ -72,7 +72,7 @@ def test_member__removed_and_back__starts_without_the_relations_of_before(home):
         project = projects.create_project(actor=home.subject, name="Private", is_private=True)
         sharing.share(actor=home.subject, resource=project, user_id=user.id, relation="editor")
     members.remove_member(actor=home.subject, member_id=membership(home, user).id)
-    ended = outbox_payload(home, members.ENDED)
+    ended = outbox_payload(home, members.MEMBERSHIP_ENDED)
 
     with home.inside():
         withdraw_shares(event_id=str(UUID(int=0)), **ended)

@@ -24,7 +24,7 @@ def finish(tenant_id: str) -> None:
 def waiting_tenant(kind: str) -> Tenant:
     """A tenant that signed up while the store was empty."""
     with control("empty the store"):
-        for warm in Placement.objects.filter(tenant__isnull=True):
+        for warm in Placement.objects.warm():
             with servers.as_owner() as connection:
                 connection.execute(f'DROP SCHEMA IF EXISTS "{warm.schema}" CASCADE')
             warm.delete()

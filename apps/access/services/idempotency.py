@@ -21,7 +21,7 @@ MAX_KEY_LENGTH = 255
 
 
 @dataclass(frozen=True)
-class Answer:
+class StoredAnswer:
     """What a call was answered with."""
 
     status: int
@@ -29,7 +29,7 @@ class Answer:
     body: bytes
 
 
-def begin(*, subject: Subject, key: str, fingerprint: str) -> IdempotentCall | Answer:
+def begin(*, subject: Subject, key: str, fingerprint: str) -> IdempotentCall | StoredAnswer:
     """The call to carry out and ``finish``, or the answer that it had before.
 
     Raises InvalidIdempotencyKey, CallDiffers (the key was used for something else), CallInProgress.
@@ -49,7 +49,7 @@ def begin(*, subject: Subject, key: str, fingerprint: str) -> IdempotentCall | A
             return _repeated(who, fingerprint)
 
 
-def recall(*, subject: Subject, key: str, fingerprint: str) -> Answer | None:
+def recall(*, subject: Subject, key: str, fingerprint: str) -> StoredAnswer | None:
     """The answer that the same call had before, if any."""
     who = {"tenant_id": subject.tenant_id, "caller": f"{subject.type}:{subject.id}", "key": key}
     with control("recall an idempotent call"):
@@ -59,7 +59,7 @@ def recall(*, subject: Subject, key: str, fingerprint: str) -> Answer | None:
         return None if call is None else _answer_of(call)
 
 
-def finish(call: IdempotentCall, answer: Answer) -> None:
+def finish(call: IdempotentCall, answer: StoredAnswer) -> None:
     """Keep the answer for whoever asks again."""
     with control("finish an idempotent call"):
         call.status, call.headers, call.body = answer.status, answer.headers, answer.body.decode()
@@ -77,7 +77,7 @@ def clear_expired_calls() -> None:
         IdempotentCall.objects.filter(expires_at__lte=timezone.now()).delete()
 
 
-def _repeated(who: dict[str, object], fingerprint: str) -> IdempotentCall | Answer:
+def _repeated(who: dict[str, object], fingerprint: str) -> IdempotentCall | StoredAnswer:
     with atomic():
         call = IdempotentCall.objects.select_for_update().filter(**who).first()
         if call is None:
@@ -94,5 +94,5 @@ def _repeated(who: dict[str, object], fingerprint: str) -> IdempotentCall | Answ
         return call
 
 
-def _answer_of(call: IdempotentCall) -> Answer:
-    return Answer(call.status or 0, call.headers, call.body.reveal().encode())
+def _answer_of(call: IdempotentCall) -> StoredAnswer:
+    return StoredAnswer(call.status or 0, call.headers, call.body.reveal().encode())

@@ -35,7 +35,7 @@ from ..models import Invitation, Membership, User
 from ..roles import Assigned, may_give
 from . import members, people
 
-INVITED = "accounts.invited"
+INVITATION_REQUESTED = "accounts.invited"
 SALT = "accounts.invitation"
 
 
@@ -193,7 +193,7 @@ def _renew(invitation: Invitation) -> None:
     invitation.expires_at = timezone.now() + timedelta(days=settings.INVITATION_DAYS)
     invitation.save()
     payload = {"invitation_id": str(invitation.id), "generation": invitation.generation}
-    outbox.emit(INVITED, payload, tenant_id=invitation.tenant_id)
+    outbox.emit(INVITATION_REQUESTED, payload, tenant_id=invitation.tenant_id)
 
 
 def _check_reach(actor: Subject, role: Assigned) -> None:

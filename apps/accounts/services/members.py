@@ -27,7 +27,7 @@ from ..models import Membership, User
 from ..roles import Assigned, may_give
 from . import sessions
 
-ENDED = "accounts.membership_ended"
+MEMBERSHIP_ENDED = "accounts.membership_ended"
 PROFILE = ("name", "locale", "time_zone")
 
 
@@ -165,7 +165,7 @@ def _remove(membership: Membership, actor: Subject, action: str) -> None:
     sessions.end_all(tenant_id=membership.tenant_id, user_id=membership.user_id)
     revocation.publish_removal(membership)
     payload = {"user_id": str(membership.user_id), "before": timezone.now().isoformat()}
-    outbox.emit(ENDED, payload, tenant_id=membership.tenant_id)
+    outbox.emit(MEMBERSHIP_ENDED, payload, tenant_id=membership.tenant_id)
     Membership.objects.filter(id=membership.id).delete()
 
 

@@ -20,20 +20,20 @@ from .. import revocation
 from ..errors import CredentialsRefused, OrganizationRequired, TokenRefused
 from ..models import Membership, RefreshToken, RevokedToken, TokenFamily, User
 from ..selectors import memberships_of
-from ..tokens import AccessToken, read_refresh
-from ..tokens import RefreshToken as SignedRefreshToken
+from ..tokens import SignedAccessToken, read_refresh
+from ..tokens import SignedRefreshToken as SignedRefreshToken
 from . import sessions
 
 
 @dataclass(frozen=True)
-class Pair:
+class TokenPair:
     access: str
     refresh: str
     expires_in: int
     membership: Membership
 
 
-def sign_in(*, email: str, password: str, tenant_id: UUID | None = None, organization: str = "") -> Pair:
+def sign_in(*, email: str, password: str, tenant_id: UUID | None = None, organization: str = "") -> TokenPair:
     """Tokens for the organization that is given by the host or named by slug or id, or is the only one.
 
     Raises CredentialsRefused, OrganizationRequired.
@@ -49,15 +49,15 @@ def sign_in(*, email: str, password: str, tenant_id: UUID | None = None, organiz
     return issue(found[0])
 
 
-def issue(membership: Membership) -> Pair:
+def issue(membership: Membership) -> TokenPair:
     """Start a family of tokens for a member."""
-    place, now = origin(), timezone.now()
+    source, now = origin(), timezone.now()
     with control("issue tokens"), atomic():
         family = TokenFamily.objects.create(
             tenant_id=membership.tenant_id,
             user_id=membership.user_id,
-            ip=place.ip,
-            user_agent=place.user_agent[:400],
+            ip=source.ip,
+            user_agent=source.user_agent[:400],
             expires_at=now + timedelta(seconds=settings.TOKEN_FAMILY_SECONDS),
         )
         actor = Actor(type=USER, id=str(membership.user_id))
@@ -65,7 +65,7 @@ def issue(membership: Membership) -> Pair:
         return _sign(family, membership)
 
 
-def refresh(*, token: str, tenant_id: UUID | None = None) -> Pair:
+def refresh(*, token: str, tenant_id: UUID | None = None) -> TokenPair:
     """A new pair for a refresh token, which is spent by that. A spent one kills its family.
 
     ``tenant_id`` is that of the host, if it has one. Raises TokenRefused.
@@ -112,7 +112,7 @@ def _authenticated(email: str, password: str) -> User:
     return user
 
 
-def _rotated(token_id: UUID, family_id: UUID, tenant_id: UUID) -> Pair | None:
+def _rotated(token_id: UUID, family_id: UUID, tenant_id: UUID) -> TokenPair | None:
     now = timezone.now()
     with atomic():
         unused = RefreshToken.objects.filter(
@@ -149,7 +149,7 @@ def _punish_reuse(token_id: UUID, family_id: UUID, tenant_id: UUID) -> None:
             audit.record("session.token_reused", actor=ANONYMOUS, resource=family, tenant_id=tenant_id)
 
 
-def _sign(family: TokenFamily, membership: Membership) -> Pair:
+def _sign(family: TokenFamily, membership: Membership) -> TokenPair:
     claims = {
         "sub": str(membership.user_id),
         "tid": str(membership.tenant_id),
@@ -157,7 +157,7 @@ def _sign(family: TokenFamily, membership: Membership) -> Pair:
         "sid": str(family.id),
         "ver": membership.version,
     }
-    access, renewal = AccessToken(), SignedRefreshToken()
+    access, renewal = SignedAccessToken(), SignedRefreshToken()
     for token in (access, renewal):
         _fill(token, claims)
     _fill(access, {"role": membership.role, "permissions": sorted(membership.permissions)})
@@ -167,7 +167,7 @@ def _sign(family: TokenFamily, membership: Membership) -> Pair:
         family=family,
         expires_at=datetime.fromtimestamp(renewal["exp"], tz=UTC),
     )
-    return Pair(str(access), str(renewal), settings.ACCESS_TOKEN_SECONDS, membership)
+    return TokenPair(str(access), str(renewal), settings.ACCESS_TOKEN_SECONDS, membership)
 
 
 def _fill(token: Any, claims: dict[str, Any]) -> None:

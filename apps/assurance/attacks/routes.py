@@ -11,7 +11,7 @@ from ..checks import Wall, Watch
 from ..errors import CannotRun
 from ..targets import Pair, Target
 from .register import attack
-from .visitor import METHODS, Answer, Route, Visitor, apex_routes, nameless_routes, tenant_routes
+from .visitor import METHODS, Route, RouteAnswer, Visitor, apex_routes, nameless_routes, tenant_routes
 
 FAULT = 500
 INVALID = {400, 422}  # of one's own thing a wrong body may be said before a wrong id is
@@ -223,7 +223,7 @@ def _program(target: Target, host: str) -> Visitor:
     return Visitor(host, bearer=target.tokens.access)
 
 
-def _refused(watch: Watch, route: Route, method: str, answer: Answer, victim: Target) -> None:
+def _refused(watch: Watch, route: Route, method: str, answer: RouteAnswer, victim: Target) -> None:
     """A public route may answer, but not with what is the victim's."""
     if answer.status < FAULT:
         held = answer.is_refusal or route.is_public
@@ -231,7 +231,7 @@ def _refused(watch: Watch, route: Route, method: str, answer: Answer, victim: Ta
     _silent(watch, route, method, answer, victim)
 
 
-def _silent(watch: Watch, route: Route, method: str, answer: Answer, victim: Target) -> None:
+def _silent(watch: Watch, route: Route, method: str, answer: RouteAnswer, victim: Target) -> None:
     if answer.status >= FAULT:
         watch.faults.append(f"{method} {route.name} answered {answer.status} ({answer.error})")
     watch.expect(not answer.shows(victim.marker), f"{method} {route.name} showed the victim's marker")

@@ -30,7 +30,7 @@ SIGN_IN = ("/sign-in/", "/admin/login/")
 
 
 @dataclass(frozen=True)
-class Answer:
+class RouteAnswer:
     status: int
     body: bytes
     headers: Mapping[str, str]
@@ -59,7 +59,7 @@ class Visitor:
 
     def send(
         self, method: str, path: str, data: Any = None, *, as_json: bool = False, headers: Headers = NO_HEADERS
-    ) -> Answer:
+    ) -> RouteAnswer:
         content_type = "application/json" if as_json else "application/x-www-form-urlencoded"
         body = b"" if method in SAFE_METHODS else _encoded(data or {"name": "overwritten"}, as_json=as_json)
         response: Any = self._client.generic(
@@ -73,7 +73,7 @@ class Visitor:
         content = b"".join(response.streaming_content) if response.streaming else response.content
         response.close()
         error = repr(response.exc_info[1])[:200] if response.exc_info else ""
-        return Answer(response.status_code, content, dict(response.items()), error)
+        return RouteAnswer(response.status_code, content, dict(response.items()), error)
 
 
 @dataclass(frozen=True)

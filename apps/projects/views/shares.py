@@ -69,7 +69,7 @@ def document_unshare(request: TenantRequest, document: Document) -> HttpResponse
 
 
 @dataclass(frozen=True)
-class Kind:
+class SharedKind:
     """What the pages call a thing, their routes, what one may or may not do with it, and what they say was done."""
 
     word: str
@@ -83,7 +83,7 @@ class Kind:
         return reverse(f"projects:{self.routes}{page}", args=ids)
 
 
-PROJECT = Kind(
+PROJECT = SharedKind(
     "project",
     "",
     (
@@ -95,7 +95,7 @@ PROJECT = Kind(
     _("The project is shared."),
     _("The project is no longer shared with them."),
 )
-DOCUMENT = Kind(
+DOCUMENT = SharedKind(
     "document",
     "document-",
     ((_("See it"), PROJECTS_READ), (_("Remove it"), PROJECTS_WRITE), (_("Share it"), PROJECTS_SHARE)),
@@ -105,14 +105,14 @@ DOCUMENT = Kind(
 
 
 @dataclass(frozen=True)
-class Answer:
+class ActionAnswer:
     """Whether somebody may do one thing, with the reasons."""
 
     action: Text
     decision: Decision
 
 
-def _shares(request: TenantRequest, thing: Thing, kind: Kind) -> HttpResponse:
+def _shares(request: TenantRequest, thing: Thing, kind: SharedKind) -> HttpResponse:
     """Whom it is shared with, and for one member why they may or may not do what."""
     members = list(members_of(thing.tenant_id).order_by("email"))
     asked = _asked(request.GET.get("person", ""), members)
@@ -129,7 +129,7 @@ def _shares(request: TenantRequest, thing: Thing, kind: Kind) -> HttpResponse:
     return render(request, "projects/shares.html", context)
 
 
-def _share(request: TenantRequest, thing: Thing, kind: Kind) -> HttpResponse:
+def _share(request: TenantRequest, thing: Thing, kind: SharedKind) -> HttpResponse:
     form = ShareForm(posted(request), members=members_of(thing.tenant_id).order_by("email"))
     if form.is_valid():
         person, relation = UUID(form.cleaned_data["person"]), form.cleaned_data["relation"]
@@ -139,7 +139,7 @@ def _share(request: TenantRequest, thing: Thing, kind: Kind) -> HttpResponse:
     return form_page(request, "projects/share.html", form, **_surroundings(request, thing, kind))
 
 
-def _unshare(request: TenantRequest, thing: Thing, kind: Kind) -> HttpResponse:
+def _unshare(request: TenantRequest, thing: Thing, kind: SharedKind) -> HttpResponse:
     form = PersonForm(request.POST)
     if not form.is_valid():
         raise ShareNotFound
@@ -147,7 +147,7 @@ def _unshare(request: TenantRequest, thing: Thing, kind: Kind) -> HttpResponse:
     return done(request, str(kind.unshared), kind.address("shares", thing))
 
 
-def _surroundings(request: TenantRequest, thing: Thing, kind: Kind) -> dict[str, Any]:
+def _surroundings(request: TenantRequest, thing: Thing, kind: SharedKind) -> dict[str, Any]:
     """The thing, the addresses of its pages, and the project it is seen in by those who see that."""
     project = thing if isinstance(thing, Project) else thing.project
     seen = authorize(request.subject, PROJECTS_READ, project)
@@ -159,6 +159,6 @@ def _asked(user_id: str, members: list[Membership]) -> Membership | None:
     return next((member for member in members if str(member.user_id) == user_id), None)
 
 
-def _answers(member: Membership, thing: Thing, kind: Kind) -> list[Answer]:
+def _answers(member: Membership, thing: Thing, kind: SharedKind) -> list[ActionAnswer]:
     subject = subjects.of_membership(member)
-    return [Answer(label, authorize(subject, action, thing)) for label, action in kind.actions]
+    return [ActionAnswer(label, authorize(subject, action, thing)) for label, action in kind.actions]

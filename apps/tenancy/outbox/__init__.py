@@ -1,18 +1,6 @@
 """Events that leave with the transaction that caused them; see ``events``."""
 
-from .events import (
-    INSERT,
-    STATES,
-    Backlog,
-    Pending,
-    backlog,
-    emit,
-    finish,
-    pending,
-    retry,
-    subscribe,
-    subscribers_of,
-)
+from .events import INSERT, STATES, Backlog, Pending, backlog, emit, finish, pending, retry, subscribe, subscribers_of
 
 __all__ = [
     "INSERT",

@@ -37,7 +37,7 @@ POSTPONE = """UPDATE platform.outbox SET attempts = attempts + 1, last_error = %
 
 
 @dataclass(frozen=True)
-class Event:
+class OutboxEvent:
     id: int
     event_id: UUID
     tenant_id: UUID | None
@@ -53,7 +53,7 @@ class Event:
         return subscribers_of(self.topic) if self.waiting_for is None else self.waiting_for
 
 
-Publish = Callable[[str, Event], None]
+Publish = Callable[[str, OutboxEvent], None]
 
 
 class Relay:
@@ -88,14 +88,14 @@ class Relay:
         """
         with connection.transaction():
             connection.execute(f"SET LOCAL ROLE {APP_RELAY}")
-            with connection.cursor(row_factory=class_row(Event)) as cursor:
+            with connection.cursor(row_factory=class_row(OutboxEvent)) as cursor:
                 events = cursor.execute(CLAIM, [self.database, BATCH]).fetchall()
                 handed_over = [event for event in events if self._hand_over(connection, event)]
                 lease = [MAX_DELIVERIES, self.lease_seconds, MAX_LEASE_SECONDS]
                 cursor.executemany(LEASE, [[event.tasks, *lease, event.id] for event in handed_over])
         return len(events)
 
-    def _hand_over(self, connection: psycopg.Connection[Any], event: Event) -> bool:
+    def _hand_over(self, connection: psycopg.Connection[Any], event: OutboxEvent) -> bool:
         try:
             for task in event.tasks:
                 self.publish(task, event)

@@ -25,7 +25,7 @@ LOOK = """SELECT pg_is_in_recovery(), coalesce(pg_last_wal_replay_lsn() - '0/0':
     ELSE extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp())::float8 END"""
 
 
-class Standing:
+class ReplicaHealth:
     """One replica. After a failure nobody asks it again until it has had a rest."""
 
     def __init__(self, alias: str) -> None:
@@ -79,5 +79,5 @@ class Standing:
 
 
 @lru_cache(maxsize=4096)
-def of(alias: str) -> Standing:
-    return Standing(alias)
+def of(alias: str) -> ReplicaHealth:
+    return ReplicaHealth(alias)

@@ -39,7 +39,7 @@ class SchemaState:
 
 
 @dataclass(frozen=True)
-class Script:
+class SchemaScript:
     """The statements that bring a schema to a release."""
 
     statements: list[str]
@@ -59,7 +59,7 @@ def can_be_replayed(missing: Iterable[Migration]) -> bool:
     return all(migration.atomic and all(map(_is_only_ddl, migration.operations)) for migration in missing)
 
 
-def record(owner_alias: str, found: SchemaState, release: Release, *, keep: bool = True) -> Script:
+def record(owner_alias: str, found: SchemaState, release: Release, *, keep: bool = True) -> SchemaScript:
     """Migrate a schema in one transaction, and return what was done; without ``keep`` it is taken back again."""
     refuse_diverged(found, release)
     with transaction_in(owner_alias, found.schema) as connection:
@@ -69,10 +69,10 @@ def record(owner_alias: str, found: SchemaState, release: Release, *, keep: bool
             apply(connection, release.way(release.missing(found.applied)))
         if not keep:
             connection.set_rollback(True)
-    return Script(statements, release.fingerprint)
+    return SchemaScript(statements, release.fingerprint)
 
 
-def replay(owner_alias: str, found: SchemaState, script: Script) -> None:
+def replay(owner_alias: str, found: SchemaState, script: SchemaScript) -> None:
     """Do to a schema what was recorded for one that lacked the same migrations."""
     with connections[owner_alias].cursor() as cursor:
         ledger.advance_by(cursor, found.schema, script.fingerprint, seen=found.fingerprint, script=script.text)

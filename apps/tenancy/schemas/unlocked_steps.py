@@ -24,7 +24,7 @@ from .owner import pointed_at, transaction_in
 from .release import key_of
 
 
-class Step(NamedTuple):
+class UnlockedStep(NamedTuple):
     """What an operation does to the database: from one state of the models to the next."""
 
     operation: Operation
@@ -44,7 +44,7 @@ def take_unlocked_steps(owner_alias: str, schema: str, migration: Migration, sta
     return state
 
 
-def _steps(operations: Sequence[Operation], app: str, state: ProjectState) -> Iterator[Step]:
+def _steps(operations: Sequence[Operation], app: str, state: ProjectState) -> Iterator[UnlockedStep]:
     """The operations one by one, those inside of others included; the state is brought along."""
     for operation in operations:
         before = state.clone()
@@ -52,10 +52,10 @@ def _steps(operations: Sequence[Operation], app: str, state: ProjectState) -> It
         if isinstance(operation, SeparateDatabaseAndState):
             yield from _steps(operation.database_operations, app, before)
         else:
-            yield Step(operation, before, state)
+            yield UnlockedStep(operation, before, state)
 
 
-def _take(owner_alias: str, schema: str, migration: Migration, step: Step, number: int) -> None:
+def _take(owner_alias: str, schema: str, migration: Migration, step: UnlockedStep, number: int) -> None:
     if _needs_no_transaction(step.operation):
         with pointed_at(owner_alias, schema) as connection:
             if not _is_done(connection, schema, step.operation):
@@ -67,7 +67,7 @@ def _take(owner_alias: str, schema: str, migration: Migration, step: Step, numbe
             _note(connection, schema, migration, number)
 
 
-def _carry_out(connection: Any, migration: Migration, step: Step) -> None:
+def _carry_out(connection: Any, migration: Migration, step: UnlockedStep) -> None:
     with connection.schema_editor(atomic=False) as editor:
         step.operation.database_forwards(migration.app_label, editor, step.before, step.after)
 

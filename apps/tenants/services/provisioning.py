@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -24,8 +25,8 @@ from ..errors import IllegalTransition, SlugTaken, TenantNotFound
 from ..models import Domain, Placement, Pool, Profile, Tenant, TenantDatabase
 from . import schema_store
 
-REQUESTED = "tenants.requested"
-READY = "tenants.ready"
+TENANT_REQUESTED = "tenants.requested"
+TENANT_READY = "tenants.ready"
 Kind = Placement.Kind
 
 
@@ -40,7 +41,7 @@ def open_tenant(*, name: str, kind: str, locale: str = "", is_probe: bool = Fals
     if locale not in ("", settings.LANGUAGE_CODE):  # which needs no row
         Profile.objects.create(tenant=tenant, locale=locale)
     if not _claim(tenant):
-        outbox.emit(REQUESTED, {}, tenant_id=tenant.id)
+        outbox.emit(TENANT_REQUESTED, {}, tenant_id=tenant.id)
     return tenant
 
 
@@ -72,7 +73,7 @@ def request_finish(*, tenant_id: UUID, actor: Actor) -> Tenant:
             raise TenantNotFound
         if tenant.status != Tenant.Status.PROVISIONING:
             raise IllegalTransition(f"The organization is {tenant.status}; there is nothing to provision.")
-        outbox.emit(REQUESTED, {}, tenant_id=tenant.id)
+        outbox.emit(TENANT_REQUESTED, {}, tenant_id=tenant.id)
         audit.record("tenant.provisioning_requested", actor=actor, resource=tenant, tenant_id=tenant.id)
     return tenant
 
@@ -111,16 +112,16 @@ def _claim(tenant: Tenant) -> bool:
     tenant.ready_at = placement.claimed_at
     tenant.save(update_fields=["status", "ready_at"])
     tenant.placement = placement
-    outbox.emit(READY, {}, tenant_id=tenant.id)
+    outbox.emit(TENANT_READY, {}, tenant_id=tenant.id)
     return True
 
 
 def _claim_warm_schema(tenant: Tenant) -> Placement | None:
-    warm = Placement.objects.filter(tenant__isnull=True, built=True).order_by("created_at")
+    warm = Placement.objects.warm().filter(built=True).order_by("created_at")
     placement = warm.select_for_update(skip_locked=True).first()
     if placement is not None:
-        placement.tenant, placement.claimed_at = tenant, timezone.now()
-        placement.save(update_fields=["tenant", "claimed_at"])
+        placement.tenant, placement.state, placement.claimed_at = tenant, Placement.State.USED, timezone.now()
+        placement.save(update_fields=["tenant", "state", "claimed_at"])
     return placement
 
 
@@ -131,23 +132,19 @@ def _claim_pool_place(tenant: Tenant) -> Placement | None:
     if pool is None:
         return None
     Pool.objects.filter(id=pool.id).update(tenant_count=F("tenant_count") + 1)
-    return Placement.objects.create(
-        tenant=tenant, kind=Kind.POOL, pool=pool, schema=pool.schema, built=True, claimed_at=timezone.now()
-    )
+    return _placed(tenant, kind=Kind.POOL, pool=pool, schema=pool.schema)
 
 
 def _claim_database(tenant: Tenant) -> Placement | None:
     database = TenantDatabase.objects.filter(tenant=tenant, built=True).first()
     if database is None:
         return None
-    return Placement.objects.create(
-        tenant=tenant,
-        kind=Kind.DATABASE,
-        database=database,
-        schema=database.schema,
-        built=True,
-        claimed_at=timezone.now(),
-    )
+    return _placed(tenant, kind=Kind.DATABASE, database=database, schema=database.schema)
+
+
+def _placed(tenant: Tenant, **where: Any) -> Placement:
+    used = {"state": Placement.State.USED, "built": True, "claimed_at": timezone.now()}
+    return Placement.objects.create(tenant=tenant, **used, **where)
 
 
 def _build_database(tenant: Tenant) -> None:

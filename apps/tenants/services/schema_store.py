@@ -35,7 +35,7 @@ class Stock:
 def stock() -> Stock:
     with control("count the schema store"):
         places = Pool.objects.filter(built=True).aggregate(free=Sum(F("capacity") - F("tenant_count")))["free"]
-        return Stock(Placement.objects.filter(tenant__isnull=True, built=True).count(), places or 0)
+        return Stock(Placement.objects.warm().filter(built=True).count(), places or 0)
 
 
 def replenish(
@@ -50,6 +50,7 @@ def replenish(
         settings.WARM_POOL_PLACES if pool_places is None else pool_places,
     )
     with databases.owner_lock(LOCK), control("replenish the schema store"):
+        _note_claims_of_the_release_before()
         _finish_unbuilt()
         _bring_to_this_release()
         while stock().schemas < wanted.schemas:
@@ -63,8 +64,14 @@ def replenish(
         return stock()
 
 
+def _note_claims_of_the_release_before() -> None:
+    """One that knows of no states gives a placement a tenant and leaves it at that."""
+    claimed = Placement.objects.filter(tenant__isnull=False, state=Placement.State.WARM)
+    claimed.update(state=Placement.State.USED)
+
+
 def _finish_unbuilt() -> None:
-    for placement in Placement.objects.filter(built=False):
+    for placement in Placement.objects.warm().filter(built=False):
         _build(placement)
     for pool in Pool.objects.filter(built=False):
         _build(pool)
@@ -74,7 +81,7 @@ def _bring_to_this_release() -> None:
     """Migrate warm schemas that a process of the release before has built after the fleet was migrated."""
     owner, release = databases.owner_alias(), this_release()
     known = ledger.fingerprints(owner)
-    warm = Placement.objects.filter(tenant__isnull=True, built=True).values_list("schema", flat=True)
+    warm = Placement.objects.warm().filter(built=True).values_list("schema", flat=True)
     others = {schema: known.get(schema, "") for schema in warm if known.get(schema) != release.fingerprint}
     for schema, applied in ledger.applied_migrations(owner, others).items():
         with atomic():
@@ -84,7 +91,7 @@ def _bring_to_this_release() -> None:
 
 def _keep_from_sign_ups(schema: str) -> bool:
     """Have sign-ups pass over a warm schema until the transaction ends; False if one has it already."""
-    warm = Placement.objects.filter(schema=schema, tenant__isnull=True)
+    warm = Placement.objects.warm().filter(schema=schema)
     return warm.select_for_update(skip_locked=True).exists()
 
 

@@ -17,7 +17,7 @@ from apps.access.resources import ResourceView, allow
 from apps.accounts import selectors
 from apps.audit.export import as_csv, as_json_lines
 from apps.audit.paging import page_of
-from apps.audit.selectors import Entry, all_events
+from apps.audit.selectors import AuditEntry, all_events
 
 FORMATS = {"csv": (as_csv, "text/csv"), "jsonl": (as_json_lines, "application/jsonl")}
 
@@ -28,7 +28,7 @@ class ActorSerializer(serializers.Serializer[Any]):
     ip = serializers.CharField(source="actor_ip", allow_null=True)
     name = serializers.SerializerMethodField(help_text="What the organization calls them; empty for who has left.")
 
-    def get_name(self, entry: Entry) -> str:
+    def get_name(self, entry: AuditEntry) -> str:
         names: dict[str, str] = self.context.get("names", {})
         return names.get(entry.actor_id, "")
 
@@ -55,7 +55,7 @@ class PageSerializer(serializers.Serializer[Any]):
     results = EntrySerializer(many=True)
 
 
-class FilterSerializer(serializers.Serializer[Any]):
+class AuditFilterSerializer(serializers.Serializer[Any]):
     action = serializers.CharField(required=False, max_length=100)
     actor_id = serializers.CharField(required=False, max_length=100)
     resource_type = serializers.CharField(required=False, max_length=50)
@@ -99,7 +99,7 @@ class AuditEventsView(ResourceView):
         responses=PageSerializer,
     )
     def get(self, request: Request) -> Response:
-        paging, filters = self._asked(PagingSerializer), self._asked(FilterSerializer)
+        paging, filters = self._asked(PagingSerializer), self._asked(AuditFilterSerializer)
         page = page_of(tenant_id=self.subject.tenant_id, **paging, **filters)
         links = {"next": self._link("before", page.older), "previous": self._link("after", page.newer)}
         names = {"names": selectors.actor_names(self.subject.tenant_id, page.entries)}
@@ -137,7 +137,7 @@ class AuditExportView(ResourceView):
     def get(self, request: Request) -> StreamingHttpResponse:
         asked = ExportSerializer(data=request.query_params)
         asked.is_valid(raise_exception=True)
-        filters = FilterSerializer(data=request.query_params)
+        filters = AuditFilterSerializer(data=request.query_params)
         filters.is_valid(raise_exception=True)
         kind = asked.validated_data["format"]
         written, content_type = FORMATS[kind]

@@ -20,7 +20,7 @@ from apps.accounts.selectors import search_members
 from apps.audit.chain import Chain, control_chain, tenant_chain
 from apps.audit.paging import Page, page_of
 from apps.audit.selectors import Filters
-from apps.audit.verification import Report, verify_logs_of
+from apps.audit.verification import ChainReport, verify_logs_of
 from apps.core.errors import DomainError
 from apps.core.forms import status_of
 
@@ -68,7 +68,7 @@ def verify_chain(request: TenantRequest) -> HttpResponse:
     """Walk both chains of the organization now, and show what was found."""
     subject = request.subject
     context: dict[str, Any] = {"refusal": ""}
-    reports: list[Report] = []
+    reports: list[ChainReport] = []
     try:
         reports = verify_logs_of(subject.tenant_id)
     except DomainError as error:
@@ -83,10 +83,10 @@ class Log:
     title: str
     number: int
     sealed_at: datetime | None
-    report: Report | None
+    report: ChainReport | None
 
 
-def _logs(subject: Subject, reports: list[Report] | None = None) -> list[Log]:
+def _logs(subject: Subject, reports: list[ChainReport] | None = None) -> list[Log]:
     def log(title: str, chain: Chain) -> Log:
         report = next((r for r in reports or [] if r.chain == chain.kind.value), None)
         return Log(title, *chain.sealed(), report)

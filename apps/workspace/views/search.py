@@ -12,8 +12,8 @@ from apps.access.permissions import ORGANIZATION_READ
 from apps.accounts.requests import TenantRequest
 
 from .. import selectors
-from ..navigation import ACCOUNT, MAIN, entries
-from ..selectors import Hit
+from ..navigation import ACCOUNT, MAIN, links
+from ..selectors import SearchHit
 
 
 @requires(ORGANIZATION_READ)
@@ -21,8 +21,10 @@ from ..selectors import Hit
 def search(request: TenantRequest) -> HttpResponse:
     """Pages, projects, documents and members with the text; in the palette only the results are shown."""
     subject, text = request.subject, request.GET.get("q", "").strip().replace("\x00", "")[:100]
-    places = entries((*MAIN, *ACCOUNT), subject.permissions, request.path)
-    groups = {_("Pages"): [Hit(p.label, _("Page"), p.icon, p.url) for p in places if selectors.matches(p.label, text)]}
+    pages = links((*MAIN, *ACCOUNT), subject.permissions, request.path)
+    groups = {
+        _("Pages"): [SearchHit(p.label, _("Page"), p.icon, p.url) for p in pages if selectors.matches(p.label, text)]
+    }
     if text:
         groups[_("Projects")] = selectors.projects_found(subject, text)
         groups[_("Documents")] = selectors.documents_found(subject, text)

@@ -11,9 +11,9 @@ from django.core.management.base import BaseCommand, CommandError
 from apps.tenants.models import Placement
 
 from ... import services
-from ...checks import Result
+from ...checks import CheckResult
 from ...errors import CannotRun
-from ...report import Report
+from ...report import IsolationReport
 from ...services import Scope
 
 HELD, BREACH, NOT_POSSIBLE = 0, 1, 2
@@ -57,10 +57,10 @@ class Command(BaseCommand):
         self._say(report, as_json=options["json"])
         if options["html"]:
             options["html"].write_text(report.as_html())
-        if report.result != Result.HELD:
-            sys.exit(BREACH if report.result == Result.BREACH else NOT_POSSIBLE)
+        if report.result != CheckResult.HELD:
+            sys.exit(BREACH if report.result == CheckResult.BREACH else NOT_POSSIBLE)
 
-    def _say(self, report: Report, *, as_json: bool) -> None:
+    def _say(self, report: IsolationReport, *, as_json: bool) -> None:
         if as_json:
             self.stdout.write(json.dumps(report.as_json(), indent=2))
             return

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from ... import catalog
+from ... import translations
 
 
 class Command(BaseCommand):
@@ -12,6 +12,6 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []  # noqa: RUF012
 
     def handle(self, *args: Any, **options: Any) -> None:
-        for language in catalog.languages():
-            for fault in catalog.faults(catalog.collect(language)):
+        for language in translations.languages():
+            for fault in translations.faults(translations.collect(language)):
                 self.stdout.write(f"{language}: {fault}")

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand
 from ...console import INCOMPLETE, in_one_line
 from ...services.status import FleetStatus, fleet_status
 
-SHOWN_DIFFERENCES = 20  # of each place; --json has all
+SHOWN_DIFFERENCES = 20  # of each location; --json has all
 
 
 class Command(BaseCommand):
@@ -25,25 +25,25 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         with in_one_line():
-            status = fleet_status(deep=options["deep"])
+            report = fleet_status(deep=options["deep"])
         if options["json"]:
-            self.stdout.write(json.dumps(status.as_json(), default=str))
+            self.stdout.write(json.dumps(report.as_json(), default=str))
         else:
-            self._show(status)
-        if not status.is_converged:
+            self._show(report)
+        if not report.is_converged:
             sys.exit(INCOMPLETE)
 
-    def _show(self, status: FleetStatus) -> None:
-        self.stdout.write(f"release {status.release}: {status.schemas} schemas")
-        for (kind, standing), number in sorted(status.counts.items()):
-            self.stdout.write(f"  {kind:<9} {standing:<12} {number:>6}")
-        for row in status.quarantine:
+    def _show(self, report: FleetStatus) -> None:
+        self.stdout.write(f"release {report.release}: {report.schemas} schemas")
+        for (kind, status), number in sorted(report.counts.items()):
+            self.stdout.write(f"  {kind:<9} {status:<12} {number:>6}")
+        for row in report.quarantine:
             self.stdout.write(
                 f"in quarantine since {row.since:%Y-%m-%d %H:%M}, tried {row.attempts}x: {row}: {row.error}"
             )
-        for place, differences in status.misshapen.items():
-            self.stdout.write(f"unlike a new schema: {place}")
+        for location, differences in report.misshapen.items():
+            self.stdout.write(f"unlike a new schema: {location}")
             for line in differences[:SHOWN_DIFFERENCES]:
                 self.stdout.write(f"  {line}")
-        if status.last_run:
-            self.stdout.write(f"last run: {status.last_run}")
+        if report.last_run:
+            self.stdout.write(f"last run: {report.last_run}")

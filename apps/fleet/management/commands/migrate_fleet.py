@@ -9,12 +9,12 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from apps.audit.actors import command
-from apps.tenants.schemas import KINDS, Place, all_places, place_of
+from apps.tenants.locations import KINDS, SchemaLocation, all_locations, location_of
 
 from ...console import INCOMPLETE, in_one_line, migrate_control_plane
 from ...services import migration
 from ...services.plan import Group, plan_fleet, rehearse
-from ...survey import Standing
+from ...survey import SchemaStatus
 
 
 class Command(BaseCommand):
@@ -30,8 +30,8 @@ class Command(BaseCommand):
         parser.add_argument("--canary", type=_count, default=migration.CANARIES, metavar="N", help="0 for none")
         parser.add_argument("--workers", type=_workers, default=migration.WORKERS, metavar="N", help="at once, 1 to 64")
         which = parser.add_mutually_exclusive_group()
-        which.add_argument("--tenant", metavar="SLUG", help="only the place of this one; nothing else is touched")
-        which.add_argument("--placement", choices=KINDS, help="only places of this kind; nothing else is touched")
+        which.add_argument("--tenant", metavar="SLUG", help="only the location of this one; nothing else is touched")
+        which.add_argument("--placement", choices=KINDS, help="only locations of this kind; nothing else is touched")
         how = parser.add_mutually_exclusive_group()
         how.add_argument("--plan", action="store_true", help="say what would be done to which schemas")
         how.add_argument("--dry-run", action="store_true", help="do it to one schema of each group, take it back")
@@ -40,16 +40,16 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         progress = _Progress(self, as_json=options["json"] or not sys.stderr.isatty())
         with in_one_line():
-            places = _places(options["tenant"], options["placement"])
+            locations = _places(options["tenant"], options["placement"])
             if options["plan"] or options["dry_run"]:
-                groups = rehearse(places) if options["dry_run"] else plan_fleet(places)
+                groups = rehearse(locations) if options["dry_run"] else plan_fleet(locations)
                 self._show_plan(groups, as_json=options["json"])
                 return
             if not options["tenant"] and not options["placement"]:
                 migrate_control_plane(self)
             outcome = migration.migrate_fleet(
                 actor=command("migrate_fleet"),
-                places=places,
+                locations=locations,
                 canaries=options["canary"],
                 workers=options["workers"],
                 report=progress,
@@ -64,7 +64,7 @@ class Command(BaseCommand):
                 continue
             way = "not possible" if group.error else "replayed" if group.is_replayed else "one by one"
             what = group.error or ", ".join(group.migrations) or "nothing but a note"
-            self.stdout.write(f"{len(group.places)} schemas ({group.kinds}), {way}: {what}")
+            self.stdout.write(f"{len(group.locations)} schemas ({group.kinds}), {way}: {what}")
             for statement in group.statements:
                 self.stdout.write(f"  {statement}")
         if not groups and not as_json:
@@ -87,9 +87,9 @@ class _Progress:
         else:
             getattr(self, f"_{event}")(**details)
 
-    def _surveyed(self, *, places: int, **standings: int) -> None:
-        self.behind = places - standings.get(Standing.CURRENT, 0) - standings.get(Standing.AHEAD, 0)
-        self._say(f"{places} schemas, {self.behind} to migrate")
+    def _surveyed(self, *, locations: int, **statuses: int) -> None:
+        self.behind = locations - statuses.get(SchemaStatus.CURRENT, 0) - statuses.get(SchemaStatus.AHEAD, 0)
+        self._say(f"{locations} schemas, {self.behind} to migrate")
 
     def _wave_began(self, *, wave: str, **details: Any) -> None:
         self.wave = wave
@@ -126,14 +126,14 @@ class _Progress:
         self.this.stderr.flush()
 
 
-def _places(slug: str | None, kind: str | None) -> list[Place] | None:
-    """The chosen places; None for all."""
+def _places(slug: str | None, kind: str | None) -> list[SchemaLocation] | None:
+    """The chosen locations; None for all."""
     if slug:
-        place = place_of(slug=slug)
-        if place is None:
-            raise CommandError(f"There is no organization '{slug}' that has a place.")
-        return [place]
-    return [place for place in all_places() if place.kind == kind] if kind else None
+        location = location_of(slug=slug)
+        if location is None:
+            raise CommandError(f"There is no organization '{slug}' that has a location.")
+        return [location]
+    return [location for location in all_locations() if location.kind == kind] if kind else None
 
 
 def _count(text: str) -> int:

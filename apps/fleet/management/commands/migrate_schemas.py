@@ -7,14 +7,14 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from apps.audit.actors import command
-from apps.tenants.schemas import Place, place_of
+from apps.tenants.locations import SchemaLocation, location_of
 
 from ...console import INCOMPLETE, in_one_line, migrate_control_plane
 from ...services import migration
 
 
 class Command(BaseCommand):
-    """Takes the place of django-tenants' command of the same name, which knows one placement."""
+    """Takes the location of django-tenants' command of the same name, which knows one placement."""
 
     help = (
         "Migrate the control plane and every tenant's schema, as migrate_fleet does. "
@@ -31,12 +31,14 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         with in_one_line():
-            places = [_place(options["schema"])] if options["schema"] else None
-            if places is None and not options["tenant"]:
+            locations = [_location(options["schema"])] if options["schema"] else None
+            if locations is None and not options["tenant"]:
                 migrate_control_plane(self, verbosity=options["verbosity"])
             if options["shared"]:
                 return
-            outcome = migration.migrate_fleet(actor=command("migrate_schemas"), places=places, report=self._report)
+            outcome = migration.migrate_fleet(
+                actor=command("migrate_schemas"), locations=locations, report=self._report
+            )
         self.stdout.write(f"Tenant schemas that were behind: {outcome.behind}.")
         if not outcome.is_complete:
             sys.exit(INCOMPLETE)
@@ -48,8 +50,8 @@ class Command(BaseCommand):
             self.stderr.write(f"{details['schema']}: {details['error']}")
 
 
-def _place(schema_name: str) -> Place:
-    place = place_of(schema_name=schema_name)
-    if place is None:
+def _location(schema_name: str) -> SchemaLocation:
+    location = location_of(schema_name=schema_name)
+    if location is None:
         raise CommandError(f"There is no tenant with the schema name '{schema_name}'.")
-    return place
+    return location

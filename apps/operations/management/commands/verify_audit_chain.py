@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
 from apps.audit.chain import Chain, control_chain, tenant_chain
-from apps.audit.verification import Report, owners_of_control_chains, verify
+from apps.audit.verification import ChainReport, owners_of_control_chains, verify
 from apps.core.errors import DomainError
 from apps.tenancy.context import Context, ControlContext, use
 from apps.tenants.models import Tenant
@@ -52,7 +52,7 @@ class Command(BaseCommand):
         self._show(report, as_json=as_json)
         return INTACT if report.intact else TAMPERED
 
-    def _show(self, report: Report, *, as_json: bool) -> None:
+    def _show(self, report: ChainReport, *, as_json: bool) -> None:
         tenant = self.slugs.get(report.tenant, str(report.tenant)) if report.tenant else None
         if as_json:
             self.stdout.write(json.dumps({**report.as_json(), "tenant": tenant}, default=str))

@@ -15,7 +15,7 @@ KINDS = (POOL, WARM, SCHEMA, DATABASE)
 
 
 @dataclass(frozen=True)
-class Place:
+class SchemaLocation:
     """A schema of tenant tables in a database; no database name means the control plane's."""
 
     database: str | None
@@ -32,13 +32,15 @@ class Place:
         return self.database or "", self.schema
 
 
-def all_places() -> list[Place]:
-    """Pools first, as most people live there; warm schemas are places like any other."""
+def all_locations() -> list[SchemaLocation]:
+    """Pools first, as most people live there; warm schemas are locations like any other."""
     with control("enumerate placements"):
         pools = [
-            Place(None, schema, POOL) for schema in Pool.objects.filter(built=True).values_list("schema", flat=True)
+            SchemaLocation(None, schema, POOL)
+            for schema in Pool.objects.filter(built=True).values_list("schema", flat=True)
         ]
-        placed = Placement.objects.filter(built=True, database=None).order_by("created_at")
+        standing = Placement.objects.exclude(state=Placement.State.RETIRED)
+        placed = standing.filter(built=True, database=None).order_by("created_at")
         of_pools: dict[str, list[UUID]] = defaultdict(list)
         own = []
         for placement in placed:
@@ -46,20 +48,24 @@ def all_places() -> list[Place]:
             if placement.kind == Placement.Kind.POOL:
                 of_pools[placement.schema] += tenants
             else:
-                own.append(Place(None, placement.schema, SCHEMA if tenants else WARM, tuple(tenants)))
+                own.append(SchemaLocation(None, placement.schema, _kind(placement), tuple(tenants)))
         own += _databases()
     return [replace(pool, tenants=tuple(of_pools[pool.schema])) for pool in pools] + own
 
 
-def _databases() -> list[Place]:
+def _kind(placement: Placement) -> str:
+    return WARM if placement.state == Placement.State.WARM and placement.tenant_id is None else SCHEMA
+
+
+def _databases() -> list[SchemaLocation]:
     """Tenants' own, also those that are built and not yet given to their tenant."""
     built = TenantDatabase.objects.filter(built=True).order_by("created_at")
     found = built.values_list("name", "schema", "placement__tenant_id")
-    return [Place(name, schema, DATABASE, (tenant,) if tenant else ()) for name, schema, tenant in found]
+    return [SchemaLocation(name, schema, DATABASE, (tenant,) if tenant else ()) for name, schema, tenant in found]
 
 
-def place_of(*, slug: str = "", schema_name: str = "") -> Place | None:
-    """The place of one tenant, by its slug or its logical schema name."""
+def location_of(*, slug: str = "", schema_name: str = "") -> SchemaLocation | None:
+    """The location of one tenant, by its slug or its logical schema name."""
     key = {"slug": slug} if slug else {"schema_name": schema_name}
     with control("find placement"):
         tenant = Tenant.objects.with_placement().filter(**key).first()
@@ -67,11 +73,13 @@ def place_of(*, slug: str = "", schema_name: str = "") -> Place | None:
     if placement is None:
         return None
     where = (placement.alias, placement.schema)
-    return next((place for place in all_places() if (place.database or "default", place.schema) == where), None)
+    return next(
+        (location for location in all_locations() if (location.database or "default", location.schema) == where), None
+    )
 
 
-def dwellers(place: Place, alias: str) -> list[TenantContext]:
-    """The context of each tenant that lives in a place by now, on a connection of one's choice."""
+def tenants_at(location: SchemaLocation, alias: str) -> list[TenantContext]:
+    """The context of each tenant that lives in a location by now, on a connection of one's choice."""
     with control("look up who lives in a schema"):
-        found = Tenant.objects.filter(placement__schema=place.schema, placement__database__name=place.database)
-        return [TenantContext(tenant.id, tenant.schema_name, alias, place.schema) for tenant in found.order_by("id")]
+        found = Tenant.objects.filter(placement__schema=location.schema, placement__database__name=location.database)
+        return [TenantContext(tenant.id, tenant.schema_name, alias, location.schema) for tenant in found.order_by("id")]
