@@ -172,6 +172,7 @@ def test_database_placement__has_credentials_of_its_own(platform, database):
 @pytest.fixture
 def left_behind(platform, database):
     """A schema that waits longer than any other, and that a tenant has moved out of."""
+    schema_store.replenish()
     with control("leave a schema"):
         placement = Placement.objects.warm().filter(built=True).first()
         first = Placement.objects.order_by("created_at").first()

@@ -7,6 +7,8 @@ from typing import Any
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 
+from .resources import ResourceView
+
 UNSAFE = {"post", "put", "patch", "delete"}
 PROBLEM = {
     "type": "object",
@@ -48,6 +50,14 @@ IF_MATCH = {
 
 
 class ApiSchema(AutoSchema):
+    def get_override_parameters(self) -> list[Any]:
+        """What may be asked of a list stands in its view's ``query``."""
+        parameters = list(super().get_override_parameters())
+        if isinstance(self.view, ResourceView) and self.method == "GET" and self._is_list_view():
+            asked = self.view.query.serializer_class
+            parameters += [asked] if asked._declared_fields else []
+        return parameters
+
     def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
         operation = super().get_operation(*args, **kwargs)
         if operation is None:

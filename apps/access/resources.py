@@ -21,6 +21,7 @@ from apps.core.rendering import plain_columns
 from apps.tenancy import replicas
 
 from .decisions import check
+from .list_query import ListQuery
 from .models import IdempotentCall
 from .services import idempotency
 from .subjects import Subject
@@ -45,6 +46,8 @@ class Replayed(Exception):
 class ResourceView(GenericAPIView[Any]):
     """A view that declares its permissions; with a ``finder`` it is about one thing, found as ``self.resource``.
 
+    ``query`` is what may be asked of its list.
+
     An unsafe call with an Idempotency-Key runs once and answers the same for 24 hours. ``deprecated_at`` and
     ``sunset_at`` announce the end of a view.
     """
@@ -54,6 +57,7 @@ class ResourceView(GenericAPIView[Any]):
     finder: ClassVar[Callable[..., Any] | None] = None
     deprecated_at: ClassVar[datetime | None] = None
     sunset_at: ClassVar[datetime | None] = None
+    query: ClassVar[ListQuery] = ListQuery()
     resource: Any = None
     call: IdempotentCall | None = None
 
@@ -141,7 +145,8 @@ class ResourceView(GenericAPIView[Any]):
         return dict(serializer.validated_data)
 
     def listed(self, rows: Any, serializer_class: Any) -> Response:
-        """One page of rows, read as columns where the serializer only repeats them."""
+        """One page of the rows that are asked for, read as columns where the serializer only repeats them."""
+        rows = self.query.applied(rows, self.request.query_params)
         columns = plain_columns(serializer_class)
         pages: Any = self.paginator
         if columns is not None and pages.position_field(self.request, self) in columns:

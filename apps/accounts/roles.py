@@ -10,7 +10,7 @@ from uuid import UUID
 from apps.access.permissions import GRANTS, Role
 from apps.access.subjects import Subject
 
-from .errors import UnknownRole
+from .errors import BeyondOwnRights, UnknownRole
 from .models import CustomRole, Invitation, Membership
 from .models.people import Assignment
 
@@ -38,6 +38,12 @@ class Assigned:
 def may_give(actor: Subject, role: Assigned) -> bool:
     """Nobody gives or takes more than they have, and only owners touch owners."""
     return role.permissions <= actor.permissions and (role.role != Role.OWNER or actor.role == Role.OWNER)
+
+
+def check_may_give(actor: Subject, *roles: Assigned) -> None:
+    """Raises BeyondOwnRights."""
+    if not all(may_give(actor, role) for role in roles):
+        raise BeyondOwnRights(field="role")
 
 
 def within_reach(actor: Subject, holders: Iterable[Membership | Invitation]) -> set[UUID]:

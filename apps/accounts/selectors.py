@@ -15,6 +15,7 @@ from django.utils import timezone
 from apps.access.permissions import GRANTS, ROLES_MANAGE, USERS_MANAGE, Role
 from apps.access.subjects import API_KEY, USER, Subject
 from apps.audit.selectors import AuditEntry
+from apps.core.text import normalized_email
 from apps.tenancy.context import control
 
 from .devices import device
@@ -71,7 +72,7 @@ def memberships_of(user: User, *, tenant_id: UUID | None = None, organization: s
 
 def memberships_of_address(email: str) -> list[Membership]:
     with control("find organizations"):
-        user = User.objects.filter(email=email.strip().lower(), is_active=True).first()
+        user = User.objects.filter(email=normalized_email(email), is_active=True).first()
     return memberships_of(user) if user else []
 
 

@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from apps.core.network import client_ip
+from apps.core.text import without_nul
 
 from .actors import Origin, acting_from
 
@@ -20,7 +21,7 @@ class OriginMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        source = Origin(ip=client_ip(request), user_agent=request.headers.get("User-Agent", "").replace("\x00", ""))
+        source = Origin(ip=client_ip(request), user_agent=without_nul(request.headers.get("User-Agent", "")))
         structlog.contextvars.bind_contextvars(ip=source.ip)
         with acting_from(source):
             return self.get_response(request)

@@ -9,6 +9,7 @@ from uuid import UUID
 import structlog
 from django.db import models
 
+from apps.core.text import without_nul
 from apps.tenancy.context import TenantContext, current
 from apps.tenancy.transactions import in_transaction
 
@@ -82,4 +83,4 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in (sorted(value) if isinstance(value, (set, frozenset)) else value)]
     if value is None or isinstance(value, (bool, int, float)):
         return value
-    return str(value).replace("\x00", "")
+    return without_nul(str(value))

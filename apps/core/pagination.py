@@ -16,7 +16,7 @@ LINKS = (("get_next_link", "next"), ("get_previous_link", "prev"))
 
 
 class CursorPages(CursorPagination):
-    """Pages by a stable cursor; ``page_size`` up to 100, ``ordering`` one of the view's ``orderings``.
+    """Pages by a stable cursor; ``page_size`` up to 100, ``ordering`` one of those that the view's ``query`` has.
 
     The links stand in the body and in the Link header (RFC 8288).
     """
@@ -35,13 +35,11 @@ class CursorPages(CursorPagination):
         return self.get_ordering(request, None, view)[0].lstrip("-")
 
     def get_ordering(self, request: Any, queryset: Any, view: Any) -> tuple[str, ...]:
-        orderings: dict[str, tuple[str, ...]] = getattr(view, "orderings", {"-created_at": self.ordering})
-        wanted = request.query_params.get("ordering")
-        if wanted is None:
-            return next(iter(orderings.values()))
+        orderings: tuple[str, ...] = view.query.orderings
+        wanted: str = request.query_params.get("ordering", orderings[0])
         if wanted not in orderings:
             raise ValidationError({"ordering": f"One of {', '.join(orderings)}."})
-        return orderings[wanted]
+        return wanted, "-id" if wanted.startswith("-") else "id"
 
     def decode_cursor(self, request: Any) -> Any:
         """The position of a page. Raises NotFound for one that no page has."""

@@ -17,3 +17,13 @@ def folded(text: str) -> str:
 def words(text: str, *, longest: int = 60) -> list[str]:
     """The folded words of a text, each once, in order; cut to ``longest`` characters."""
     return list(dict.fromkeys(word[:longest] for word in _WORD.findall(folded(text))))
+
+
+def without_nul(text: str) -> str:
+    """PostgreSQL stores every character but this one."""
+    return text.replace("\x00", "")
+
+
+def normalized_email(address: str) -> str:
+    """The one form in which addresses are kept and looked for."""
+    return address.strip().lower()

@@ -14,6 +14,7 @@ from apps.accounts.roles import Assigned
 from apps.accounts.services import members, people
 from apps.audit import services as audit
 from apps.audit.actors import ANONYMOUS
+from apps.core.text import normalized_email
 from apps.tenancy.context import control
 from apps.tenancy.transactions import atomic, lock
 from apps.tenants.models import Placement, Tenant
@@ -66,7 +67,7 @@ def find_organization(*, organization: str, owner_email: str, placement: str = "
     Raises OrganizationExists when the name is another owner's, PlacementDiffers when it lives elsewhere.
     """
     with control("ensure organization"):
-        owned = Membership.objects.filter(user__email=owner_email.strip().lower(), role=Role.OWNER)
+        owned = Membership.objects.filter(user__email=normalized_email(owner_email), role=Role.OWNER)
         mine = owned.select_related("user", "tenant__placement__database").filter(tenant__name=organization).first()
         if mine is None and Tenant.objects.filter(name=organization).exists():
             raise OrganizationExists(field="organization")

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django.db.models import QuerySet
 from django.http import FileResponse
 from django.http.response import HttpResponseBase
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers, status
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.access.list_query import Filter, ListQuery
 from apps.access.models import Share
 from apps.access.permissions import (
     ORGANIZATION_READ,
@@ -102,23 +102,24 @@ class CustomFieldChangesSerializer(CustomFieldSerializer):
         fields = ("label", "required", "choices")  # type: ignore[assignment]
 
 
-class ProjectFilterSerializer(serializers.Serializer[Any]):
-    search = serializers.CharField(required=False, allow_blank=True, max_length=200)
-    is_private = serializers.BooleanField(required=False, allow_null=True, default=None)
-    created_by = serializers.UUIDField(required=False)
-    created_after = serializers.DateTimeField(required=False)
-    created_before = serializers.DateTimeField(required=False)
-
-
-FILTERS = {"created_by": "created_by_id", "created_after": "created_at__gte", "created_before": "created_at__lt"}
-LIST_PARAMETERS = [
-    OpenApiParameter("search", str, description="Words that begin words of the name or description."),
-    OpenApiParameter("is_private", bool),
-    OpenApiParameter("created_by", UUID),
-    OpenApiParameter("created_after", str, description="ISO 8601"),
-    OpenApiParameter("created_before", str, description="ISO 8601"),
-    OpenApiParameter("ordering", str, enum=["-created_at", "created_at", "-updated_at", "updated_at", "name", "-name"]),
-]
+PROJECTS = ListQuery(
+    filters={
+        "search": Filter(
+            serializers.CharField(
+                required=False,
+                allow_blank=True,
+                max_length=200,
+                help_text="Words that begin words of the name or description.",
+            ),
+            by=selectors.search,
+        ),
+        "is_private": Filter(serializers.BooleanField(required=False, allow_null=True, default=None), by="is_private"),
+        "created_by": Filter(serializers.UUIDField(required=False), by="created_by_id"),
+        "created_after": Filter(serializers.DateTimeField(required=False), by="created_at__gte"),
+        "created_before": Filter(serializers.DateTimeField(required=False), by="created_at__lt"),
+    },
+    orderings=("-created_at", "created_at", "-updated_at", "updated_at", "name", "-name"),
+)
 
 
 def _as_arguments(content: dict[str, Any]) -> dict[str, Any]:
@@ -131,35 +132,17 @@ class ProjectsView(ResourceView):
     """The organization's projects that the caller may see, newest first; create one."""
 
     permissions_by_method: ClassVar[dict[str, str]] = allow(GET=PROJECTS_LIST, POST=PROJECTS_WRITE)
-    orderings: ClassVar[dict[str, tuple[str, ...]]] = {
-        "-created_at": ("-created_at", "-id"),
-        "created_at": ("created_at", "id"),
-        "-updated_at": ("-updated_at", "-id"),
-        "updated_at": ("updated_at", "id"),
-        "name": ("name", "id"),
-        "-name": ("-name", "-id"),
-    }
+    query = PROJECTS
     queryset = Project.objects.none()
 
-    @extend_schema(parameters=LIST_PARAMETERS, responses=ProjectSerializer(many=True))
+    @extend_schema(responses=ProjectSerializer(many=True))
     def get(self, request: Request) -> Response:
-        return self.listed(self._filtered(selectors.projects_for(self.subject)), ProjectSerializer)
+        return self.listed(selectors.projects_for(self.subject), ProjectSerializer)
 
     @extend_schema(request=ProjectSerializer, responses={201: ProjectSerializer})
     def post(self, request: Request) -> Response:
         project = projects.create_project(actor=self.subject, **_as_arguments(self.valid(ProjectSerializer)))
         return self.answer(ProjectSerializer, project, status=status.HTTP_201_CREATED)
-
-    def _filtered(self, rows: QuerySet[Project]) -> QuerySet[Project]:
-        if not self.request.query_params:
-            return rows
-        asked = ProjectFilterSerializer(data=self.request.query_params)
-        asked.is_valid(raise_exception=True)
-        wanted = asked.validated_data
-        rows = rows.filter(**{lookup: wanted[name] for name, lookup in FILTERS.items() if name in wanted})
-        if wanted.get("is_private") is not None:
-            rows = rows.filter(is_private=wanted["is_private"])
-        return selectors.search(rows, wanted["search"]) if wanted.get("search") else rows
 
 
 class BulkProjectsView(ResourceView):

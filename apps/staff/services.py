@@ -7,6 +7,7 @@ from apps.accounts.services import people, sessions, visits
 from apps.audit import services as audit
 from apps.audit.actors import Actor
 from apps.audit.services import difference, state
+from apps.core.text import normalized_email
 from apps.tenancy.context import control
 from apps.tenancy.transactions import atomic
 
@@ -25,8 +26,8 @@ def appoint(*, email: str, password: str, is_superuser: bool, actor: Actor) -> U
     Raises WeakPassword.
     """
     with control("appoint staff"):
-        known = User.objects.filter(email=email.strip().lower()).first()
-    person = known or User(email=email.strip().lower())
+        known = User.objects.filter(email=normalized_email(email)).first()
+    person = known or User(email=normalized_email(email))
     people.validate(password, person)
     person.set_password(password)
     before = state(person, *RIGHTS)
@@ -43,7 +44,7 @@ def appoint(*, email: str, password: str, is_superuser: bool, actor: Actor) -> U
 def dismiss(*, email: str, actor: Actor) -> User:
     """Take somebody's rights on the platform; what they are in organizations stays. Raises NoStaff."""
     with control("dismiss staff"), atomic():
-        person = User.objects.select_for_update().filter(email=email.strip().lower(), is_staff=True).first()
+        person = User.objects.select_for_update().filter(email=normalized_email(email), is_staff=True).first()
         if person is None:
             raise NoStaff(f"{email} is no staff.")
         before = state(person, *RIGHTS)

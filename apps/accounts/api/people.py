@@ -11,6 +11,7 @@ from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.access.list_query import ListQuery
 from apps.access.permissions import DESCRIPTIONS, MEMBER, ORGANIZATION_READ, USERS_MANAGE
 from apps.access.resources import ResourceView, allow
 from apps.access.services.attempts import INVITATION, SIGN_IN, VERIFICATION, count_attempt
@@ -163,11 +164,7 @@ class MembersView(ResourceView):
     """The organization's members."""
 
     permissions_by_method: ClassVar[dict[str, str]] = allow(GET=ORGANIZATION_READ)
-    orderings: ClassVar[dict[str, tuple[str, ...]]] = {
-        "-created_at": ("-created_at", "-id"),
-        "created_at": ("created_at", "id"),
-        "email": ("email", "id"),
-    }
+    query = ListQuery(orderings=("-created_at", "created_at", "email"))
     queryset = Membership.objects.none()
 
     @extend_schema(responses=MemberSerializer(many=True))

@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from apps.access.subjects import Subject
 from apps.audit import services as audit
 from apps.audit.actors import ANONYMOUS, Actor
+from apps.core.text import normalized_email
 from apps.tenancy import outbox
 from apps.tenancy.context import control, current_tenant_id
 from apps.tenancy.transactions import atomic
@@ -26,13 +27,12 @@ from apps.tenancy.transactions import atomic
 from ..errors import (
     AlreadyInvited,
     AlreadyMember,
-    BeyondOwnRights,
     CredentialsRefused,
     InvitationNotFound,
     InvitationRefused,
 )
 from ..models import Invitation, Membership, User
-from ..roles import Assigned, may_give
+from ..roles import Assigned, check_may_give
 from . import members, people
 
 INVITATION_REQUESTED = "accounts.invited"
@@ -49,8 +49,8 @@ class Prospect:
 
 def invite(*, actor: Subject, email: str, role: Assigned) -> Invitation:
     """Have an invitation mailed. Raises AlreadyMember, AlreadyInvited, BeyondOwnRights."""
-    address = email.strip().lower()
-    _check_reach(actor, role)
+    address = normalized_email(email)
+    check_may_give(actor, role)
     try:
         with control("invite"), atomic():
             if Membership.objects.filter(tenant_id=actor.tenant_id, user__email=address).exists():
@@ -71,7 +71,7 @@ def resend(*, actor: Subject, invitation_id: UUID) -> Invitation:
     """Mail a new link for seven more days; the one before is void. Raises InvitationNotFound, BeyondOwnRights."""
     with control("resend an invitation"), atomic():
         invitation = _locked(actor.tenant_id, id=invitation_id)
-        _check_reach(actor, Assigned.of(invitation))
+        check_may_give(actor, Assigned.of(invitation))
         invitation.generation += 1
         _renew(invitation)
         _record("invitation.resent", actor, invitation, {})
@@ -82,7 +82,7 @@ def revoke(*, actor: Subject, invitation_id: UUID) -> None:
     """Raises InvitationNotFound, BeyondOwnRights."""
     with control("revoke an invitation"), atomic():
         invitation = _locked(actor.tenant_id, id=invitation_id)
-        _check_reach(actor, Assigned.of(invitation))
+        check_may_give(actor, Assigned.of(invitation))
         invitation.revoked_at = timezone.now()
         invitation.save(update_fields=["revoked_at"])
         _record("invitation.revoked", actor, invitation, {})
@@ -194,11 +194,6 @@ def _renew(invitation: Invitation) -> None:
     invitation.save()
     payload = {"invitation_id": str(invitation.id), "generation": invitation.generation}
     outbox.emit(INVITATION_REQUESTED, payload, tenant_id=invitation.tenant_id)
-
-
-def _check_reach(actor: Subject, role: Assigned) -> None:
-    if not may_give(actor, role):
-        raise BeyondOwnRights(field="role")
 
 
 def _hash(token: str) -> str:

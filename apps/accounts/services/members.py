@@ -24,7 +24,7 @@ from apps.tenancy.transactions import atomic, lock
 from .. import revocation
 from ..errors import AlreadyMember, BeyondOwnRights, LastOwner, MemberNotFound
 from ..models import Membership, User
-from ..roles import Assigned, may_give
+from ..roles import Assigned, check_may_give
 from . import sessions
 
 MEMBERSHIP_ENDED = "accounts.membership_ended"
@@ -56,7 +56,7 @@ def change_role(*, actor: Subject, member_id: UUID, role: Assigned, expected: st
     with control("change a role"), atomic():
         membership = _locked(actor.tenant_id, member_id)
         check_unchanged(membership, expected)
-        _check_reach(actor, membership, role)
+        check_may_give(actor, Assigned.of(membership), role)
         if membership.role == Role.OWNER and role.role != Role.OWNER:
             _check_not_last_owner(actor.tenant_id)
         if role != Assigned.of(membership):
@@ -91,7 +91,7 @@ def remove_member(*, actor: Subject, member_id: UUID) -> None:
     """Raises MemberNotFound, BeyondOwnRights, LastOwner. Sessions and tokens here end with the membership."""
     with control("remove a member"), atomic():
         membership = _locked(actor.tenant_id, member_id)
-        _check_reach(actor, membership, Assigned.of(membership))
+        check_may_give(actor, Assigned.of(membership))
         _remove(membership, actor, "member.removed")
 
 
@@ -138,11 +138,6 @@ def _locked(tenant_id: UUID, member_id: UUID) -> Membership:
     if membership is None:
         raise MemberNotFound
     return membership
-
-
-def _check_reach(actor: Subject, membership: Membership, role: Assigned) -> None:
-    if not (may_give(actor, Assigned.of(membership)) and may_give(actor, role)):
-        raise BeyondOwnRights(field="role")
 
 
 def _check_not_last_owner(tenant_id: UUID) -> None:

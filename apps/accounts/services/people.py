@@ -14,6 +14,7 @@ from django.db import IntegrityError
 
 from apps.audit import services as audit
 from apps.audit.actors import ANONYMOUS, Actor
+from apps.core.text import normalized_email
 from apps.tenancy import outbox
 from apps.tenancy.context import control, current_tenant
 from apps.tenancy.transactions import atomic
@@ -34,7 +35,7 @@ def identify_person(*, email: str, password: str) -> User:
 
     Hashing takes a tenth of a second: do this before a transaction. Raises WeakPassword, EmailUnavailable.
     """
-    user = User.objects.filter(email=email.strip().lower()).first()
+    user = User.objects.filter(email=normalized_email(email)).first()
     if user is not None:
         if not user.check_password(password) or not user.is_active:
             raise EmailUnavailable(field="email")
@@ -44,7 +45,7 @@ def identify_person(*, email: str, password: str) -> User:
 
 def new_person(*, email: str, password: str) -> User:
     """A person who is not saved yet. Raises WeakPassword."""
-    person = User(email=email.strip().lower())
+    person = User(email=normalized_email(email))
     validate(password, person)
     person.set_password(password)
     return person
@@ -70,9 +71,9 @@ def invite_person(*, email: str) -> User:
     Whoever signed up with the address before it was verified may not be its owner: their password and with it
     their sessions end here, or they would walk into the organization that is founded for the real one.
     """
-    user = User.objects.filter(email=email.strip().lower()).first()
+    user = User.objects.filter(email=normalized_email(email)).first()
     if user is None:
-        person = User(email=email.strip().lower())
+        person = User(email=normalized_email(email))
         person.set_unusable_password()
         return save_person(person)
     if not is_verified(user):
@@ -91,7 +92,7 @@ def request_password_reset(*, email: str) -> None:
     tenant = current_tenant()
     with control("request a password reset"), atomic():
         membership = Membership.objects.filter(
-            tenant_id=tenant.tenant_id, user__email=email.strip().lower(), user__is_active=True
+            tenant_id=tenant.tenant_id, user__email=normalized_email(email), user__is_active=True
         ).first()
         if membership is not None:
             outbox.emit(RESET_REQUESTED, {"user_id": str(membership.user_id)}, tenant_id=tenant.tenant_id)

@@ -44,7 +44,7 @@ def update_role(*, actor: Subject, role_id: UUID, name: str, permissions: list[s
         with control("update a role"), atomic():
             role = _locked(actor, role_id)
             check_unchanged(role, expected)
-            _check_reach(actor, set(role.permissions))
+            _check_held(actor, set(role.permissions))
             before = state(role, "name", "permissions")
             role.name, role.permissions = name, granted
             changes = difference(before, state(role, "name", "permissions"))
@@ -61,7 +61,7 @@ def delete_role(*, actor: Subject, role_id: UUID) -> None:
     """Raises RoleNotFound, RoleInUse."""
     with control("delete a role"), atomic():
         role = _locked(actor, role_id)
-        _check_reach(actor, set(role.permissions))
+        _check_held(actor, set(role.permissions))
         audit.record("role.deleted", actor=actor, resource=role, tenant_id=actor.tenant_id)
         Invitation.objects.filter(tenant_id=actor.tenant_id, custom_role=role).exclude(
             accepted_at=None, revoked_at=None
@@ -85,10 +85,11 @@ def _validated(actor: Subject, name: str, permissions: list[str]) -> list[str]:
     unknown = set(permissions) - ALL
     if unknown:
         raise UnknownPermission(_("There is no permission %(name)s.") % {"name": min(unknown)}, field="permissions")
-    _check_reach(actor, set(permissions))
+    _check_held(actor, set(permissions))
     return sorted(set(permissions))
 
 
-def _check_reach(actor: Subject, permissions: set[str]) -> None:
+def _check_held(actor: Subject, permissions: set[str]) -> None:
+    """Nobody gives or takes a permission that they do not have."""
     if permissions - actor.permissions:
         raise BeyondOwnRights(field="permissions")

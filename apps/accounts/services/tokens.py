@@ -13,6 +13,7 @@ from django.utils import timezone
 from apps.access.subjects import USER, Subject
 from apps.audit import services as audit
 from apps.audit.actors import ANONYMOUS, Actor, origin
+from apps.core.text import normalized_email
 from apps.tenancy.context import control
 from apps.tenancy.transactions import atomic
 
@@ -103,7 +104,7 @@ def clear_expired_tokens() -> None:
 
 def _authenticated(email: str, password: str) -> User:
     with control("sign-in"):
-        user = User.objects.filter(email=email.strip().lower(), is_active=True).first()
+        user = User.objects.filter(email=normalized_email(email), is_active=True).first()
         if user is None:
             User().set_password(password)  # as slow as a wrong password, or the time would tell who is known
             raise CredentialsRefused

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from django.core.paginator import Paginator
 from django.forms import Form
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -14,6 +13,7 @@ from apps.access.guards import requires
 from apps.access.permissions import USERS_MANAGE, Role
 from apps.access.services.attempts import INVITATION, count_attempt
 from apps.core.forms import blaming, done, form_page, posted
+from apps.core.pages import page_of
 
 from .. import selectors
 from ..forms.people import InviteForm
@@ -23,15 +23,12 @@ from ..roles import named, within_reach
 from ..selectors import get_invitation
 from ..services import invitations
 
-PER_PAGE = 25
-
 
 @requires(USERS_MANAGE)
 @require_safe
 def invitation_list(request: TenantRequest) -> HttpResponse:
     subject = request.subject
-    rows = Paginator(selectors.open_invitations(subject.tenant_id).order_by("-created_at", "-id"), PER_PAGE)
-    page = rows.get_page(request.GET.get("page"))
+    page = page_of(request, selectors.open_invitations(subject.tenant_id).order_by("-created_at", "-id"))
     names = selectors.names_of(subject.tenant_id, {row.invited_by_id for row in page if row.invited_by_id})
     context = {
         "page": page,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from django.core.paginator import Paginator
 from django.forms import Form
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -15,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from apps.access.guards import requires
 from apps.access.permissions import KEYS_MANAGE
 from apps.core.forms import blaming, done, form_page, posted
+from apps.core.pages import page_of
 
 from ..forms.keys import ApiKeyForm
 from ..models import ApiKey
@@ -22,15 +22,13 @@ from ..requests import TenantRequest
 from ..selectors import api_keys_of, find_api_key
 from ..services import api_keys
 
-PER_PAGE = 25
-
 
 @requires(KEYS_MANAGE)
 @require_safe
 def key_list(request: TenantRequest) -> HttpResponse:
     subject = request.subject
-    rows = Paginator(api_keys_of(subject.tenant_id).order_by("-created_at", "-id"), PER_PAGE)
-    return render(request, "keys/list.html", {"page": rows.get_page(request.GET.get("page")), "now": timezone.now()})
+    page = page_of(request, api_keys_of(subject.tenant_id).order_by("-created_at", "-id"))
+    return render(request, "keys/list.html", {"page": page, "now": timezone.now()})
 
 
 @requires(KEYS_MANAGE)

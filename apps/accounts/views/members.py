@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from django.core.paginator import Paginator
 from django.forms import Form
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -12,6 +11,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 from apps.access.guards import requires
 from apps.access.permissions import MEMBER, ORGANIZATION_READ, USERS_MANAGE
 from apps.core.forms import blaming, done, form_page, posted
+from apps.core.http import searched
+from apps.core.pages import page_of
 
 from .. import selectors
 from ..forms.people import RoleChoiceForm
@@ -21,15 +22,12 @@ from ..roles import named, within_reach
 from ..selectors import get_member
 from ..services import members
 
-PER_PAGE = 25
-
 
 @requires(ORGANIZATION_READ)
 @require_safe
 def member_list(request: TenantRequest) -> HttpResponse:
-    subject, text = request.subject, request.GET.get("q", "").strip().replace("\x00", "")[:100]
-    rows = Paginator(selectors.search_members(subject.tenant_id, text), PER_PAGE)
-    page = rows.get_page(request.GET.get("page"))
+    subject, text = request.subject, searched(request)
+    page = page_of(request, selectors.search_members(subject.tenant_id, text))
     context = {"page": page, "text": text, "reach": within_reach(subject, page)}
     return render(request, "members/list.html", context)
 

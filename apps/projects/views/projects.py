@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from copy import copy
 
-from django.core.paginator import Paginator
 from django.forms import Form
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -16,6 +15,8 @@ from apps.access.permissions import PROJECTS_DELETE, PROJECTS_LIST, PROJECTS_REA
 from apps.accounts.requests import TenantRequest
 from apps.accounts.selectors import names_of
 from apps.core.forms import blaming, done, form_page, posted, status_of
+from apps.core.http import searched
+from apps.core.pages import page_of
 
 from .. import selectors
 from ..forms import DocumentForm, ProjectForm
@@ -23,16 +24,13 @@ from ..models import Document, Project
 from ..selectors import find_project
 from ..services import projects
 
-PER_PAGE = 25
-
 
 @requires(PROJECTS_LIST)
 @require_safe
 def project_list(request: TenantRequest) -> HttpResponse:
-    text = request.GET.get("q", "").strip()[:200]
+    text = searched(request)
     rows = selectors.search(selectors.projects_with_document_counts(request.subject), text)
-    page = Paginator(rows, PER_PAGE).get_page(request.GET.get("page"))
-    return render(request, "projects/list.html", {"page": page, "text": text})
+    return render(request, "projects/list.html", {"page": page_of(request, rows), "text": text})
 
 
 @requires(PROJECTS_WRITE)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any, ClassVar
 
 from django.http import StreamingHttpResponse
 from django.utils.http import urlencode
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -56,7 +55,9 @@ class PageSerializer(serializers.Serializer[Any]):
 
 
 class AuditFilterSerializer(serializers.Serializer[Any]):
-    action = serializers.CharField(required=False, max_length=100)
+    action = serializers.CharField(
+        required=False, max_length=100, help_text="A prefix: 'project' finds 'project.created'."
+    )
     actor_id = serializers.CharField(required=False, max_length=100)
     resource_type = serializers.CharField(required=False, max_length=50)
     resource_id = serializers.CharField(required=False, max_length=100)
@@ -66,22 +67,12 @@ class AuditFilterSerializer(serializers.Serializer[Any]):
 
 class PagingSerializer(serializers.Serializer[Any]):
     page_size = serializers.IntegerField(min_value=1, max_value=100, default=20)
-    before = serializers.CharField(required=False, max_length=200)
-    after = serializers.CharField(required=False, max_length=200)
+    before = serializers.CharField(required=False, max_length=200, help_text="As the links of a page have it.")
+    after = serializers.CharField(required=False, max_length=200, help_text="As the links of a page have it.")
 
 
 class ExportSerializer(serializers.Serializer[Any]):
     format = serializers.ChoiceField(choices=sorted(FORMATS), default="jsonl")
-
-
-FILTERS = [
-    OpenApiParameter("action", str, description="A prefix: 'project' finds 'project.created'."),
-    OpenApiParameter("actor_id", str),
-    OpenApiParameter("resource_type", str),
-    OpenApiParameter("resource_id", str),
-    OpenApiParameter("since", datetime),
-    OpenApiParameter("until", datetime),
-]
 
 
 class AuditEventsView(ResourceView):
@@ -90,12 +81,7 @@ class AuditEventsView(ResourceView):
     permissions_by_method: ClassVar[dict[str, str]] = allow(GET=AUDIT_VIEW)
 
     @extend_schema(
-        parameters=[
-            *FILTERS,
-            OpenApiParameter("page_size", int),
-            OpenApiParameter("before", str, description="As the links of a page have it."),
-            OpenApiParameter("after", str, description="As the links of a page have it."),
-        ],
+        parameters=[AuditFilterSerializer, PagingSerializer],
         responses=PageSerializer,
     )
     def get(self, request: Request) -> Response:
@@ -128,7 +114,7 @@ class AuditExportView(ResourceView):
     permissions_by_method: ClassVar[dict[str, str]] = allow(GET=AUDIT_VIEW)
 
     @extend_schema(
-        parameters=[*FILTERS, OpenApiParameter("format", str, enum=sorted(FORMATS))],
+        parameters=[AuditFilterSerializer, ExportSerializer],
         responses={
             (200, "text/csv"): OpenApiResponse(response=str),
             (200, "application/jsonl"): OpenApiResponse(response=str),

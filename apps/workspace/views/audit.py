@@ -23,11 +23,12 @@ from apps.audit.selectors import Filters
 from apps.audit.verification import ChainReport, verify_logs_of
 from apps.core.errors import DomainError
 from apps.core.forms import status_of
+from apps.core.http import searched
+from apps.core.pages import PER_PAGE
 
 from ..audit_lines import lines_of
 from ..forms.audit import AuditFilterForm
 
-PER_PAGE = 25
 SUGGESTED = 10
 NOTHING = Page([], "", "")
 
@@ -57,7 +58,7 @@ def audit_log(request: TenantRequest) -> HttpResponse:
 @require_safe
 def suggest_people(request: TenantRequest) -> HttpResponse:
     """Members whom somebody may mean who types into the filter."""
-    text = request.GET.get("person", "").strip().replace("\x00", "")[:100]
+    text = searched(request, "person")
     people = search_members(request.subject.tenant_id, text)[:SUGGESTED] if text else []
     return render(request, "audit/people.html", {"people": people})
 

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 from apps.access.guards import requires
 from apps.access.permissions import ORGANIZATION_READ
 from apps.accounts.requests import TenantRequest
+from apps.core.http import searched
 
 from .. import selectors
 from ..navigation import ACCOUNT, MAIN, links
@@ -20,7 +21,7 @@ from ..selectors import SearchHit
 @require_safe
 def search(request: TenantRequest) -> HttpResponse:
     """Pages, projects, documents and members with the text; in the palette only the results are shown."""
-    subject, text = request.subject, request.GET.get("q", "").strip().replace("\x00", "")[:100]
+    subject, text = request.subject, searched(request)
     pages = links((*MAIN, *ACCOUNT), subject.permissions, request.path)
     groups = {
         _("Pages"): [SearchHit(p.label, _("Page"), p.icon, p.url) for p in pages if selectors.matches(p.label, text)]
