@@ -354,6 +354,7 @@ DOCUMENT_MAX_BYTES = env.int("DOCUMENT_MAX_BYTES", 50 * 1024 * 1024)
 DOCUMENT_LINK_SECONDS = 300
 
 EMAIL_FILE_PATH = str(DATA_DIR / "mail")
+EMAIL_TIMEOUT = 10  # seconds, for each step of the talk with a mail server
 if DEVELOPMENT:
     EMAIL_BACKEND = "apps.notifications.filebox.EmailBackend"
 else:

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
 from django.core import mail
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client
 
+from apps.notifications import services
 from apps.notifications.composition import compose
 from apps.notifications.filebox import EmailBackend
-from apps.notifications.samples import SAMPLES, sample
-from apps.notifications.services import send_email_once
+from apps.notifications.letters import LETTERS
+from apps.notifications.models import SentEmail
+from apps.notifications.services import MailInHand, send_email_once
 from apps.notifications.tasks import send_verification
+from apps.tenancy.context import control
 from apps.tenants.branding import BLACK, DARK_LINE, LIGHT_LINE, WHITE, Brand, contrast, parsed
 from apps.tenants.services.profiles import logo_token, set_logo, update_profile
 
@@ -48,14 +54,15 @@ def letter(settings, tmp_path, monkeypatch) -> str:
 
 
 def test_samples__compared_with_the_templates__are_complete():
-    assert sorted(SAMPLES) == sorted(file.stem for file in TEMPLATES.glob("*.*"))
+    assert sorted(LETTERS) == sorted(file.stem for file in TEMPLATES.glob("*.*"))
 
 
-@pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.parametrize("name", LETTERS)
 def test_mail__with_its_sample__says_the_same_in_both_parts(name):
-    context, brand = SAMPLES[name]
+    letter = LETTERS[name]
+    context, brand = letter.sample, letter.brand
 
-    composed = sample(name)
+    composed = letter.composed()
 
     assert composed.subject
     assert "\n" not in composed.subject
@@ -69,9 +76,9 @@ def test_mail__with_its_sample__says_the_same_in_both_parts(name):
         assert address is None or (address in composed.text and f'href="{address}"' in composed.html)
 
 
-@pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.parametrize("name", LETTERS)
 def test_mail__opened__loads_nothing_and_is_small(name):
-    html = sample(name).html
+    html = LETTERS[name].composed().html
 
     assert not re.search(r"<(script|link|iframe|form)\b|@import|url\(|\bsrc=(?!\"data:)", html)
     assert len(html.encode()) < MAX_BYTES
@@ -79,7 +86,7 @@ def test_mail__opened__loads_nothing_and_is_small(name):
     assert re.search(r'<html lang="en', html)
 
 
-@pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.parametrize("name", LETTERS)
 def test_mail__about_somebody_with_a_hostile_name__holds_no_markup_of_theirs(name):
     words = {"organization": HOSTILE, "email": HOSTILE, "invited_by": HOSTILE, "links": [(HOSTILE, ADDRESS)]}
 
@@ -101,6 +108,53 @@ def test_mail__sent_with_a_hostile_name__has_no_header_of_theirs(acme):
     message = mail.outbox[0].message()
     assert "Bcc" not in message
     assert [part.get_content_type() for part in message.get_payload()] == ["text/plain", "text/html"]
+
+
+# -- once ----------------------------------------------------------------------------------------------------------
+
+
+def tell(key: str = "one") -> None:
+    send_email_once(to="ada@example.com", template="verification", context={"address": ADDRESS}, key=key)
+
+
+def test_mail__while_the_server_is_talked_to__keeps_no_transaction_open(acme, monkeypatch):
+    seen = []
+    monkeypatch.setattr(mail.EmailMultiAlternatives, "send", lambda _: seen.append(connection.in_atomic_block))
+
+    tell()
+
+    assert seen == [False]
+
+
+def test_mail__in_the_hands_of_another_worker__is_left_to_it_for_a_while(acme, monkeypatch):
+    with control("claim it"):
+        SentEmail.objects.create(key="one")
+
+    with pytest.raises(MailInHand):
+        tell()
+    assert mail.outbox == []
+    monkeypatch.setattr(services, "CLAIM", timedelta(0))  # it has died
+    tell()
+
+    assert len(mail.outbox) == 1
+
+
+def test_mail__that_the_server_refused__is_sent_by_the_next_try_and_then_no_more(acme, monkeypatch):
+    with monkeypatch.context() as patch, pytest.raises(ConnectionRefusedError):
+        patch.setattr(mail.EmailMultiAlternatives, "send", raising(ConnectionRefusedError()))
+        tell()
+
+    tell()
+    tell()
+
+    assert len(mail.outbox) == 1
+
+
+def raising(error: Exception) -> Any:
+    def fail(*args: Any) -> None:
+        raise error
+
+    return fail
 
 
 def test_mail__without_organizations__says_so_and_has_no_button():
@@ -224,11 +278,11 @@ def test_html_part__in_its_frame__may_style_itself_and_nothing_else(platform, ap
     assert response["X-Frame-Options"] == "SAMEORIGIN"
 
 
-@pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.parametrize("name", LETTERS)
 def test_templates__each__can_be_looked_at(platform, apex, name):
     assert f'href="/dev/mails/{name}/"' in apex.get("/dev/mails/").content.decode()
     assert f'<iframe src="/dev/mails/{name}/html/"' in apex.get(f"/dev/mails/{name}/").content.decode()
-    assert apex.get(f"/dev/mails/{name}/html/").content.decode() == sample(name).html
+    assert apex.get(f"/dev/mails/{name}/html/").content.decode() == LETTERS[name].composed().html
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from apps.access.services.attempts import clear_old_attempts
 from apps.access.services.idempotency import clear_expired_calls
 from apps.core.memory import MemoryAway
 from apps.tenancy import outbox
-from apps.tenancy.tasks import ContextTask
+from apps.tenancy.tasks import ContextTask, retrying
 
 from . import revocation
 from .services import members, sharing
@@ -39,10 +39,9 @@ def withdraw_shares(event_id: str, user_id: str, before: str) -> None:
 @shared_task(
     bind=True,
     control_reason="publish rights",
-    autoretry_for=(MemoryAway,),
-    retry_backoff=True,
-    retry_backoff_max=5,  # a store that is back may hold a void token for good until it is told
-    max_retries=240,  # twenty minutes, longer than the store keeps what it knew
+    # A store that is back may take a void token for good until it is told. Twenty minutes are longer than it keeps
+    # what it knew.
+    **retrying(MemoryAway, attempts=240, longest_pause=5),
 )
 def republish_rights(self: ContextTask, event_id: str, member_id: str = "", family_id: str = "") -> None:
     """Tell the in-memory store of changed rights, in case it was away when they changed."""

@@ -1,24 +1,18 @@
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 from celery import shared_task
 
 from apps.tenancy import outbox
+from apps.tenancy.tasks import retrying
 
 from . import forwarding
 from .errors import SinkUnavailable
 from .models import ControlEvent, Event
 
-# About eight hours, as in the outbox; then the task fails, which is logged. The longest pause stays below the
-# broker's visibility timeout, or a waiting task would be delivered twice.
-RETRIES: dict[str, Any] = {
-    "autoretry_for": (SinkUnavailable,),
-    "retry_backoff": True,
-    "retry_backoff_max": 300,
-    "max_retries": 100,
-}
+# About eight hours, as in the outbox; then the task fails, which is logged.
+RETRIES = retrying(SinkUnavailable, attempts=100, longest_pause=300)
 
 
 @outbox.subscribe(forwarding.EVENT_RECORDED)

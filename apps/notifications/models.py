@@ -5,13 +5,18 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.db import models
+from django.utils import timezone
 
 
 class SentEmail(models.Model):
-    """A mail that went out, by what it tells whom: whatever asks for it again finds it done."""
+    """A mail that went out, by what it tells whom: whatever asks for it again finds it done.
+
+    One that has no ``sent_at`` yet is in the hands of the worker that claimed it, unless that was too long ago.
+    """
 
     key = models.CharField(max_length=200, primary_key=True)
-    sent_at = models.DateTimeField(auto_now_add=True, db_index=True)
+    claimed_at = models.DateTimeField(null=True, default=timezone.now)
+    sent_at = models.DateTimeField(null=True, db_index=True)
 
     class Meta:
         ordering: ClassVar[list[str]] = ["-sent_at"]

@@ -11,7 +11,7 @@ from apps.access.guards import public
 
 from .composition import Composed
 from .inbox import Mail, find_mail, mails
-from .samples import SAMPLES, sample
+from .letters import LETTERS
 
 DEVELOPMENT = "exists in development only"
 # Mails carry their styles with them. Nothing else of theirs is loaded or run, wherever they are opened.
@@ -43,7 +43,11 @@ def mail_html(request: HttpRequest, name: str) -> HttpResponse:
 @public(DEVELOPMENT)
 @require_safe
 def templates(request: HttpRequest) -> HttpResponse:
-    return render(request, "notifications/templates.html", {"samples": [(name, sample(name)) for name in SAMPLES]})
+    return render(
+        request,
+        "notifications/templates.html",
+        {"samples": [(name, letter.composed()) for name, letter in LETTERS.items()]},
+    )
 
 
 @public(DEVELOPMENT)
@@ -67,9 +71,9 @@ def _sent(name: str) -> Mail:
 
 
 def _sample(name: str) -> Composed:
-    if name not in SAMPLES:
+    if name not in LETTERS:
         raise Http404
-    return sample(name)
+    return LETTERS[name].composed()
 
 
 def _html(composed: Composed) -> HttpResponse:

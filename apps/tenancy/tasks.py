@@ -77,6 +77,19 @@ class ContextTask(Task):  # type: ignore[misc]
         return context
 
 
+def retrying(*errors: type[Exception], attempts: int, longest_pause: int) -> dict[str, Any]:
+    """Options of a task that tries again after these errors, and waits longer each time, up to so many seconds.
+
+    The longest pause stays below the broker's visibility timeout, or a waiting task would be delivered twice.
+    """
+    return {
+        "autoretry_for": errors,
+        "retry_backoff": True,
+        "retry_backoff_max": longest_pause,
+        "max_retries": attempts,
+    }
+
+
 def registered_tasks() -> dict[str, Any]:
     """Every task of the installed applications by name."""
     current_app.loader.import_default_modules()

@@ -7,7 +7,7 @@ from celery import shared_task
 
 from apps.core.memory import MemoryAway
 from apps.tenancy import outbox
-from apps.tenancy.tasks import ContextTask
+from apps.tenancy.tasks import ContextTask, retrying
 
 from . import directory
 from .services import provisioning, schema_store
@@ -41,10 +41,7 @@ def resume_provisioning() -> None:
 @outbox.subscribe(directory.DIRECTORY_CHANGED)
 @shared_task(
     control_reason="tell of changed tenants",
-    autoretry_for=(MemoryAway,),
-    retry_backoff=True,
-    retry_backoff_max=10,
-    max_retries=100,
+    **retrying(MemoryAway, attempts=100, longest_pause=10),
 )
 def tell_of_changed_tenants(event_id: str) -> None:
     directory.tell()

@@ -1,4 +1,4 @@
-"""What development shows each mail with."""
+"""The letters about organizations and people."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Any
 
 from apps.tenants.branding import Brand
 
-from .composition import Composed, compose
+from .letters import letter
 
 ADDRESS = "https://acme.example.com/invitations/eyJpbnZpdGF0aW9uIjo0Mn0:1vEq3X:sample-token-that-opens-nothing/"
-ACME = {"organization": "Acme Robotics", "address": ADDRESS}
+ACME: dict[str, Any] = {"organization": "Acme Robotics", "address": ADDRESS}
 LINKS = [("Acme Robotics", "https://acme.example.com/"), ("Globex & Daughters", "https://globex.example.com/")]
 LOGO = (  # in the mail itself: development loads nothing from elsewhere
     "data:image/png;base64,"
@@ -18,15 +18,10 @@ LOGO = (  # in the mail itself: development loads nothing from elsewhere
     "R1tEg6ZROiia5YOiYzJoumaDonNKSwAAf5ZwvbnFgg4AAAAASUVORK5CYII="
 )
 
-SAMPLES: dict[str, tuple[dict[str, Any], Brand]] = {
-    "welcome": ({**ACME, "email": "ada@example.com"}, Brand("Acme Robotics")),
-    "invitation": ({**ACME, "invited_by": "Ada Lovelace"}, Brand("Acme", "#0f766e", LOGO)),
-    "password_reset": (ACME, Brand("Acme", "#fafaf5")),
-    "verification": (ACME, Brand("Acme Robotics, International Division for Very Long Names", "#111111")),
-    "organizations": ({"links": LINKS}, Brand()),
-}
-
-
-def sample(name: str) -> Composed:
-    context, brand = SAMPLES[name]
-    return compose(name, context, brand)
+WELCOME = letter("welcome", **ACME, email="ada@example.com", brand=Brand("Acme Robotics"))
+INVITATION = letter("invitation", **ACME, invited_by="Ada Lovelace", brand=Brand("Acme", "#0f766e", LOGO))
+PASSWORD_RESET = letter("password_reset", **ACME, brand=Brand("Acme", "#fafaf5"))
+VERIFICATION = letter(
+    "verification", **ACME, brand=Brand("Acme Robotics, International Division for Very Long Names", "#111111")
+)
+ORGANIZATIONS = letter("organizations", links=LINKS)
