@@ -1,4 +1,4 @@
-"""Holes in the catalogue: how each is made, how it is mended, and what is said of it."""
+"""Holes in the catalog: how each is made, how it is mended, and what is said of it."""
 
 from __future__ import annotations
 

@@ -169,7 +169,7 @@ def test_chart__of_any_values__stays_inside_its_frame(values, limit):
 def test_chart__of_any_values__passes_through_all_of_them(values):
     chart = AreaChart([(str(index), value) for index, value in enumerate(values)], None, 340, 200)
 
-    ends = re.findall(r"(?:M|C\S+ \S+ \S+ \S+ )(\S+) (\S+)", chart.curve)
+    ends = re.findall(r"[ML](\S+) (\S+)", chart.curve)
 
     assert len(ends) == len(values)
     assert len(chart.hits) == len(values)

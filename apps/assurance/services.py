@@ -58,7 +58,7 @@ def all_checks() -> list[Check]:
 
 
 def verify(scope: Scope = EVERYTHING, progress: Progress = lambda *_: None) -> IsolationReport:
-    """Read every database's catalogue, then attack organizations founded for that; they are removed in any case.
+    """Read every database's catalog, then attack organizations founded for that; they are removed in any case.
 
     Raises CannotRun. Organizations of customers are neither touched nor read.
     """

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from django.utils.translation import gettext as _
 
@@ -44,7 +43,7 @@ class HitArea:
 
 @dataclass(frozen=True)
 class AreaChart:
-    """A curve over named values, none of them negative, at ``width`` by ``height`` units."""
+    """A line over named values, none of them negative, at ``width`` by ``height`` units."""
 
     values: Sequence[tuple[str, float]]
     limit: float | None
@@ -99,12 +98,12 @@ class AreaChart:
 
     @property
     def curve(self) -> str:
-        return _smooth(self._points)
+        return _path(self._points)
 
     @property
     def area(self) -> str:
         points = self._points
-        return f"{_smooth(points)} L{points[-1][0]:.1f} {self.floor} L{points[0][0]:.1f} {self.floor} Z"
+        return f"{_path(points)} L{points[-1][0]:.1f} {self.floor} L{points[0][0]:.1f} {self.floor} Z"
 
     @property
     def hits(self) -> list[HitArea]:
@@ -117,7 +116,7 @@ class AreaChart:
 
     @property
     def summary(self) -> str:
-        """What the curve shows, for those who do not see it."""
+        """What the line shows, for those who do not see it."""
         numbers = [value for _, value in self.values]
         figures = {"sum": sum(numbers), "min": min(numbers), "max": max(numbers), "last": numbers[-1]}
         named = {name: f"{number:g}" for name, number in figures.items()}
@@ -137,22 +136,5 @@ class AreaChart:
         return round(self.floor - (self.floor - TOP) * value / self.ceiling, 1)
 
 
-def _smooth(points: list[Point]) -> str:
-    """A path through the points that never swings beyond them (Fritsch and Carlson, 1980)."""
-    path = f"M{points[0][0]:.1f} {points[0][1]:.1f}"
-    tangents = _tangents(points)
-    for (start, end), (out, into) in zip(pairwise(points), pairwise(tangents), strict=True):
-        third = (end[0] - start[0]) / 3
-        path += (
-            f" C{start[0] + third:.1f} {start[1] + third * out:.1f}"
-            f" {end[0] - third:.1f} {end[1] - third * into:.1f} {end[0]:.1f} {end[1]:.1f}"
-        )
-    return path
-
-
-def _tangents(points: list[Point]) -> list[float]:
-    slopes = [(end[1] - start[1]) / (end[0] - start[0]) for start, end in pairwise(points)]
-    if not slopes:
-        return [0.0]
-    inner = [0.0 if before * after <= 0 else 2 / (1 / before + 1 / after) for before, after in pairwise(slopes)]
-    return [slopes[0], *inner, slopes[-1]]
+def _path(points: list[Point]) -> str:
+    return "M" + " L".join(f"{x:.1f} {y:.1f}" for x, y in points)

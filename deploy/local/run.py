@@ -16,6 +16,7 @@ from honcho.environ import parse_procfile  # type: ignore[import-untyped]
 from deploy.local.environment import PROJECT_ROOT, Environment
 from deploy.local.errors import LaunchError
 from deploy.local.lease import Lease
+from deploy.local.reload import reloading
 from deploy.local.supervisor import Supervisor
 from deploy.local.system import open_lock, port_is_free, try_lock
 
@@ -59,6 +60,8 @@ def run(data_dir: Path) -> int:
         port = _free_web_port(environment)
         environment.choose_stripe_port()
         commands = _procfile(with_stripe="STRIPE_SANDBOX_PORT" in environment.variables())
+        if os.environ.get("RELOAD"):
+            commands = reloading(commands)
         progress.say("starting PostgreSQL and Valkey")
         with Lease(environment, keep_found=False):
             variables = process_environment(environment)

@@ -22,7 +22,7 @@ WIDTH = 24
 
 class Command(BaseCommand):
     help = (
-        "Verify that this installation keeps tenants apart: read the catalogue of every database, then attack "
+        "Verify that this installation keeps tenants apart: read the catalog of every database, then attack "
         "organizations that are founded for it and removed afterward. Exit codes: 0 every wall held, 1 a breach was "
         "found, 2 wrong usage or not possible."
     )
@@ -34,7 +34,7 @@ class Command(BaseCommand):
             action="extend",
             default=[],
             metavar="ID",
-            help="only this check, or all of 'catalogue' (which writes nothing) or 'attack'; may be repeated",
+            help="only this check, or all of 'catalog' (which writes nothing) or 'attack'; may be repeated",
         )
         parser.add_argument(
             "--placement",

@@ -1,4 +1,4 @@
-"""What PostgreSQL's catalogue says of the walls, for every table there is."""
+"""What PostgreSQL's catalog says of the walls, for every table there is."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ SCHEMA_SHAPE = """
 
 
 @pytest.fixture(params=[None, "tenant"])
-def catalogue(request, platform, database):
+def catalog(request, platform, database):
     """The control database and a tenant's own."""
     name = platform["database"][0].database if request.param else None
     with servers.as_owner(name) as connection:
         yield connection
 
 
-def test_tables__that_carry_a_tenant__have_forced_row_level_security(catalogue):
-    loose = catalogue.execute(
+def test_tables__that_carry_a_tenant__have_forced_row_level_security(catalog):
+    loose = catalog.execute(
         "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
         "JOIN pg_attribute a ON a.attrelid = c.oid WHERE a.attname = 'tenant_id' AND c.relkind IN ('r', 'p') "
         "AND NOT (c.relrowsecurity AND c.relforcerowsecurity)"
@@ -59,16 +59,16 @@ def test_tables__of_walled_models__are_all_there_with_their_policies(platform, d
         assert ("public", model._meta.db_table, "tenant_isolation") in policies
 
 
-def test_database__has_nothing_that_walks_around_the_walls(catalogue):
+def test_database__has_nothing_that_walks_around_the_walls(catalog):
     ours = "n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'"
-    views = catalogue.execute(
+    views = catalog.execute(
         f"SELECT relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
         f"WHERE relkind IN ('v', 'm') AND {ours}"
     ).fetchall()
-    definers = catalogue.execute(
+    definers = catalog.execute(
         f"SELECT proname FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE prosecdef AND {ours}"
     ).fetchall()
-    truncating = catalogue.execute(
+    truncating = catalog.execute(
         "SELECT grantee, table_name FROM information_schema.role_table_grants "
         "WHERE privilege_type IN ('TRUNCATE', 'TRIGGER', 'REFERENCES') AND grantee = ANY(%s)",
         [[*ASSUMED_ROLES, "tenantry_login", "tenantry_operator"]],
@@ -77,20 +77,20 @@ def test_database__has_nothing_that_walks_around_the_walls(catalogue):
     assert (views, definers, truncating) == ([], [], [])
 
 
-def test_roles__none__is_superuser_or_bypasses_row_level_security(catalogue):
-    strong = catalogue.execute(
+def test_roles__none__is_superuser_or_bypasses_row_level_security(catalog):
+    strong = catalog.execute(
         "SELECT rolname FROM pg_roles WHERE (rolsuper OR rolbypassrls OR rolreplication) "
         "AND (rolname LIKE 'app\\_%' OR rolname LIKE 'tenant%')"
     ).fetchall()
-    inheriting = catalogue.execute(
+    inheriting = catalog.execute(
         "SELECT rolname FROM pg_roles WHERE rolinherit AND (rolname LIKE '%\\_login' OR rolname LIKE 'app\\_%')"
     ).fetchall()
 
     assert (strong, inheriting) == ([], [])
 
 
-def test_login__itself__holds_no_privilege_on_any_table(catalogue):
-    held = catalogue.execute(
+def test_login__itself__holds_no_privilege_on_any_table(catalog):
+    held = catalog.execute(
         "SELECT table_schema, table_name, grantee FROM information_schema.role_table_grants "
         "WHERE grantee LIKE '%\\_login' "
         "OR (grantee = 'PUBLIC' AND table_schema NOT IN ('pg_catalog', 'information_schema'))"
@@ -141,9 +141,9 @@ def test_operator__reads_every_tenant__for_moves_and_archives(platform, database
     assert found == (2,)
 
 
-def test_public_schema__holds_no_tenant_table(catalogue):
+def test_public_schema__holds_no_tenant_table(catalog):
     names = [model._meta.db_table for model in tenant_models()] + ["django_migrations"]
-    found = catalogue.execute(
+    found = catalog.execute(
         "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename = ANY(%s)", [names]
     ).fetchall()
 
