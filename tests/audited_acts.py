@@ -41,7 +41,7 @@ class Write:
     """A service at work: ``prepare`` makes what it needs and returns the act that is to be recorded.
 
     ``about`` says whose log of the control plane the event belongs to: the organization's own, that of one which
-    is founded by the act, or nobody's.
+    is created by the act, or nobody's.
     """
 
     prepare: Callable[[Organization], Act]

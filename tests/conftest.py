@@ -6,7 +6,6 @@ import gc
 from collections.abc import Callable, Iterator
 
 import pytest
-from apps.operations.selectors import backlogs
 from django.core import mail
 from django.core.management import call_command
 from django.test import Client
@@ -17,6 +16,7 @@ from apps.core.memory import breaker
 from apps.fleet.models import MigrationRun, Quarantine
 from apps.fleet.services.control_plane import migrate_control
 from apps.notifications.models import SentEmail
+from apps.operations.selectors import backlogs
 from apps.tenancy.context import control, current
 from apps.tenants.directory import directory
 from apps.tenants.models import Placement, Tenant

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from apps.access.subjects import Subject
 from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db.models import Q
 
 from apps.access.models import IdempotentCall
 from apps.access.permissions import Role
+from apps.access.subjects import Subject
 from apps.accounts import subjects
 from apps.accounts.models import ApiKey, CustomRole, Invitation, Membership, SupportVisit, TokenFamily, User
 from apps.accounts.roles import Assigned
@@ -62,7 +62,7 @@ class Organization:
 
     @functools.cached_property
     def place(self) -> TenantContext:
-        """Where its rows are, as it was founded."""
+        """Where its rows are, as it was created."""
         return self.tenant.context()
 
     @property
@@ -118,14 +118,14 @@ def reset(organizations: list[Organization]) -> None:
 
 def found(name: str = "", placement: str = "schema") -> Organization:
     number = next(_numbers)
-    founded = sign_up(
+    created = sign_up(
         organization=name or f"Organization {number}",
         email=f"owner{number}@example.com",
         password=PASSWORD,
         placement=placement,
     )
-    tenant = founded.tenant if founded.is_ready else provisioning.finish(founded.tenant.id)
-    return Organization(Tenant._found(id=tenant.id), founded.owner)
+    tenant = created.tenant if created.is_ready else provisioning.finish(created.tenant.id)
+    return Organization(Tenant._looked_up(id=tenant.id), created.owner)
 
 
 def add_person(organization: Organization, role: str = Role.MEMBER) -> User:

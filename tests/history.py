@@ -41,7 +41,7 @@ def a_month_passes(scene: Scene) -> None:
 
 
 def neighbors_move_in(scene: Scene) -> None:
-    """Other organizations, founded some days apart, and an hour of requests to all of them."""
+    """Other organizations, created some days apart, and an hour of requests to all of them."""
     neighbors = [found(name, placement="pool" if name < "D" else "schema").tenant for name in NEIGHBORS]
     tenants = [scene.organization.tenant, *neighbors]
     lifecycle.hold(slug=tenants[-1].slug, reason="Unpaid since October", actor=SYSTEM)

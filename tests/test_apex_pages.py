@@ -78,9 +78,9 @@ def test_address__of_a_taken_name__shows_the_one_that_sign_up_then_gives(apex, a
     shown = text(apex.get("/sign-up/address/", {"organization": acme.tenant.slug}))
     apex.post("/sign-up/", {"organization": acme.tenant.slug, "email": "new@example.com", "password": PASSWORD})
 
-    with control("look what was founded"):
-        founded = Tenant.objects.get(slug=f"{acme.tenant.slug}-2")
-    assert shown == f"{authority(acme.host)} is taken; yours will be {authority(f'{founded.slug}.{APEX}')}"
+    with control("look what was created"):
+        created = Tenant.objects.get(slug=f"{acme.tenant.slug}-2")
+    assert shown == f"{authority(acme.host)} is taken; yours will be {authority(f'{created.slug}.{APEX}')}"
 
 
 def test_address__when_all_numbers_are_taken__promises_no_name(apex, monkeypatch, acme):

@@ -52,11 +52,11 @@ def test_provision_tenant__of_names_without_latin_letters__tells_them_apart(plat
     names = ["日本", "Привет", "!!!"]
     owner = ["--owner-email", "owner@command.example", "--json"]
 
-    founded = [json.loads(call(capsys, "provision_tenant", name, *owner)) for name in names]
+    created = [json.loads(call(capsys, "provision_tenant", name, *owner)) for name in names]
     again = [json.loads(call(capsys, "provision_tenant", name, *owner)) for name in names]
 
-    assert len({result["slug"] for result in founded}) == 3
-    assert [result["id"] for result in founded] == [result["id"] for result in again]
+    assert len({result["slug"] for result in created}) == 3
+    assert [result["id"] for result in created] == [result["id"] for result in again]
 
 
 def test_provision_tenant__as_a_dry_run__changes_nothing(platform, database, capsys):
@@ -64,7 +64,7 @@ def test_provision_tenant__as_a_dry_run__changes_nothing(platform, database, cap
 
     said = call(capsys, "provision_tenant", "Dry", "--owner-email", "dry@command.example", "--dry-run")
 
-    assert "would be founded" in said
+    assert "would be created" in said
     assert call(capsys, "list_tenants") == before
 
 

@@ -1,4 +1,4 @@
-"""However a schema came to a release, it looks to PostgreSQL as one that was founded under it."""
+"""However a schema came to a release, it looks to PostgreSQL as one that was created under it."""
 
 from __future__ import annotations
 

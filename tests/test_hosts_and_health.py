@@ -152,7 +152,7 @@ def test_ready__with_a_tenants_database_away__says_503(platform, database):
         with control("mend the url"):
             row.url, row.version = good, version + 2
             row.save()
-        platform["database"][0].tenant = Tenant._found(id=row.tenant_id)
+        platform["database"][0].tenant = Tenant._looked_up(id=row.tenant_id)
     assert get("any.host", "/ready").status_code == 200
 
 
@@ -332,7 +332,7 @@ def test_credentials__replaced_while_another_thread_is_connected__serve_it_after
         row.save()
     with servers.as_owner() as connection:
         connection.execute(f"ALTER ROLE {login['USER']} PASSWORD 'replaced'")
-    organization.tenant = Tenant._found(id=organization.tenant.id)  # as every request reads it
+    organization.tenant = Tenant._looked_up(id=organization.tenant.id)  # as every request reads it
     assert add_project(organization).name
     replaced.set()
     thread.join()

@@ -303,7 +303,7 @@ def sign_in_form(number: int) -> dict[str, str]:
     return {"login": f"x{number}@example.com", "password": "not the password"}
 
 
-def founding(number: int) -> dict[str, str]:
+def creating(number: int) -> dict[str, str]:
     return {"organization": "New", **mail(number), "password": "short"}
 
 
@@ -315,7 +315,7 @@ ATTEMPTS = [
     Attempt("reset", f"{API}/auth/password-reset", mail, on_apex=True),
     Attempt("lookup", f"{API}/auth/find-organizations", mail),
     Attempt("lookup", f"{API}/auth/find-organizations", mail, on_apex=True),
-    Attempt("sign-up", f"{API}/auth/register", founding, on_apex=True),
+    Attempt("sign-up", f"{API}/auth/register", creating, on_apex=True),
     Attempt("invitation", f"{API}/invitations/accept", lambda n: {"token": f"t{n}", "password": PASSWORD}),
 ]
 each_attempt = pytest.mark.parametrize("attempt", ATTEMPTS, ids=lambda a: f"{a.action} {a.path} {a.on_apex}")

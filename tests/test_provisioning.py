@@ -42,23 +42,23 @@ def empty_store(platform, database):
 def test_sign_up__with_a_place_ready__is_ready_in_one_transaction(platform, database, kind):
     schema_store.replenish()
 
-    founded = sign_up(organization="Prompt", email="prompt@example.com", password=PASSWORD, placement=kind)
+    created = sign_up(organization="Prompt", email="prompt@example.com", password=PASSWORD, placement=kind)
 
-    assert founded.is_ready
-    with Organization(founded.tenant, founded.owner).inside():
+    assert created.is_ready
+    with Organization(created.tenant, created.owner).inside():
         assert list(Project.objects.all()) == []
 
 
 @pytest.mark.parametrize("kind", ["schema", "pool", "database"])
 def test_sign_up__without_a_place__is_finished_by_the_provisioner(empty_store, kind):
-    founded = sign_up(organization="Patient", email="patient@example.com", password=PASSWORD, placement=kind)
+    created = sign_up(organization="Patient", email="patient@example.com", password=PASSWORD, placement=kind)
 
-    assert not founded.is_ready
-    assert provisioning.unfinished() == [founded.tenant.id]
-    finished = provisioning.finish(founded.tenant.id)
+    assert not created.is_ready
+    assert provisioning.unfinished() == [created.tenant.id]
+    finished = provisioning.finish(created.tenant.id)
     assert finished.status == Tenant.Status.READY
-    assert provisioning.finish(founded.tenant.id).status == Tenant.Status.READY
-    with Organization(finished, founded.owner).inside():
+    assert provisioning.finish(created.tenant.id).status == Tenant.Status.READY
+    with Organization(finished, created.owner).inside():
         Project.objects.create(name="works")
 
 
@@ -99,12 +99,12 @@ def test_ensure_organization__twice__founds_it_once(platform, database):
 def test_pool__that_is_full__is_followed_by_the_next(empty_store):
     provisioned = []
     for number in range(2):
-        founded = sign_up(
+        created = sign_up(
             organization=f"Full {number}", email=f"full{number}@example.com", password=PASSWORD, placement="pool"
         )
-        provisioned.append(provisioning.finish(founded.tenant.id))
+        provisioned.append(provisioning.finish(created.tenant.id))
         with control("fill the pool"):
-            placement = Placement.objects.get(tenant=founded.tenant)
+            placement = Placement.objects.get(tenant=created.tenant)
             Pool.objects.filter(id=placement.pool_id).update(capacity=placement.pool.tenant_count)
 
     with control("look"):
@@ -151,11 +151,11 @@ def test_hold__of_nobody_or_for_nothing__is_refused(platform, database, slug, re
 
 
 def test_database__that_is_built_and_not_yet_given__is_migrated_with_the_fleet(platform, database, monkeypatch):
-    founded = sign_up(organization="Slow", email="slow@example.com", password=PASSWORD, placement="database")
+    created = sign_up(organization="Slow", email="slow@example.com", password=PASSWORD, placement="database")
     monkeypatch.setattr(provisioning, "_claim", lambda tenant: False)  # what a kill leaves
-    provisioning.finish(founded.tenant.id)
+    provisioning.finish(created.tenant.id)
     with control("look"):
-        own = TenantDatabase.objects.get(tenant=founded.tenant)
+        own = TenantDatabase.objects.get(tenant=created.tenant)
     place = SchemaLocation(own.name, own.schema, "database")
 
     assert place in all_locations()

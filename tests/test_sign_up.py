@@ -1,4 +1,4 @@
-"""Founding an organization by page and API, and landing in it."""
+"""Creating an organization by page and API, and landing in it."""
 
 from __future__ import annotations
 
@@ -229,8 +229,8 @@ def test_invitation__of_an_address_somebody_signed_up_with__ends_their_access(st
 
 
 def test_owner__founded_by_command__sets_a_password_by_the_mail_and_signs_in(stocked):
-    founded = ensure_organization(organization="By Command", owner_email="boss@example.com")
-    with use(founded.tenant.context()):
+    created = ensure_organization(organization="By Command", owner_email="boss@example.com")
+    with use(created.tenant.context()):
         send_welcome_email(event_id="x")
     address = urlsplit(re.search(r"http\S+", mail.outbox[-1].body)[0])
     client = Client(HTTP_HOST=str(address.hostname))

@@ -58,7 +58,7 @@ def all_checks() -> list[Check]:
 
 
 def verify(scope: Scope = EVERYTHING, progress: Progress = lambda *_: None) -> IsolationReport:
-    """Read every database's catalog, then attack organizations founded for that; they are removed in any case.
+    """Read every database's catalog, then attack organizations created for that; they are removed in any case.
 
     Raises CannotRun. Organizations of customers are neither touched nor read.
     """
@@ -177,7 +177,7 @@ def _quiet() -> Iterator[None]:
 def _check_credentials() -> None:
     for name in ("DATABASE_OWNER_URL", "DATABASE_OPERATOR_URL"):
         if not getattr(settings, name):
-            raise CannotRun(f"{name} is not set: founding and removing organizations to attack needs it.")
+            raise CannotRun(f"{name} is not set: creating and removing organizations to attack needs it.")
 
 
 def _record(report: IsolationReport) -> None:

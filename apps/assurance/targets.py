@@ -1,4 +1,4 @@
-"""Organizations that are founded to be attacked, in pairs, and removed afterward."""
+"""Organizations that are created to be attacked, in pairs, and removed afterward."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def placements() -> list[str]:
 
 def found_pair(kind: str) -> Pair:
     run = secrets.token_hex(4)
-    attacker, victim = (_found(kind, f"{run}{letter}") for letter in "ab")
+    attacker, victim = (_create(kind, f"{run}{letter}") for letter in "ab")
     return Pair(kind, attacker, victim)
 
 
@@ -187,7 +187,7 @@ def stored(target: Target, model: Any) -> dict[str, Any]:
     return dict(row[0])
 
 
-def _found(kind: str, name: str) -> Target:
+def _create(kind: str, name: str) -> Target:
     marker = f"probe-{secrets.token_hex(6)}-{name[-1]}"
     with control(REASON), atomic():
         owner = people.invite_person(email=f"owner@{name}.{DOMAIN}")

@@ -1,4 +1,4 @@
-"""Founding an organization through the API."""
+"""Creating an organization through the API."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ class RegisterSerializer(serializers.Serializer[Any]):
 class RegisterView(ResourceView):
     """201 with tokens and the organization's address; 202 without tokens while its place is still being built."""
 
-    public_because = "organizations are founded here"
+    public_because = "organizations are created here"
     authentication_classes = ()
 
     @extend_schema(request=RegisterSerializer, responses={201: TokensSerializer, 202: OpenApiTypes.OBJECT})
     def post(self, request: Request) -> Response:
         content = self.valid(RegisterSerializer)
         count_attempt(request._request, SIGN_UP, content["email"])
-        founded = services.sign_up(**content)
-        if founded.is_ready:
-            body = described(tokens.issue(memberships_of(founded.owner, tenant_id=founded.tenant.id)[0]))
+        outcome = services.sign_up(**content)
+        if outcome.is_ready:
+            body = described(tokens.issue(memberships_of(outcome.owner, tenant_id=outcome.tenant.id)[0]))
             return Response(body, status=status.HTTP_201_CREATED)
-        return Response(_promised(founded), status=status.HTTP_202_ACCEPTED)
+        return Response(_promised(outcome), status=status.HTTP_202_ACCEPTED)
 
 
-def _promised(founded: services.SignUp) -> dict[str, Any]:
-    tenant = founded.tenant
+def _promised(outcome: services.SignUp) -> dict[str, Any]:
+    tenant = outcome.tenant
     return {
-        "user": {"id": founded.owner.id, "email": founded.owner.email},
+        "user": {"id": outcome.owner.id, "email": outcome.owner.email},
         "tenant": {
             "id": tenant.id,
             "slug": tenant.slug,

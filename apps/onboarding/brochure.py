@@ -54,7 +54,7 @@ FEATURES = (
     Feature("gauge", _("Limits that hold"), _("On requests and on guessing passwords, also while a server is away.")),
 )
 FIGURES = (
-    Figure(_("Founding an organization, typically, with 500 there already"), "12 ms", "87 ms"),
+    Figure(_("Creating an organization, typically, with 500 there already"), "12 ms", "87 ms"),
     Figure(_("Lists of projects answered per second, with a token"), "712", "469"),
     Figure(_("Nineteen of twenty of them take at most"), "48 ms", "67 ms"),
     Figure(_("Rows of somebody else in 3,600 units of work through PgBouncer"), "0", _("4,291")),

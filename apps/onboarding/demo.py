@@ -29,7 +29,7 @@ NOTES = b"# Notes\n\nWhat we agreed on last time, and what is still open.\n"
 def seed(slug: str) -> Tenant | None:
     """Make one demo organization with its owner, projects and documents; None if all is there already."""
     known = tenant_for_slug(slug)
-    tenant = known or _found(slug)
+    tenant = known or _create(slug)
     if tenant.status != Tenant.Status.READY:
         tenant = provisioning.finish(tenant.id)
     with use(tenant.context()):
@@ -41,7 +41,7 @@ def seed(slug: str) -> Tenant | None:
     return tenant
 
 
-def _found(slug: str) -> Tenant:
+def _create(slug: str) -> Tenant:
     return services.sign_up(
         organization=NAMES[slug],
         email=f"owner@{slug}.example",

@@ -1,4 +1,4 @@
-"""Founding an organization: one service for the page, the API and the command."""
+"""Creating an organization: one service for the page, the API and the command."""
 
 from __future__ import annotations
 
@@ -40,17 +40,17 @@ class SignUp:
 
 
 def sign_up(*, organization: str, email: str, password: str, placement: str = "", locale: str = "") -> SignUp:
-    """Found an organization with its owner, in one transaction; ``locale`` is the language it begins with.
+    """Create an organization with its owner, in one transaction; ``locale`` is the language it begins with.
 
     Raises a DomainError that names the field.
     """
     with control("sign-up"):
         person = people.identify_person(email=email, password=password)
-    return _found(organization, placement, lambda: people.save_person(person), locale=locale)
+    return _create_organization(organization, placement, lambda: people.save_person(person), locale=locale)
 
 
 def ensure_organization(*, organization: str, owner_email: str, placement: str = "") -> SignUp:
-    """The organization of this name and owner, founded unless it exists.
+    """The organization of this name and owner, created unless it exists.
 
     The owner gets no password here. Raises OrganizationExists, PlacementDiffers, InvalidName, InvalidPlacement.
     """
@@ -58,11 +58,11 @@ def ensure_organization(*, organization: str, owner_email: str, placement: str =
     with control("ensure organization"), atomic():
         lock(f"organization {name}")
         existing = find_organization(organization=name, owner_email=owner_email, placement=placement)
-        return existing or _found(name, placement, lambda: people.invite_person(email=owner_email))
+        return existing or _create_organization(name, placement, lambda: people.invite_person(email=owner_email))
 
 
 def find_organization(*, organization: str, owner_email: str, placement: str = "") -> SignUp | None:
-    """What an earlier ``ensure_organization`` founded.
+    """What an earlier ``ensure_organization`` created.
 
     Raises OrganizationExists when the name is another owner's, PlacementDiffers when it lives elsewhere.
     """
@@ -89,9 +89,9 @@ def validated(*, organization: str, placement: str) -> tuple[str, str]:
     return name, kind
 
 
-def _found(organization: str, placement: str, owner: Callable[[], User], *, locale: str = "") -> SignUp:
+def _create_organization(organization: str, placement: str, owner: Callable[[], User], *, locale: str = "") -> SignUp:
     name, kind = validated(organization=organization, placement=placement)
-    with control("found organization"), atomic():
+    with control("create organization"), atomic():
         user = owner()
         tenant = provisioning.open_tenant(name=name, kind=kind, locale=locale)
         audit.record("organization.founded", actor=ANONYMOUS, resource=tenant, tenant_id=tenant.id)

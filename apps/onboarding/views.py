@@ -1,4 +1,4 @@
-"""The apex: what the product is, and founding an organization."""
+"""The apex: what the product is, and creating an organization."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def landing(request: HttpRequest) -> HttpResponse:
     return render(request, "onboarding/landing.html", context)
 
 
-@public("organizations are founded here")
+@public("organizations are created here")
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign_up(request: HttpRequest) -> HttpResponse:
@@ -91,8 +91,8 @@ def _address(organization: str) -> dict[str, Any]:
     return {"wanted": wanted, "host": host if free else "", "is_free": plain == free}
 
 
-def _welcome(founded: services.SignUp) -> HttpResponse:
+def _welcome(outcome: services.SignUp) -> HttpResponse:
     """Hand the new owner over to the organization's own host, signed in."""
-    code = issue_handoff_code(tenant_id=founded.tenant.id, user_id=founded.owner.id)
-    host = primary_domain(founded.tenant.id).domain
+    code = issue_handoff_code(tenant_id=outcome.tenant.id, user_id=outcome.owner.id)
+    host = primary_domain(outcome.tenant.id).domain
     return HttpResponseRedirect(link(host, reverse("handoff", urlconf=settings.ROOT_URLCONF), code=code))

@@ -36,10 +36,10 @@ def dashboard(*, with_organizations: bool) -> dict[str, Any]:
     machinery, hour = [*_machinery(), *_requests(minutes)], _traffic_charts(minutes)
     if not with_organizations:
         return {"kpis": machinery, "charts": hour, "events": None}
-    counted, founded = selectors.organizations(), selectors.sign_ups(DAYS)
+    counted, created = selectors.organizations(), selectors.sign_ups(DAYS)
     return {
-        "kpis": [*_organizations(counted, sum(founded.values())), *machinery],
-        "charts": [*hour, _sign_ups(founded), _placements(counted)],
+        "kpis": [*_organizations(counted, sum(created.values())), *machinery],
+        "charts": [*hour, _sign_ups(created), _placements(counted)],
         "busiest": _busiest() if minutes else None,
         "minutes": selectors.NOW,
         "events": _events(),
@@ -120,10 +120,10 @@ def _kpi(title: str, value: object, note: str, tone: str = "") -> dict[str, str]
     return {"title": title, "value": str(value), "note": note, "tone": tone}
 
 
-def _sign_ups(founded: dict[Any, int]) -> dict[str, str]:
-    numbers = list(founded.values())
+def _sign_ups(created: dict[Any, int]) -> dict[str, str]:
+    numbers = list(created.values())
     bars = {"label": "Sign-ups", "data": numbers, "backgroundColor": "var(--color-primary-500)", "borderRadius": 3}
-    data = {"labels": [date(day, "j M") for day in founded], "datasets": [bars]}
+    data = {"labels": [date(day, "j M") for day in created], "datasets": [bars]}
     words = f"{sum(numbers)} tenants signed up in the last {DAYS} days, {numbers[-1]} of them today."
     return _chart("Sign-ups per day", data, words, stacked=False)
 

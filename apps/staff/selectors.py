@@ -54,7 +54,7 @@ def organizations() -> Organizations:
 
 
 def sign_ups(days: int) -> dict[datetime.date, int]:
-    """Organizations founded on each of the last so many days, today included."""
+    """Organizations created on each of the last so many days, today included."""
     midnight = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
     found = {(midnight - timedelta(days=ago)).date(): 0 for ago in reversed(range(days))}
     rows = Tenant.objects.without_probes().filter(created_at__gte=midnight - timedelta(days=days - 1)).order_by()

@@ -49,7 +49,7 @@ class Directory:
         """The tenant of a host or an id, if need be from the database."""
         with self._lock:
             entry = self._entries.get(key)
-        return entry or self._found(key)
+        return entry or self._looked_up(key)
 
     def find_anew(self, key: str | UUID) -> DirectoryEntry:
         """The tenant as the database has it now."""
@@ -60,7 +60,7 @@ class Directory:
         with self._lock:
             self._entries.clear()
 
-    def _found(self, key: str | UUID) -> DirectoryEntry:
+    def _looked_up(self, key: str | UUID) -> DirectoryEntry:
         try:
             version = memory.ask(_version)
         except MemoryAway:

@@ -30,7 +30,7 @@ class OrganizationQuerySet(models.QuerySet["Tenant"]):
 class Tenant(TenantMixin):  # type: ignore[misc]
     """An organization. ``schema_name`` is its logical name; its Placement says where the rows are.
 
-    A probe was founded to be attacked: nobody's customer, counted nowhere, removed when the attack is over.
+    A probe was created to be attacked: nobody's customer, counted nowhere, removed when the attack is over.
     """
 
     auto_create_schema = False
@@ -114,14 +114,14 @@ class Tenant(TenantMixin):  # type: ignore[misc]
 
     @classmethod
     def context_for_id(cls, tenant_id: UUID) -> TenantContext:
-        return cls._found(id=tenant_id).context()
+        return cls._looked_up(id=tenant_id).context()
 
     @classmethod
     def context_for_schema_name(cls, schema_name: str) -> TenantContext:
-        return cls._found(schema_name=schema_name).context()
+        return cls._looked_up(schema_name=schema_name).context()
 
     @classmethod
-    def _found(cls, **lookup: Any) -> Tenant:
+    def _looked_up(cls, **lookup: Any) -> Tenant:
         with control("find tenant"):
             tenant = cls.objects.with_placement().filter(**lookup).first()
         if tenant is None:

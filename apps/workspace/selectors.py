@@ -1,4 +1,4 @@
-"""What the overview shows and the search finds: one query per figure."""
+"""What the overview shows: one query per figure."""
 
 from __future__ import annotations
 
@@ -11,22 +11,17 @@ from django.db.models.functions import TruncDate
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 from apps.access.permissions import PROJECTS_WRITE, SETTINGS_MANAGE, USERS_MANAGE
 from apps.access.subjects import Subject
-from apps.accounts.selectors import actor_names, members_of, open_invitations, search_members
+from apps.accounts.selectors import actor_names, members_of, open_invitations
 from apps.audit.models import ControlEvent, Event
 from apps.audit.selectors import AuditEntry, events_page
-from apps.core.text import folded
-from apps.projects.models import Document
-from apps.projects.selectors import documents_for, projects_for
-from apps.projects.selectors import search as search_projects
+from apps.projects.selectors import documents_for
 from apps.tenants.selectors import profile_of
 
 DAYS = 30
-HITS = 6
 
 
 @dataclass(frozen=True)
@@ -36,14 +31,6 @@ class SetupStep:
     label: str
     url: str
     is_done: bool
-
-
-@dataclass(frozen=True)
-class SearchHit:
-    label: str
-    detail: str
-    icon: str
-    url: str
 
 
 def storage_of(subject: Subject) -> tuple[int, int]:
@@ -91,36 +78,3 @@ def steps(subject: Subject, *, projects: int, documents: int, people: int) -> li
 def people_count(tenant_id: UUID) -> tuple[int, int]:
     """Members, and addresses that are invited."""
     return members_of(tenant_id).count(), open_invitations(tenant_id).count()
-
-
-def projects_found(subject: Subject, text: str) -> list[SearchHit]:
-    rows = search_projects(projects_for(subject), text)[:HITS]
-    return [SearchHit(p.name, _("Project"), "folder", reverse("projects:detail", args=[p.id])) for p in rows]
-
-
-def documents_found(subject: Subject, text: str) -> list[SearchHit]:
-    """Each leads to its project, and names it, where the subject sees that; else to the file alone."""
-    rows: list[Document] = list(documents_for(subject).filter(name__icontains=text)[:HITS])
-    seen = set(projects_for(subject).filter(id__in=[d.project_id for d in rows]).values_list("id", flat=True))
-    return [
-        SearchHit(
-            d.name,
-            _("in %(project)s") % {"project": d.project.name},
-            "file",
-            reverse("projects:detail", args=[d.project_id]),
-        )
-        if d.project_id in seen
-        else SearchHit(d.name, "", "file", reverse("projects:document-link", args=[d.project_id, d.id]))
-        for d in rows
-    ]
-
-
-def members_found(subject: Subject, text: str) -> list[SearchHit]:
-    rows = search_members(subject.tenant_id, text)[:HITS]
-    return [
-        SearchHit(m.display_name, m.email, "user", f"{reverse('members')}?{urlencode({'q': m.email})}") for m in rows
-    ]
-
-
-def matches(label: str, text: str) -> bool:
-    return folded(text) in folded(label)

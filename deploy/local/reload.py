@@ -9,8 +9,6 @@ LOADING_CODE = frozenset({"worker", "provisioner", "beat", "relay"})
 WEB = "web"
 STEPS = ("build_css", "build_messages", "collectstatic --noinput -v 0")
 MAKE_PAGES = " && ".join(f"python manage.py {step}" for step in STEPS)
-    f"python manage.py {step}" for step in ("build_css", "build_messages", "collectstatic --noinput -v 0")
-)
 
 
 def reloading(commands: Mapping[str, str]) -> dict[str, str]:

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
-from apps.operations.tasks import seal_audit_logs
 
 from apps.audit import chain as chains
 from apps.audit import services as audit
@@ -17,6 +16,7 @@ from apps.audit.actors import SYSTEM
 from apps.audit.chain import control_chain, seal
 from apps.audit.models import ControlEvent, Event
 from apps.audit.verification import verify
+from apps.operations.tasks import seal_audit_logs
 from apps.tenancy.context import control
 from apps.tenancy.transactions import atomic
 from tests import servers

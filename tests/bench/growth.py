@@ -41,7 +41,7 @@ def run(servers: Servers) -> None:
     servers.create_databases(ours=["ours_growth"], stock=[])
     environment = servers.ours("ours_growth")
     with Worker("ours", environment, name=NAME) as worker:
-        say(f"{NAME}: founding {CROWDS[-1]} organizations")
+        say(f"{NAME}: creating {CROWDS[-1]} organizations")
         worker.call("prepare")
         worker.call("crowd", number=CROWDS[-1])
         with web.serving(web.OUR_APPLICATION, environment | UNLIMITED, name=NAME) as served:

@@ -1,4 +1,4 @@
-"""How long founding an organization takes, with one and with many there already."""
+"""How long creating an organization takes, with one and with many there already."""
 
 from __future__ import annotations
 

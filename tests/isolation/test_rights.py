@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from apps.access.subjects import Subject
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
@@ -20,6 +19,7 @@ from django_redis import get_redis_connection
 
 from apps.access.decisions import authorize
 from apps.access.models import Share
+from apps.access.subjects import Subject
 from apps.accounts import subjects
 from apps.accounts.models import ApiKey, Membership, Session, User
 from apps.accounts.roles import Assigned

@@ -158,7 +158,7 @@ def test_search__for_a_member__leads_to_them(acme, browser):
 
 
 def test_forms__without_javascript__are_sent_with_what_is_on_the_page(acme, sign_in):
-    browser = sign_in(acme, add_person(acme, "owner"))  # the one who founded it must stay
+    browser = sign_in(acme, add_person(acme, "owner"))  # the one who created it must stay
     role, spare = make_role(acme, "Support"), make_role(acme, "Spare")
     person, heir = membership_of(acme, add_person(acme)), membership_of(acme, add_person(acme))
     first, second = invite(acme), invite(acme, "other@example.com")

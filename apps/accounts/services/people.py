@@ -69,7 +69,7 @@ def invite_person(*, email: str) -> User:
     """A person by address, without a password if new, in the caller's control-plane transaction.
 
     Whoever signed up with the address before it was verified may not be its owner: their password and with it
-    their sessions end here, or they would walk into the organization that is founded for the real one.
+    their sessions end here, or they would walk into the organization that is created for the real one.
     """
     user = User.objects.filter(email=normalized_email(email)).first()
     if user is None:

@@ -150,7 +150,7 @@ def choose_organization(request: TenantRequest) -> HttpResponse:
     return response
 
 
-@public("leads to the page where organizations are founded")
+@public("leads to the page where organizations are created")
 @require_safe
 def sign_up(request: TenantRequest) -> HttpResponse:
     return HttpResponseRedirect(apex_link("/sign-up/"))

@@ -69,7 +69,7 @@ def lines(owner_alias: str, schema: str) -> set[str]:
 
 
 def reference(owner_alias: str, release: Release, *, operator: str) -> tuple[str, set[str]]:
-    """Digest and lines of the schema that a tenant founded under this release would get; it is taken back again."""
+    """Digest and lines of the schema that a tenant created under this release would get; it is taken back again."""
     schema = blueprint.new_schema_name("reference")
     with transaction_in(owner_alias, schema) as connection, connection.cursor() as cursor:
         blueprint.build_schema(owner_alias, schema, operator=operator, release=release)

@@ -24,7 +24,7 @@ from ..models import Placement, Pool, Tenant, TenantDatabase
 
 
 def probes() -> list[UUID]:
-    """Organizations that were founded to be attacked and are still there."""
+    """Organizations that were created to be attacked and are still there."""
     with control("find probes"):
         return list(Tenant.objects.filter(is_probe=True).order_by("created_at").values_list("id", flat=True))
 

@@ -9,26 +9,27 @@ from django.views.decorators.http import require_safe
 
 from apps.access.guards import requires
 from apps.access.permissions import ORGANIZATION_READ
+from apps.access.search import SearchHit, hits_by_heading
 from apps.accounts.requests import TenantRequest
 from apps.core.http import searched
+from apps.core.text import folded
 
-from .. import selectors
 from ..navigation import ACCOUNT, MAIN, links
-from ..selectors import SearchHit
 
 
 @requires(ORGANIZATION_READ)
 @require_safe
 def search(request: TenantRequest) -> HttpResponse:
-    """Pages, projects, documents and members with the text; in the palette only the results are shown."""
-    subject, text = request.subject, searched(request)
-    pages = links((*MAIN, *ACCOUNT), subject.permissions, request.path)
-    groups = {
-        _("Pages"): [SearchHit(p.label, _("Page"), p.icon, p.url) for p in pages if selectors.matches(p.label, text)]
-    }
+    """Pages, and whatever apps have declared, with the text; in the palette only the results are shown."""
+    text = searched(request)
+    groups = {_("Pages"): _pages(request, text)}
     if text:
-        groups[_("Projects")] = selectors.projects_found(subject, text)
-        groups[_("Documents")] = selectors.documents_found(subject, text)
-        groups[_("Members")] = selectors.members_found(subject, text)
+        groups |= dict(hits_by_heading(request.subject, text))
     context = {"groups": groups, "found": any(groups.values()), "text": text}
     return render(request, "workspace/search.html", context)
+
+
+def _pages(request: TenantRequest, text: str) -> list[SearchHit]:
+    pages = links((*MAIN, *ACCOUNT), request.subject.permissions, request.path)
+    named = [page for page in pages if folded(text) in folded(page.label)]
+    return [SearchHit(page.label, _("Page"), page.icon, page.url) for page in named]

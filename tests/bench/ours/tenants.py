@@ -1,4 +1,4 @@
-"""Founding organizations in our project, and the times it takes."""
+"""Creating organizations in our project, and the times it takes."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def prepare() -> None:
 
 
 def found(name: str, placement: str) -> Tenant:
-    """The organization of this name, founded unless it exists."""
+    """The organization of this name, created unless it exists."""
     if not schema_store.stock().schemas:
         schema_store.replenish(schemas=STORE, pool_places=STORE)
     email = f"{name.replace(' ', '-').lower()}@bench.example"
-    founded = services.ensure_organization(organization=name, owner_email=email, placement=placement)
-    assert founded.is_ready
-    return founded.tenant
+    created = services.ensure_organization(organization=name, owner_email=email, placement=placement)
+    assert created.is_ready
+    return created.tenant
 
 
 def fill(tenants: int) -> int:
@@ -59,7 +59,7 @@ def fill_store(schemas: int) -> int:
 
 
 def founding_times(samples: int) -> Times:
-    """Milliseconds of each way of founding, one after the other; the organizations are removed again."""
+    """Milliseconds of each way of creating, one after the other; the organizations are removed again."""
     times: Times = defaultdict(list)
     ways = _ways()
     own_schema = sum(kind == "schema" for _, kind in ways)
@@ -97,7 +97,7 @@ def _claim(name: str, *, placement: str) -> Tenant:
 
 
 def _sample(times: Times, case: str, way: Found) -> None:
-    """Time one founding under a name nobody has, and undo it."""
+    """Time one creating under a name nobody has, and undo it."""
     name = f"n{token_hex(8)}"
     tenant = _timed(times, case, lambda: way(name))
     assert tenant.status == Tenant.Status.READY, f"{case} found no place ready"

@@ -1,4 +1,4 @@
-"""Founding tenants the stock way, and making up many of them quickly."""
+"""Creating tenants the stock way, and making up many of them quickly."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ WIDTH = 24
 class Command(BaseCommand):
     help = (
         "Verify that this installation keeps tenants apart: read the catalog of every database, then attack "
-        "organizations that are founded for it and removed afterward. Exit codes: 0 every wall held, 1 a breach was "
+        "organizations that are created for it and removed afterward. Exit codes: 0 every wall held, 1 a breach was "
         "found, 2 wrong usage or not possible."
     )
 

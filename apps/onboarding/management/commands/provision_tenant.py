@@ -24,7 +24,7 @@ NOT_POSSIBLE, TAKEN, STILL_PROVISIONING = 1, 3, 4
 
 class Command(BaseCommand):
     help = (
-        "Found an organization, or find the one that an earlier run founded. Exit codes: 0 it is ready, 1 not "
+        "Create an organization, or find the one that an earlier run created. Exit codes: 0 it is ready, 1 not "
         "possible, 2 wrong usage, 3 the name belongs to another owner, 4 it is still being provisioned."
     )
 
@@ -50,12 +50,12 @@ class Command(BaseCommand):
             raise CommandError("The provisioner has been asked to finish it.", returncode=STILL_PROVISIONING)
 
     def _provisioned(self, options: dict[str, Any]) -> dict[str, Any]:
-        founded = services.ensure_organization(
+        outcome = services.ensure_organization(
             organization=options["name"], owner_email=options["owner_email"], placement=options["placement"]
         )
-        if not founded.is_ready and settings.DATABASE_OWNER_URL:
-            founded = SignUp(provisioning.finish(founded.tenant.id), founded.owner, founded.created)
-        return _summary(founded)
+        if not outcome.is_ready and settings.DATABASE_OWNER_URL:
+            outcome = SignUp(provisioning.finish(outcome.tenant.id), outcome.owner, outcome.created)
+        return _summary(outcome)
 
     def _previewed(self, options: dict[str, Any]) -> dict[str, Any]:
         name, kind = services.validated(organization=options["name"], placement=options["placement"])
@@ -64,21 +64,21 @@ class Command(BaseCommand):
         )
         if existing:
             return _summary(existing)
-        return {"slug": slugify(name), "status": "would be founded", "placement": kind, "created": False}
+        return {"slug": slugify(name), "status": "would be created", "placement": kind, "created": False}
 
     def _say(self, result: dict[str, Any], *, as_json: bool) -> None:
         line = json.dumps(result) if as_json else "  ".join(f"{key}={value}" for key, value in result.items())
         self.stdout.write(line)
 
 
-def _summary(founded: SignUp) -> dict[str, Any]:
-    tenant = founded.tenant
+def _summary(outcome: SignUp) -> dict[str, Any]:
+    tenant = outcome.tenant
     return {
         "id": str(tenant.id),
         "slug": tenant.slug,
         "status": str(tenant.status),
         "placement": tenant.requested_placement,
-        "owner": founded.owner.email,
+        "owner": outcome.owner.email,
         "url": link(f"{tenant.slug}.{settings.BASE_DOMAIN}"),
-        "created": founded.created,
+        "created": outcome.created,
     }
