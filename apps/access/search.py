@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from apps.core.errors import Text
 
@@ -28,7 +29,7 @@ class SearchSource:
     find: Callable[[Subject, str], Iterable[SearchHit]]
 
 
-_sources: list[SearchSource] = []
+_sources: dict[str, list[SearchSource]] = {}  # by the module that declares them
 
 
 def searchable(heading: Text) -> Callable[[Callable[[Subject, str], Iterable[SearchHit]]], SearchSource]:
@@ -36,13 +37,13 @@ def searchable(heading: Text) -> Callable[[Callable[[Subject, str], Iterable[Sea
 
     def declare(find: Callable[[Subject, str], Iterable[SearchHit]]) -> SearchSource:
         source = SearchSource(heading, find)
-        _sources.append(source)
+        _sources.setdefault(find.__module__, []).append(source)
         return source
 
     return declare
 
 
 def hits_by_heading(subject: Subject, text: str) -> Iterator[tuple[str, list[SearchHit]]]:
-    """What the subject may see of what is meant, source by source."""
-    for source in _sources:
+    """What the subject may see of what is meant; what apps on higher floors have comes first."""
+    for source in chain.from_iterable(reversed(_sources.values())):
         yield str(source.heading), list(source.find(subject, text))
