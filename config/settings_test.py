@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 from deploy.local import start_servers, stop_servers
-from tests.pooler import Pooler, through
+from tests.support.pooler import Pooler, through
 
 _WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
 _DATA_DIR = Path(__file__).resolve().parent.parent / "var" / "test" / _WORKER

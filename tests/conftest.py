@@ -11,19 +11,17 @@ from django.core.management import call_command
 from django.test import Client
 from django_redis import get_redis_connection
 
-from apps.accounts.models import HandoffCode, Membership, Session, User
+from apps.accounts.models import User
 from apps.core.memory import breaker
-from apps.fleet.models import MigrationRun, Quarantine
 from apps.fleet.services.control_plane import migrate_control
-from apps.notifications.models import SentEmail
 from apps.operations.selectors import backlogs
-from apps.tenancy.context import control, current
+from apps.tenancy.context import current
 from apps.tenants.directory import directory
-from apps.tenants.models import Placement, Tenant
 from apps.tenants.services import schema_store
 from apps.tenants.traffic import recorder
-from tests import servers
-from tests.factories import Organization, found, reset
+from tests.support import servers
+from tests.support.baseline import Baseline
+from tests.support.factories import Organization, found
 
 PLACEMENTS = ("pool", "schema", "database")
 
@@ -52,15 +50,29 @@ def platform(django_db_blocker) -> Iterator[dict[str, list[Organization]]]:
         yield {kind: [found(f"{kind} {name}", kind) for name in ("home", "foreign")] for kind in PLACEMENTS}
 
 
+@pytest.fixture(scope="session")
+def reset(platform, django_db_blocker) -> Callable[[], None]:
+    """Takes away everything that was added since the platform was created, in all stores and in this process."""
+    baseline = Baseline([organization for pair in platform.values() for organization in pair])
+
+    def restore() -> None:
+        baseline.restore()
+        get_redis_connection("default").flushdb()
+        for memory in (directory, backlogs, recorder):
+            memory.forget()
+        breaker.reset()
+        mail.outbox.clear()
+
+    restore()
+    return restore
+
+
 @pytest.fixture
-def database(platform) -> Iterator[None]:
+def database(platform, reset) -> Iterator[None]:
     """The platform, with everything that the test adds taken away afterward."""
-    kept = {organization.tenant.id for pair in platform.values() for organization in pair}
     yield
     assert current() is None, "the test left a context behind"
-    reset([organization for pair in platform.values() for organization in pair])
-    _remove_new_organizations(kept)
-    mail.outbox.clear()
+    reset()
 
 
 @pytest.fixture(params=PLACEMENTS)
@@ -96,23 +108,3 @@ def sign_in() -> Callable[[Organization, User | None], Client]:
         return client
 
     return signed_in
-
-
-def _remove_new_organizations(kept: set) -> None:
-    with control("clean up after a test"):
-        Session.objects.all().delete()
-        SentEmail.objects.all().delete()
-        HandoffCode.objects.all().delete()
-        MigrationRun.objects.all().delete()
-        Quarantine.objects.all().delete()
-        Placement.objects.filter(tenant__isnull=False).exclude(tenant_id__in=kept).delete()
-        Tenant.objects.exclude(id__in=kept).delete()
-        Membership.objects.exclude(tenant_id__in=kept).delete()
-        User.objects.exclude(memberships__tenant_id__in=kept).delete()
-    with servers.as_operator() as connection:
-        connection.execute("DELETE FROM platform.outbox")
-    get_redis_connection("default").flushdb()
-    directory.forget()
-    backlogs.forget()
-    recorder.forget()
-    breaker.reset()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import django
 
 if TYPE_CHECKING:
-    from tests.browsing import Scene, Visitor
+    from tests.support.browsing import Scene, Visitor
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "screenshots"
 STAFF = ("staff-dashboard", "staff-tenants", "staff-tenant", "staff-outbox", "staff-fleet")
@@ -25,10 +25,10 @@ def main() -> int:
 
     from apps.fleet.services.control_plane import migrate_control
     from apps.tenants.services import schema_store
-    from tests import servers
-    from tests.browsing import browsing, furnish, pages, serving, visit
-    from tests.factories import found
-    from tests.history import a_month_passes, neighbors_move_in
+    from tests.support import servers
+    from tests.support.browsing import browsing, furnish, pages, serving, visit
+    from tests.support.factories import found
+    from tests.support.history import a_month_passes, neighbors_move_in
 
     servers.recreate_databases()
     call_command("setup_roles", verbosity=0)
@@ -55,7 +55,7 @@ def main() -> int:
 
 def _shoot_staff(visitor: Visitor, scene: Scene, look: str) -> None:
     """The pages from which the platform is run."""
-    from tests.browsing import STAFF_PAGES, employ
+    from tests.support.browsing import STAFF_PAGES, employ
 
     person = employ(scene)
     visitor.sign_in_as_staff(person.email)

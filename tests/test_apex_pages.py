@@ -16,7 +16,7 @@ from apps.tenancy.context import control
 from apps.tenants import slugs
 from apps.tenants.links import authority, link
 from apps.tenants.models import Domain, Tenant
-from tests.factories import PASSWORD
+from tests.support.factories import PASSWORD
 
 APEX = configuration.BASE_DOMAIN
 

@@ -23,9 +23,9 @@ from apps.audit.chain import control_chain, seal, tenant_chain
 from apps.projects.services import projects
 from apps.tenancy.context import control
 from apps.workspace.views.audit import PER_PAGE
-from tests import servers
-from tests.clients import Program
-from tests.factories import add_person, add_project, subject_of
+from tests.support import servers
+from tests.support.clients import Program
+from tests.support.factories import add_person, add_project, subject_of
 
 HTMX = {"HX-Request": "true"}
 

@@ -25,7 +25,7 @@ from apps.projects.errors import DocumentNotFound, ProjectNotFound
 from apps.projects.models import CustomField, Document, Project
 from apps.projects.selectors import allowed_on, documents_for, find_document, find_project, projects_for
 from apps.tenants.models import Profile
-from tests.factories import Organization, add_document, add_person, add_project, subject_of
+from tests.support.factories import Organization, add_document, add_person, add_project, subject_of
 
 TENANT = UUID(int=7)
 ROLES = ("owner", "admin", "member", "viewer", "custom", "api_key")

@@ -14,8 +14,8 @@ from apps.accounts.roles import Assigned
 from apps.accounts.services import invitations, roles
 from apps.projects.models import CustomField
 from apps.projects.services import custom_fields
-from tests.clients import APEX, API, issue, membership_of
-from tests.factories import PASSWORD, Organization, add_document, add_person, add_project
+from tests.support.clients import APEX, API, issue, membership_of
+from tests.support.factories import PASSWORD, Organization, add_document, add_person, add_project
 
 JSON = "application/json"
 NOBODY = uuid4()

@@ -15,8 +15,8 @@ from django.test import Client
 
 from apps.tenants import bulkhead as bulkheads
 from apps.tenants.bulkhead import WINDOW_SECONDS, Bulkhead, Full
-from tests.clients import APEX, issue, program_of
-from tests.factories import Organization
+from tests.support.clients import APEX, issue, program_of
+from tests.support.factories import Organization
 
 NOISY, OTHER = uuid4(), uuid4()
 

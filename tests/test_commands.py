@@ -3,29 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 from django.core.management import CommandError, call_command
 
-from tests.factories import add_project
-
-
-def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "manage.py", *arguments],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings_test", **environment},
-        check=False,
-    )
-
-
-def call(capsys, *arguments: str) -> str:
-    call_command(*arguments)
-    return str(capsys.readouterr().out)
+from tests.support.commands import call, run
+from tests.support.factories import add_project
 
 
 def test_provision_tenant__twice__says_the_same_and_creates_once(platform, database, capsys):

@@ -19,7 +19,7 @@ from apps.tenancy.context import use
 from apps.tenancy.postgresql import base
 from apps.tenancy.replicas import health
 from apps.tenancy.replicas.positions import replica_of
-from tests.factories import Organization
+from tests.support.factories import Organization
 
 STARTUP, CLEARTEXT_PASSWORD = 3 << 16, 3  # of PostgreSQL's protocol
 

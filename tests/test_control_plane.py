@@ -13,7 +13,7 @@ from apps.fleet.services.control_plane import migrate_control
 from apps.tenancy.context import control
 from apps.tenancy.planes import tenant_models
 from apps.tenancy.schemas import owner
-from tests import servers
+from tests.support import servers
 
 FORGET = "DELETE FROM platform.schema_ledger WHERE schema = 'platform'"
 

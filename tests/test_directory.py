@@ -18,7 +18,7 @@ from apps.tenants.directory import DIRECTORY_CHANGED, VERSION_KEY, changed, dire
 from apps.tenants.models import Tenant
 from apps.tenants.services import lifecycle
 from apps.tenants.tasks import tell_of_changed_tenants
-from tests.clients import APEX, Program, issue
+from tests.support.clients import APEX, Program, issue
 
 PROJECTS = "/api/v1/projects"
 

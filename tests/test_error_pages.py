@@ -24,7 +24,7 @@ from apps.tenants.links import apex_link
 from apps.tenants.models import Tenant
 from apps.tenants.services import lifecycle
 from apps.workspace import selectors
-from tests.factories import Organization, add_person
+from tests.support.factories import Organization, add_person
 
 APEX = configuration.BASE_DOMAIN
 HTMX = {"HX-Request": "true"}

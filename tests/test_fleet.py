@@ -25,13 +25,25 @@ from apps.tenancy.context import control
 from apps.tenancy.planes import TENANT
 from apps.tenancy.schemas import ledger, owner
 from apps.tenancy.schemas.release import this_release
-from apps.tenants.locations import SchemaLocation, all_locations
+from apps.tenants.locations import SchemaLocation
 from apps.tenants.models import Placement
 from apps.tenants.services import schema_store
-from tests import servers
-from tests.clients import Program, issue
-from tests.factories import add_project
-from tests.fleet import add_color, columns, create_label, later, migrate, next_release, noted, schemas
+from tests.support import servers
+from tests.support.clients import Program, issue
+from tests.support.factories import add_project
+from tests.support.releases import (
+    add_color,
+    columns,
+    create_label,
+    later,
+    location_of,
+    migrate,
+    next_release,
+    noted,
+    roll_back,
+    rolled_back,
+    schemas,
+)
 
 
 @pytest.fixture
@@ -346,32 +358,6 @@ def test_retry__without_a_quarantine__is_refused(platform, database):
 # -- what depends on rows, or cannot run in a transaction ----------------------------------------------------------
 
 
-def location_of(organization) -> SchemaLocation:
-    return next(
-        location
-        for location in all_locations()
-        if (location.database or "default", location.schema) == (organization.place.alias, organization.place.schema)
-    )
-
-
-class rolled_back:  # noqa: N801  reads as what it does
-    """Take the notes of later releases out of a location that other tests use."""
-
-    def __init__(self, location: SchemaLocation) -> None:
-        self.location = location
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *exc: object) -> None:
-        with servers.as_owner(self.location.database) as connection:
-            connection.execute(f"DELETE FROM \"{self.location.schema}\".django_migrations WHERE name LIKE 'later%'")
-            connection.execute(
-                "UPDATE platform.schema_ledger SET fingerprint = %s WHERE schema = %s",
-                [this_release().fingerprint, self.location.schema],
-            )
-
-
 def test_python__in_a_migration__runs_for_each_tenant_with_its_rows(home, foreign):
     for organization in (home, foreign):
         add_project(organization, name="before")
@@ -539,4 +525,4 @@ def test_code_of_the_release_before__works_on_a_migrated_schema(home):
         with servers.as_owner(location.database) as connection:
             connection.execute(f'DROP TABLE "{location.schema}".projects_label')
             connection.execute(f'ALTER TABLE "{location.schema}".projects_project DROP COLUMN color')
-        rolled_back(location).__exit__()
+        roll_back(location)

@@ -11,8 +11,8 @@ from apps.fleet.models import Quarantine
 from apps.tenancy.context import control
 from apps.tenancy.schemas.release import this_release
 from apps.tenants.models import Placement
-from tests import servers
-from tests.test_commands import call, run
+from tests.support import servers
+from tests.support.commands import call, run
 
 COUNT = "SELECT count(*) FROM platform.schema_ledger"
 

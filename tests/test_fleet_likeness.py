@@ -25,8 +25,8 @@ from hypothesis import strategies as st
 from apps.fleet.likeness import differences
 from apps.tenancy.planes import TENANT
 from apps.tenancy.schemas.release import Release, this_release
-from tests import servers
-from tests.fleet import create_label, later, migrate, schemas
+from tests.support import servers
+from tests.support.releases import create_label, later, migrate, schemas
 
 
 class Editing:

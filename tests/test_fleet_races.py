@@ -27,9 +27,8 @@ from apps.tenancy.transactions import atomic
 from apps.tenants.locations import SchemaLocation
 from apps.tenants.models import Placement
 from apps.tenants.services import schema_store
-from tests import servers
-from tests.fleet import add_color, migrate, next_release, noted, schemas
-from tests.test_fleet import location_of, rolled_back
+from tests.support import servers
+from tests.support.releases import add_color, location_of, migrate, next_release, noted, rolled_back, schemas
 
 PATIENCE_SECONDS = 10
 CURRENT = server.PLATFORM_VERSION

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import threading
+from collections.abc import Iterator
 from typing import Any
 from unittest.mock import patch
 from urllib.parse import quote
@@ -16,6 +17,7 @@ from django.conf import settings
 from django.core.exceptions import FieldError
 from django.db import connections
 from django.test import Client, RequestFactory
+from psycopg import sql
 
 from apps.audit.actors import SYSTEM
 from apps.core import encryption
@@ -29,8 +31,8 @@ from apps.tenants.links import link
 from apps.tenants.models import DataKey, Tenant, TenantDatabase
 from apps.tenants.services import lifecycle
 from config.observability import HIDDEN, before_send, hide_secrets
-from tests import servers
-from tests.factories import add_project
+from tests.support import servers
+from tests.support.factories import Organization, add_project
 
 
 def get(host: str, path: str = "/", **headers: str):
@@ -140,20 +142,31 @@ def test_ready__with_a_missing_migration__says_503(platform, database, monkeypat
     assert get("any.host", "/ready").json()["checks"]["migrations"] == "unavailable"
 
 
-def test_ready__with_a_tenants_database_away__says_503(platform, database):
+def test_ready__with_a_tenants_database_away__says_503(replaceable):
     with control("break a url"):
-        row = TenantDatabase.objects.get(id=platform["database"][0].tenant._placement().database_id)
+        row = TenantDatabase.objects.get(tenant=replaceable.tenant)
         good, version = row.url.reveal(), row.version
         row.url, row.version = "postgres://x:y@127.0.0.1:1/none", version + 1
         row.save()
-    try:
-        assert get("any.host", "/ready").json()["checks"]["tenant_databases"] == "unavailable"
-    finally:
-        with control("mend the url"):
-            row.url, row.version = good, version + 2
-            row.save()
-        platform["database"][0].tenant = Tenant._looked_up(id=row.tenant_id)
+
+    assert get("any.host", "/ready").json()["checks"]["tenant_databases"] == "unavailable"
+    with control("mend the url"):
+        row.url, row.version = good, version + 2
+        row.save()
     assert get("any.host", "/ready").status_code == 200
+
+
+@pytest.fixture
+def replaceable(platform, database) -> Iterator[Organization]:
+    """An organization with a database whose address and password a test may replace."""
+    organization = platform["database"][0]
+    tenant, login = organization.tenant, databases.parse_url(organization.tenant._placement().database.url.reveal())
+    yield organization
+    with servers.as_owner() as connection:
+        user, password = sql.Identifier(login["USER"]), sql.Literal(login["PASSWORD"])
+        connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(user, password))
+    organization.tenant = tenant
+    databases.forget(organization.database)
 
 
 # -- secrets -----------------------------------------------------------------------------------------------------
@@ -305,8 +318,8 @@ def test_alias__forgotten_at_run_time__comes_back_with_the_next_context(platform
     assert add_project(organization).name
 
 
-def test_credentials__replaced_while_another_thread_is_connected__serve_it_after_its_reconnect(platform, database):
-    organization = platform["database"][0]
+def test_credentials__replaced_while_another_thread_is_connected__serve_it_after_its_reconnect(replaceable):
+    organization = replaceable
     context = organization.context
     connected, replaced, outcome = threading.Event(), threading.Event(), []
 

@@ -19,9 +19,9 @@ from apps.accounts.services import members
 from apps.projects.models import Document, Project
 from apps.projects.services import projects
 from apps.tenancy.context import control
-from tests import servers
-from tests.clients import API, Crowd, Program, issue, membership_of, program_of
-from tests.factories import Organization, add_person, add_project
+from tests.support import servers
+from tests.support.clients import API, Crowd, Program, issue, membership_of, program_of
+from tests.support.factories import Organization, add_person, add_project
 
 PLAN = {"name": "Plan"}
 

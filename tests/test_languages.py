@@ -23,8 +23,8 @@ from apps.notifications.tasks import send_invitation, send_organizations, send_p
 from apps.tenancy.context import control
 from apps.tenants.models import Profile, Tenant
 from apps.tenants.services.profiles import update_profile
-from tests.clients import membership_of, program_of
-from tests.factories import PASSWORD, add_project
+from tests.support.clients import membership_of, program_of
+from tests.support.factories import PASSWORD, add_project
 
 GERMAN = "de-AT,de;q=0.9,en;q=0.5"
 TEMPLATES = Path(settings.BASE_DIR, "templates")

@@ -23,8 +23,8 @@ from apps.access.services import attempts
 from apps.core import memory
 from apps.core.network import client_ip, network_of
 from apps.core.text import folded
-from tests.clients import APEX, API, ME, Crowd, Program, issue, program_of
-from tests.factories import PASSWORD, add_person
+from tests.support.clients import APEX, API, ME, Crowd, Program, issue, program_of
+from tests.support.factories import PASSWORD, add_person
 
 # -- requests ----------------------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from psycopg import sql
 
 from apps.tenancy.databases import parse_url
 from apps.tenancy.walls import pooling
-from tests import pooler, servers
+from tests.support import pooler, servers
 
 
 @pytest.fixture(autouse=True)
@@ -142,6 +142,7 @@ def test_database__that_is_away__stops_nobody(settings):
 def test_database__that_is_away_behind_the_pooler__stops_nobody(settings):
     with pooler.running("postgres://nobody:nothing@127.0.0.1:1/none") as port:
         settings.DATABASE_URL = f"postgres://nobody:nothing@127.0.0.1:{port}/none"
+        settings.DATABASE_CONNECT_TIMEOUT = 2  # the shortest that there is
 
         assert pooling.findings() == []
 

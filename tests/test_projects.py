@@ -14,7 +14,7 @@ from apps.accounts.roles import BUILT_IN
 from apps.accounts.services import sharing
 from apps.projects.models import Document, Project
 from apps.projects.services import custom_fields, projects
-from tests.factories import add_document, add_person, add_project
+from tests.support.factories import add_document, add_person, add_project
 
 API = "/api/v1/projects"
 

@@ -12,7 +12,7 @@ from apps.projects.models import Project
 from apps.tenancy.context import control, current, use
 from apps.tenancy.errors import ContextChangedInTransaction
 from apps.tenancy.transactions import atomic
-from tests.factories import Organization
+from tests.support.factories import Organization
 
 leaves = st.sampled_from(["read", "write", "raw", "fail", "reconnect", "none", "control"])
 blocks = st.sampled_from(["pool0", "pool1", "schema0", "database0", "atomic", "rollback"])

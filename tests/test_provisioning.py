@@ -18,9 +18,9 @@ from apps.tenants.errors import IllegalTransition, TenantNotFound
 from apps.tenants.locations import SchemaLocation, all_locations
 from apps.tenants.models import Placement, Pool, Tenant, TenantDatabase
 from apps.tenants.services import lifecycle, provisioning, schema_store
-from tests import servers
-from tests.factories import PASSWORD, Organization, found
-from tests.fleet import add_color, migrate, next_release
+from tests.support import servers
+from tests.support.factories import PASSWORD, Organization, found
+from tests.support.releases import add_color, migrate, next_release
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from apps.core.rendering import FastJSONRenderer, plain_columns
 from apps.projects.api import CustomFieldSerializer, DocumentSerializer, ProjectSerializer
 from apps.projects.models import Project
 from apps.workspace.api.settings import ApiKeySerializer, RoleSerializer
-from tests.factories import add_document, add_project
+from tests.support.factories import add_document, add_project
 
 INTEGERS = st.integers(-(2**53) + 1, 2**53 - 1)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))

@@ -17,8 +17,8 @@ from apps.projects.models import CustomField
 from apps.projects.services import custom_fields
 from apps.tenancy.context import control
 from apps.tenants.selectors import profile_of
-from tests.clients import ME, Program, issue, program_of
-from tests.factories import Organization, add_person
+from tests.support.clients import ME, Program, issue, program_of
+from tests.support.factories import Organization, add_person
 
 HTMX = {"HX-Request": "true"}
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)

@@ -25,7 +25,7 @@ from apps.tenancy.schemas.blueprint import new_schema_name
 from apps.tenancy.walls.prefix import SCHEMA_NAME
 from apps.tenants import slugs
 from apps.tenants.services import schema_store
-from tests.factories import PASSWORD
+from tests.support.factories import PASSWORD
 
 NAUGHTY = [
     "",

@@ -10,16 +10,15 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from django.apps import apps
 from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
-from django.utils import timezone
 
-from apps.accounts.models import Membership, Session, SupportVisit, User
-from apps.audit import services as audit
+from apps.accounts.models import Membership, Session, User
 from apps.audit.actors import SYSTEM
 from apps.audit.models import ControlEvent
 from apps.core.memory import MemoryAway
@@ -31,37 +30,28 @@ from apps.tenancy import outbox
 from apps.tenancy.context import control
 from apps.tenancy.transactions import atomic
 from apps.tenants import traffic
-from apps.tenants.models import Domain, Placement, Pool, Tenant
+from apps.tenants.models import Pool, Tenant
 from apps.tenants.services import lifecycle
 from apps.tenants.traffic import Figures
-from tests.clients import APEX
-from tests.factories import PASSWORD, Organization
-from tests.isolation.test_routes import CONTROL_URLS, STAFF_ROUTES
+from tests.support.clients import APEX, staff_browser
+from tests.support.factories import PASSWORD, Organization
+from tests.support.routes import CONTROL_URLS, STAFF_MODELS, STAFF_ROUTES
+from tests.support.things import Belongings
 
-MODELS = ["tenants/tenant", "tenants/domain", "tenants/placement", "tenants/pool", "accounts/membership",
-          "accounts/user", "accounts/supportvisit", "audit/controlevent"]  # fmt: skip
+MODELS = [model.replace("_", "/", 1) for model in STAFF_MODELS]
 SIGN_IN = "/admin/login/"
 TOPIC = "tests.stuck"
 
 
-def sign_in(*, is_superuser: bool) -> Client:
-    email = f"staff{uuid4().hex}@example.com"
-    services.appoint(email=email, password=PASSWORD, is_superuser=is_superuser, actor=SYSTEM)
-    client = Client(HTTP_HOST=APEX)
-    response = client.post(f"{SIGN_IN}?next=/admin/", {"username": email, "password": PASSWORD})
-    assert (response.status_code, response["Location"]) == (302, "/admin/")
-    return client
-
-
 @pytest.fixture
 def superuser(platform, database) -> Client:
-    return sign_in(is_superuser=True)
+    return staff_browser(is_superuser=True)
 
 
 @pytest.fixture
 def staff(platform, database) -> Client:
     """Staff without the rights of a superuser."""
-    return sign_in(is_superuser=False)
+    return staff_browser(is_superuser=False)
 
 
 @pytest.fixture
@@ -78,12 +68,6 @@ def in_outbox(statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         connection.execute("SET LOCAL ROLE app_relay")
         cursor = connection.execute(statement.encode(), parameters)
         return cursor.fetchall() if cursor.description else []
-
-
-def empty_outbox_of(organization: Organization) -> None:
-    with psycopg.connect(organization.tenant._placement().database.url.reveal(), autocommit=True) as connection:
-        connection.execute("SET ROLE app_relay")
-        connection.execute("DELETE FROM platform.outbox")
 
 
 def recorded(action: str) -> list[ControlEvent]:
@@ -468,7 +452,6 @@ def test_retry__in_a_tenants_own_database__is_for_superusers(superuser, staff, p
     address = f"/admin/outbox/{organization.database}/{event_id}/retry/"
 
     refused, done = staff.post(address), superuser.post(address, follow=True)
-    empty_outbox_of(organization)
 
     assert refused.status_code == 404
     assert b"handed over again" in done.content
@@ -482,7 +465,6 @@ def test_outbox__of_a_tenants_own_database__is_shown_to_superusers_only(superuse
     address = f"/admin/outbox/?database={organization.database}"
 
     shown, hidden = superuser.get(address).content.decode(), staff.get(address).content.decode()
-    empty_outbox_of(organization)
 
     assert TOPIC in shown
     assert organization.database not in hidden
@@ -558,27 +540,16 @@ def signed_in_on_the_apex(user: User) -> Client:
 
 
 def rows(organization: Organization) -> dict[str, Any]:
-    """One row of each model, about the organization where it can be."""
-    own: dict[str, Any] = {"tenant_id": organization.tenant.id}
+    """One row of each model, about the organization where it can be, by its path."""
+    its, tenant, owner = Belongings(organization, "shown"), organization.tenant, organization.owner
     with control("look"):
-        with atomic():
-            event = audit.record("tests.seen", actor=SYSTEM, resource=organization.tenant, **own)
-        return {
-            "tenants/tenant": organization.tenant,
-            "tenants/domain": Domain.objects.get(**own),
-            "tenants/placement": Placement.objects.get(**own),
-            "tenants/pool": Pool.objects.first(),
-            "accounts/membership": Membership.objects.get(**own),
-            "accounts/user": organization.owner,
-            "accounts/supportvisit": visit_to(organization),
-            "audit/controlevent": event,
+        others: dict[str, Any] = {
+            "tenants.Tenant": tenant,
+            "tenants.Pool": Pool.objects.first(),
+            "accounts.User": owner,
         }
-
-
-def visit_to(organization: Organization) -> SupportVisit:
-    later = timezone.now()
-    own: dict[str, Any] = {"tenant": organization.tenant, "user": organization.owner, "reason": "a ticket"}
-    return SupportVisit.objects.create(**own, code_hash=uuid4().hex, created_at=later, expires_at=later)
+    labels = {path: apps.get_model(*path.split("/"))._meta.label for path in MODELS}
+    return {path: others.get(label) or its[label] for path, label in labels.items()}
 
 
 def addresses(route: str, organization: Organization) -> Iterator[str]:

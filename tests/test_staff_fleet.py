@@ -12,15 +12,15 @@ from apps.fleet.models import MigrationRun, MigrationWave, Quarantine
 from apps.fleet.tasks import retry_quarantined
 from apps.tenancy.context import control
 from apps.tenancy.schemas.release import this_release
-from tests import servers
-from tests.test_staff import sign_in
+from tests.support import servers
+from tests.support.clients import staff_browser
 
 PAGE, RETRY = "/admin/fleet/", "/admin/fleet/retry/"
 
 
 @pytest.fixture
 def staff(platform, database) -> Client:
-    return sign_in(is_superuser=False)
+    return staff_browser(is_superuser=False)
 
 
 @pytest.fixture

@@ -26,8 +26,8 @@ from apps.core import memory
 from apps.tenancy.context import control
 from apps.tenants.services import schema_store
 from deploy.local.binaries import find_valkey
-from tests.clients import APEX, API, ME, Program, issue, membership_of
-from tests.factories import PASSWORD, Organization, add_person, add_project
+from tests.support.clients import APEX, API, ME, Program, issue, membership_of
+from tests.support.factories import PASSWORD, Organization, add_person, add_project
 
 TROUBLES = ("stopped", "hung", "full")
 WAIT_SECONDS = 10
@@ -99,6 +99,7 @@ def store(acme, settings, tmp_path, monkeypatch) -> Iterator[Store]:
     settings.REDIS_URL = own.url
     settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": own.url}}
     monkeypatch.setattr(limits, "local_buckets", limits.LocalBuckets())
+    monkeypatch.setattr(memory, "REST_SECONDS", 0.3)  # which tests wait for
     forget_store()
     yield own
     own.stop()

@@ -24,9 +24,8 @@ from apps.tenancy.transactions import atomic
 from apps.tenants import traffic
 from apps.tenants.models import TenantDatabase
 from apps.tenants.traffic import Figures, Recorder, recorder
-from tests.clients import APEX, program_of
-from tests.factories import Organization
-from tests.test_staff import empty_outbox_of
+from tests.support.clients import APEX, program_of
+from tests.support.factories import Organization
 
 
 @pytest.fixture(autouse=True)
@@ -280,7 +279,6 @@ def test_outboxes__of_all_databases__are_counted_together(platform, database):
     assert after.databases == before.databases == 3  # the control plane's and two tenants' own
     assert after.total.waiting == before.total.waiting + 1
     assert after.unreachable == ()
-    empty_outbox_of(organization)
 
 
 def test_outboxes__with_a_database_away__say_so_and_count_the_others(platform, database):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -43,10 +44,11 @@ from apps.tenants.models import Pool, Tenant, TenantDatabase
 from apps.tenants.services import removal
 from config import settings_test
 from deploy.local.stored import load_secrets
-from tests import servers
-from tests.holes import HOLES, OWN
+from tests.support import servers
+from tests.support.catalog_holes import HOLES, OWN
 
 HELD, BREACH, NOT_POSSIBLE = 0, 1, 2
+PLACEMENTS = ["pool", "schema", "database"]
 Verify = Callable[..., tuple[int, dict[str, Any]]]
 
 
@@ -111,23 +113,26 @@ def test_verify_isolation__of_a_sound_installation__finds_nothing_in_any_placeme
     code, document = verified()
 
     assert (code, breaches(document), document["result"]) == (HELD, {}, "held")
-    assert document["placements"] == ["pool", "schema", "database"]
+    assert document["placements"] == PLACEMENTS
     assert {c["id"] for c in document["checks"]} == {c.id for c in services.all_checks()}
     assert all(c["attempts"] for c in document["checks"])
     assert traces() == before
 
 
-def test_verify_isolation__but_for_its_many_requests__finds_nothing_in_any_placement(verified, tmp_path):
+@pytest.mark.parametrize("placements", [["pool"], pytest.param(PLACEMENTS, marks=pytest.mark.slow)], ids=len)
+def test_verify_isolation__but_for_its_many_requests__finds_nothing(verified, tmp_path, placements):
     """What takes seconds, the attacks by route, has a test of its own; single routes are tried below."""
     before, page = traces(), tmp_path / "report.html"
     quick = [check.id for check in services.all_checks() if check.wall != Wall.ROUTES or check.id == "attack.tokens"]
+    chosen = [*itertools.product(["--check"], quick), *itertools.product(["--placement"], placements)]
 
-    code, document = verified("--html", str(page), *(word for name in quick for word in ("--check", name)))
+    code, document = verified("--html", str(page), *itertools.chain(*chosen))
 
     assert (code, breaches(document), document["result"]) == (HELD, {}, "held")
-    assert document["placements"] == ["pool", "schema", "database"]
+    assert document["placements"] == placements
     assert all(c["attempts"] for c in document["checks"])
-    assert {c["place"] for c in document["checks"] if c["result"] == "known limit"} == {"pool", "schema"}
+    limited = {c["place"] for c in document["checks"] if c["result"] == "known limit"}
+    assert limited == {"pool", "schema"} & set(placements)
     assert traces() == before
     assert f"All {len(document['checks'])} checks held" in page.read_text()
 
@@ -442,7 +447,9 @@ def test_verify_isolation__while_the_server_is_away__cannot_run(platform, databa
     assert "\n" not in str(caught.value)
 
 
-def test_verify_isolation__during_another_run__does_not_disturb_it(platform, database):
+def test_verify_isolation__during_another_run__does_not_disturb_it(platform, database, monkeypatch):
+    monkeypatch.setattr(targets, "LOCK_TIMEOUT", "200ms")
+
     with targets.alone(), pytest.raises(CommandError, match="Another run") as caught:
         call_command("verify_isolation")
 
@@ -497,9 +504,9 @@ def leaking(settings, monkeypatch) -> Iterator[Callable[[str], None]]:
     )
 
     def use(leak: str) -> None:
-        sys.modules.pop("tests.leaking_urls", None)
+        sys.modules.pop("tests.support.leaking_urls", None)
         settings.TEST_LEAK = leak
-        settings.ROOT_URLCONF = "tests.leaking_urls"
+        settings.ROOT_URLCONF = "tests.support.leaking_urls"
         _forget_routes()
 
     yield use

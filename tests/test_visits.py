@@ -26,10 +26,10 @@ from apps.tenancy.context import control
 from apps.tenancy.transactions import atomic
 from apps.tenants.links import link
 from apps.tenants.services import lifecycle
-from tests.clients import APEX
-from tests.factories import PASSWORD, Organization, add_document, add_person, add_project
-from tests.isolation.conftest import Loot, stock
-from tests.isolation.test_routes import TENANT_ROUTES, TENANT_URLS, call, ids, is_api
+from tests.support.clients import APEX, Browser
+from tests.support.factories import PASSWORD, Organization, add_document, add_person, add_project
+from tests.support.routes import API_ROUTES, NEEDS, SHOWN_TO_ALL, TENANT_URLS, call, is_api
+from tests.support.things import stock
 
 REASON = "Ticket 4711: a document does not open"
 END = "/staff-visit/end/"
@@ -38,7 +38,6 @@ SHOWN_TO_VISITORS = set(
     "overview search projects:list projects:detail projects:shares projects:document-shares members roles "
     "audit-log".split()
 )
-OPEN_TO_ALL = {"account_login", "set-password", "reset-password", "accept-invitation", "brand-css", "jwks"}
 
 
 @pytest.fixture
@@ -219,37 +218,32 @@ def test_member__handed_over_in_a_browser_on_a_visit__is_signed_in_and_visits_no
 # -- what is seen --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("route", [name for name in TENANT_ROUTES if not is_api(name)])
-def test_page__asked_for_on_a_visit__is_shown_or_refused_by_what_visitors_may(office, acme, route):
-    own = stock(acme)
-    visitor = enter(office, acme)
+def test_page__asked_for_on_a_visit__is_shown_or_refused_by_what_visitors_may(office, acme, subtests):
+    own, browser = stock(acme), Browser(lambda: enter(office, acme))
 
-    response = call(visitor, "get", route, ids(own))
+    for route in [name for name in NEEDS if not is_api(name)]:
+        with subtests.test(route=route):
+            response = call(browser.open(), "get", route, own.arguments())
 
-    assert response.status_code in {200, 302, 403, 405, 404}
-    if route in SHOWN_TO_VISITORS:
-        assert response.status_code == 200
-        assert b"End visit" in response.content
-    elif response.status_code == 200:
-        assert route in {
-            "audit-people",
-            "account_login",
-            "set-password",
-            "reset-password",
-            "accept-invitation",
-            "brand-css",
-            "jwks",
-        }
+            assert response.status_code in {200, 302, 403, 405, 404}
+            if route in SHOWN_TO_VISITORS:
+                assert response.status_code == 200
+                assert b"End visit" in response.content
+            elif response.status_code == 200:
+                assert route in {"audit-people", *SHOWN_TO_ALL - API_ROUTES}
+    assert not is_out(browser.open())
 
 
-@pytest.mark.parametrize("route", [name for name in TENANT_ROUTES if is_api(name)])
-def test_api__asked_on_a_visit__does_not_know_the_visitor(office, acme, route):
-    visitor, own = enter(office, acme), stock(acme)
+def test_api__asked_on_a_visit__does_not_know_the_visitor(office, acme, subtests):
+    own, browser = stock(acme), Browser(lambda: enter(office, acme))
 
-    response = call(visitor, "get", route, ids(own))
+    for route in [name for name in NEEDS if is_api(name)]:
+        with subtests.test(route=route):
+            response = call(browser.open(), "get", route, own.arguments())
 
-    assert response.status_code in {200, 401, 405}
-    assert (response.status_code == 200) == (route in {"api-schema", "api-docs", "jwks"})
+            assert response.status_code in {200, 401, 405}
+            assert (response.status_code == 200) == (route in SHOWN_TO_ALL)
+    assert not is_out(browser.open())
 
 
 def test_private_project__on_a_visit__is_not_there(visitor, acme):
@@ -282,21 +276,19 @@ def test_member__while_staff_visits__sees_no_other_members_than_before(visitor, 
 # -- what is done --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("route", [name for name in TENANT_ROUTES if name != "visit-end"])
-def test_unsafe_method__on_a_visit__is_refused_and_changes_nothing(office, acme, route):
-    own: Loot = stock(acme)
-    visitor = enter(office, acme)
-    before = acme.fingerprint()
+def test_unsafe_method__on_a_visit__is_refused_and_changes_nothing(office, acme, subtests):
+    own, browser = stock(acme), Browser(lambda: enter(office, acme))
 
-    for method in UNSAFE:
-        response = call(visitor, method, route, ids(own))
-        assert response.status_code == 403, method
-        if is_api(route):
-            assert response.json()["code"] == "visit_read_only"
-        else:
-            assert b"Visits are for looking only" in response.content
-
-    assert acme.fingerprint() == before
+    for route in [name for name in NEEDS if name != "visit-end"]:
+        visitor = browser.open()
+        with subtests.test(route=route), acme.untouched():
+            for method in UNSAFE:
+                response = call(visitor, method, route, own.arguments())
+                assert response.status_code == 403, method
+                if is_api(route):
+                    assert response.json()["code"] == "visit_read_only"
+                else:
+                    assert b"Visits are for looking only" in response.content
 
 
 def test_token__shown_by_a_visiting_browser__is_taken_for_what_it_is(visitor, acme):

@@ -19,7 +19,7 @@ from apps.core.charts import AreaChart
 from apps.core.templatetags.people import initials
 from apps.projects.services import custom_fields, documents, projects
 from apps.tenancy.context import control
-from tests.factories import add_document, add_person, add_project
+from tests.support.factories import add_document, add_person, add_project
 
 
 def test_overview__of_a_new_organization__says_what_to_do_first(home, sign_in):

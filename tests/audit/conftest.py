@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from psycopg import sql
 
-from tests import servers
+from tests.support import servers
 
 from .logs import CONTROL_TABLES, Log
 

@@ -22,8 +22,8 @@ from apps.audit.verification import ChainReport, verify
 from apps.tenancy.context import control, use
 from apps.tenancy.transactions import atomic
 from apps.tenants.models import Placement
-from tests import servers
-from tests.factories import Organization
+from tests.support import servers
+from tests.support.factories import Organization
 
 CONTROL_TABLES = sql.SQL("audit_controlevent, audit_controlseal, audit_anchor")
 

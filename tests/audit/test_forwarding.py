@@ -26,7 +26,7 @@ from apps.tenancy.outbox.relay import OutboxEvent as OutboxEvent
 from apps.tenancy.outbox.relay import Relay
 from apps.tenancy.tasks import TENANT_HEADER
 from apps.tenancy.transactions import atomic
-from tests.test_commands import run
+from tests.support.commands import run
 
 from .logs import Log, outbox_url
 

@@ -20,7 +20,7 @@ from apps.audit.export import as_csv, as_json_lines, harmless
 from apps.audit.models import ControlEvent, Event
 from apps.audit.selectors import AuditEntry, all_events, events_page
 from apps.tenancy.context import control
-from tests.factories import Organization
+from tests.support.factories import Organization
 
 from .logs import Log
 

@@ -19,7 +19,7 @@ from apps.audit.verification import verify
 from apps.operations.tasks import seal_audit_logs
 from apps.tenancy.context import control
 from apps.tenancy.transactions import atomic
-from tests import servers
+from tests.support import servers
 
 from .logs import Log, in_thread, moved_away, open_transaction
 

@@ -16,7 +16,7 @@ from apps.audit.chain import seal
 from apps.audit.models import Event
 from apps.audit.verification import MAX_FINDINGS
 from apps.tenancy.transactions import atomic
-from tests.factories import Organization
+from tests.support.factories import Organization
 
 from .logs import THIRD, Log, in_thread, open_transaction
 

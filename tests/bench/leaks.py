@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from tests import pooler
+from tests.support import pooler
 
 from .report import Aim, measured, say, skipped
 from .servers import Servers

@@ -10,7 +10,7 @@ from threading import Event, Thread
 import psycopg
 
 from deploy.local.replica import EmbeddedReplica
-from tests.pooler import through
+from tests.support.pooler import through
 
 from . import listing, web, wrk
 from .report import measured, percentile, say, skipped

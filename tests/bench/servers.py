@@ -13,7 +13,7 @@ import psycopg
 from psycopg import sql
 
 from deploy.local import start_servers, stop_servers
-from tests import pooler
+from tests.support import pooler
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA_DIR = ROOT / "var" / "bench"

@@ -17,7 +17,7 @@ from apps.accounts.services import members, people
 from apps.notifications.tasks import send_invitation
 from apps.tenancy.context import control
 from apps.tenancy.transactions import atomic
-from tests.factories import PASSWORD, Organization, add_person
+from tests.support.factories import PASSWORD, Organization, add_person
 
 from .mailbox import (
     API,

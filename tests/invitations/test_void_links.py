@@ -10,8 +10,8 @@ from django.utils import timezone
 from apps.accounts.models import Invitation
 from apps.accounts.services import invitations
 from apps.tenancy.context import control
-from tests import servers
-from tests.factories import Organization, add_person
+from tests.support import servers
+from tests.support.factories import Organization, add_person
 
 from .mailbox import (
     API,

@@ -11,7 +11,7 @@ from apps.tenancy.fields import TenantIdField, TenantKey
 from apps.tenancy.planes import tenant_models, walled_control_models
 from apps.tenancy.schemas import blueprint
 from apps.tenancy.walls.roles import ASSUMED_ROLES
-from tests import servers
+from tests.support import servers
 
 SCHEMA_SHAPE = """
     SELECT 'column', c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull::text,
@@ -129,7 +129,7 @@ def test_schema__replayed__equals_one_that_was_migrated(platform, database):
 
 
 def test_operator__reads_every_tenant__for_moves_and_archives(platform, database):
-    from tests.factories import add_project
+    from tests.support.factories import add_project
 
     for organization in platform["pool"]:
         add_project(organization)

@@ -23,9 +23,9 @@ from apps.tenancy.errors import ContextChangedInTransaction, ContextError, Cross
 from apps.tenancy.replicas.positions import replica_of
 from apps.tenancy.transactions import atomic
 from apps.tenants.middleware import TenantMiddleware
-from tests import servers
-from tests.factories import found
-from tests.isolation.conftest import stock
+from tests.support import servers
+from tests.support.factories import found
+from tests.support.things import stock
 
 RAW = "SELECT name FROM projects_project"
 

@@ -12,27 +12,22 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
-from django.urls import reverse
-from django_redis import get_redis_connection
 
 from apps.access.decisions import authorize
 from apps.access.models import Share
 from apps.access.subjects import Subject
 from apps.accounts import subjects
-from apps.accounts.models import ApiKey, Membership, Session, User
+from apps.accounts.models import ApiKey, Membership
 from apps.accounts.roles import Assigned
 from apps.accounts.services import api_keys, invitations, members, people, roles, tokens
-from apps.core.routes import named_routes
 from apps.projects.models import Document, Project
-from apps.projects.services import custom_fields, documents
+from apps.projects.services import documents
 from apps.tenancy.context import control
-from apps.tenancy.transactions import atomic
-from apps.tenants.services import profiles
-from tests.factories import PASSWORD, Organization, add_document, add_person, add_project, reset
-
-from .test_routes import TENANT_URLS, body, is_api
+from tests.support.completeness import assert_complete
+from tests.support.factories import PASSWORD, Organization, add_document, add_person, add_project
+from tests.support.routes import LIST, MEMBER, NEEDS, OPEN, PATTERNS, SEE, address_of, arguments_of, body, is_api
+from tests.support.things import stock
 
 # -- the rules ---------------------------------------------------------------------------------------------------
 
@@ -54,123 +49,6 @@ RELATIONS: dict[str | None, frozenset[str]] = {
     "viewer": frozenset({"projects:read"}),
     "editor": frozenset({"projects:read", "projects:write"}),
     "owner": frozenset({"projects:read", "projects:write", "projects:delete", "projects:share"}),
-}
-# Every person's, whatever the role; a list shows what one may see.
-MEMBER, SEE, LIST = "member", "organization:read", "projects:list"
-
-# What each route needs, method by method; pages check it before they look at the method.
-NEEDS: dict[str, dict[str, str]] = {
-    "overview": {"GET": SEE},
-    "search": {"GET": SEE},
-    "projects:list": {"GET": LIST},
-    "projects:create": {"GET": "projects:write"},
-    "projects:detail": {"GET": "projects:read"},
-    "projects:edit": {"GET": "projects:write"},
-    "projects:delete": {"GET": "projects:delete"},
-    "projects:shares": {"GET": "projects:read"},
-    "projects:share": {"GET": "projects:share"},
-    "projects:unshare": {"GET": "projects:share"},
-    "projects:document-upload": {"GET": "projects:write"},
-    "projects:document-link": {"GET": "projects:read"},
-    "projects:document-download": {"GET": "projects:read"},
-    "projects:document-delete": {"GET": "projects:write"},
-    "projects:document-shares": {"GET": "projects:read"},
-    "projects:document-share": {"GET": "projects:share"},
-    "projects:document-unshare": {"GET": "projects:share"},
-    "verify-email": {"GET": MEMBER},
-    "members": {"GET": SEE},
-    "leave": {"GET": MEMBER},
-    "member-role": {"GET": "users:manage"},
-    "member-ownership": {"GET": "users:manage"},
-    "member-remove": {"GET": "users:manage"},
-    "invitations": {"GET": "users:manage"},
-    "invite": {"GET": "users:manage"},
-    "invitation-resend": {"GET": "users:manage"},
-    "invitation-revoke": {"GET": "users:manage"},
-    "roles": {"GET": SEE},
-    "role-create": {"GET": "roles:manage"},
-    "role": {"GET": "roles:manage"},
-    "role-delete": {"GET": "roles:manage"},
-    "profile": {"GET": MEMBER},
-    "send-verification": {"GET": MEMBER},
-    "security": {"GET": MEMBER},
-    "end-session": {"GET": MEMBER},
-    "sign-out-everywhere": {"GET": MEMBER},
-    "audit-log": {"GET": "audit:view"},
-    "audit-people": {"GET": "audit:view"},
-    "verify-chain": {"GET": "audit:view"},
-    "api-keys-page": {"GET": "keys:manage"},
-    "key-create": {"GET": "keys:manage"},
-    "key-revoke": {"GET": "keys:manage"},
-    "settings": {"GET": "settings:manage"},
-    "logo-upload": {"GET": "settings:manage"},
-    "logo-remove": {"GET": "settings:manage"},
-    "danger-zone": {"GET": "settings:manage"},
-    "brand-logo": {"GET": SEE},
-    "projects:fields": {"GET": "settings:manage"},
-    "projects:field-create": {"GET": "settings:manage"},
-    "projects:field-edit": {"GET": "settings:manage"},
-    "projects:field-delete": {"GET": "settings:manage"},
-    "api-logout": {"POST": MEMBER},
-    "api-logout-everywhere": {"POST": MEMBER},
-    "api-me": {"GET": MEMBER, "PATCH": MEMBER},
-    "api-password": {"POST": MEMBER},
-    "api-verification": {"POST": MEMBER},
-    "api-organization": {"GET": "users:manage"},
-    "api-members": {"GET": SEE},
-    "api-leave": {"POST": MEMBER},
-    "api-member": {"GET": SEE, "PATCH": "users:manage", "DELETE": "users:manage"},
-    "api-ownership": {"POST": "users:manage"},
-    "api-invitations": {"GET": "users:manage", "POST": "users:manage"},
-    "api-invitation": {"GET": "users:manage", "DELETE": "users:manage"},
-    "api-resend": {"POST": "users:manage"},
-    "api-roles": {"GET": SEE, "POST": "roles:manage"},
-    "api-role": {"GET": SEE, "PATCH": "roles:manage", "DELETE": "roles:manage"},
-    "api-permissions": {"GET": SEE},
-    "api-keys": {"GET": "keys:manage", "POST": "keys:manage"},
-    "api-key": {"DELETE": "keys:manage"},
-    "api-sessions": {"GET": MEMBER},
-    "api-session": {"DELETE": MEMBER},
-    "api-settings": {"GET": SEE, "PATCH": "settings:manage"},
-    "api-logo": {"GET": SEE, "PUT": "settings:manage", "DELETE": "settings:manage"},
-    "api-audit-events": {"GET": "audit:view"},
-    "api-audit-export": {"GET": "audit:view"},
-    "api-projects": {"GET": LIST, "POST": "projects:write"},
-    "api-projects-bulk": {"POST": "projects:write"},
-    "api-project": {"GET": "projects:read", "PATCH": "projects:write", "DELETE": "projects:delete"},
-    "api-documents": {"GET": "projects:read", "POST": "projects:write"},
-    "api-document": {"GET": "projects:read", "DELETE": "projects:write"},
-    "api-document-content": {"GET": "projects:read"},
-    "api-project-shares": {"GET": "projects:read"},
-    "api-project-share": {"PUT": "projects:share", "DELETE": "projects:share"},
-    "api-document-shares": {"GET": "projects:read"},
-    "api-document-share": {"PUT": "projects:share", "DELETE": "projects:share"},
-    "api-custom-fields": {"GET": SEE, "POST": "settings:manage"},
-    "api-custom-field": {"GET": SEE, "PATCH": "settings:manage", "DELETE": "settings:manage"},
-}
-# What is open to everybody, and what it answers to an empty request.
-OPEN: dict[str, tuple[str, int]] = {
-    "account_login": ("GET", 200),
-    "account_logout": ("GET", 405),
-    "theme": ("GET", 405),
-    "account_signup": ("GET", 302),
-    "handoff": ("GET", 302),
-    "visit": ("GET", 302),
-    "visit-end": ("GET", 405),
-    "set-password": ("GET", 200),
-    "reset-password": ("GET", 200),
-    "accept-invitation": ("GET", 200),
-    "brand-css": ("GET", 200),
-    "mailed-logo": ("GET", 403),
-    "api-login": ("POST", 400),
-    "api-refresh": ("POST", 400),
-    "api-validate": ("POST", 401),
-    "api-accept": ("POST", 400),
-    "api-password-reset": ("POST", 400),
-    "api-find-organizations": ("POST", 400),
-    "api-schema": ("GET", 200),
-    "api-docs": ("GET", 200),
-    "jwks": ("GET", 200),
 }
 ALLOWED, FORBIDDEN, INVISIBLE, UNKNOWN = "allowed", "forbidden", "invisible", "not signed in"
 
@@ -220,19 +98,16 @@ def verdict(caller: Caller, route: str, need: str, case: Case | None = None) -> 
 
 
 def about_project(route: str) -> bool:
-    return "project_id" in PATHS[route]
+    return "project_id" in arguments_of(route)
 
 
 def about_document(route: str) -> bool:
-    return "document_id" in PATHS[route]
+    return "document_id" in arguments_of(route)
 
 
-PATHS = {name: set(pattern.pattern.converters) for name, pattern in named_routes(TENANT_URLS)}
-ABOUT_PROJECTS = [name for name in NEEDS if about_project(name)]
+GUARDED = [route for route in NEEDS if route not in OPEN]
+ABOUT_PROJECTS = [route for route in GUARDED if about_project(route)]
 CASES = [Case(*parts) for parts in itertools.product([False, True], RELATIONS, RELATIONS)]
-MIXED = {("viewer", "owner"), ("owner", "viewer")}
-# For requests: one relation at a time, and two that differ; all of them are tried on ``authorize`` itself.
-ASKED_CASES = [c for c in CASES if None in (found := (c.to_project, c.to_document)) or found in MIXED]
 NOBODY = Caller("nobody")
 PEOPLE = {name: Caller("person", name, rights) for name, rights in ROLES.items()}
 
@@ -251,6 +126,24 @@ def callers(need: str) -> list[Caller]:
 
 
 RELATED = [*PEOPLE.values(), only("person", "projects:write"), only("key", "projects:read")]
+
+
+def telling(route: str, need: str) -> Iterator[tuple[Case, Caller]]:
+    """For each relation to the project, to the document, and to both, one of each verdict that there is.
+
+    Those come first to whom their role gives least, so that it is the relation that lets them in.
+    """
+    callers = sorted(RELATED, key=lambda caller: (caller.kind == "key", len(caller.rights)))
+    relations = [*((r, None) for r in RELATIONS), (None, "owner"), ("viewer", "owner"), ("owner", "viewer")]
+    if about_document(route):
+        relations += [(None, "viewer"), (None, "editor")]
+    for relation in relations:
+        verdicts: set[str] = set()
+        for is_private, caller in itertools.product([True, False], callers):
+            case = Case(is_private, *relation)
+            if (expected := verdict(caller, route, need, case)) not in verdicts:
+                verdicts.add(expected)
+                yield case, caller
 
 
 # -- the stage ---------------------------------------------------------------------------------------------------
@@ -328,7 +221,7 @@ class Stage:
         ids = {**self.ids, "project_id": document.project_id, "document_id": document.id}
         if route == "verify-email" and caller.kind == "person":
             ids["token"] = people.make_verification_token(self.member(caller).user)
-        path = reverse(route, kwargs={name: ids[name] for name in PATHS[route]}, urlconf=TENANT_URLS)
+        path = address_of(route, ids)
         if route == "projects:document-download" and caller.kind == "person":
             with self.organization.inside():
                 signature = documents.sign_download(document=document, subject=self.subject(caller))
@@ -357,54 +250,28 @@ class Stage:
 
 
 @pytest.fixture(scope="module")
-def stage(platform) -> Iterator[Stage]:
-    get_redis_connection("default").flushdb()
-    organization = platform["schema"][0]
-    stage = Stage(organization)
-    furnish(stage)
-    yield stage
-    reset([organization])
-    with control("clean up after the tests"):
-        Session.objects.all().delete()
-        User.objects.filter(memberships=None).delete()
-    get_redis_connection("default").flushdb()
-
-
-def furnish(stage: Stage) -> None:
-    """One of everything that a route may be about."""
-    owner, target = stage.organization.subject, add_person(stage.organization)
-    invitation = invitations.invite(actor=owner, email="guest@example.com", role=Assigned("viewer"))
-    with stage.organization.inside():
-        custom = custom_fields.define_custom_field(actor=owner, key="stage", label="Stage", kind="text")
-        logo = SimpleUploadedFile("logo.png", b"\x89PNG\r\n\x1a\n" + bytes(16))
-        profiles.set_logo(actor=owner, tenant_id=owner.tenant_id, upload=logo)
-    with control("look a member up"), atomic():
-        member_id = Membership.objects.get(user=target).id
-    stage.ids = {
-        "user_id": target.id,
-        "member_id": member_id,
-        "invitation_id": invitation.id,
-        "token": invitations.make_token(invitation),
-        "role_id": roles.create_role(actor=owner, name="Target", permissions=[]).id,
-        "key_id": api_keys.create_api_key(actor=owner, name="Target", scopes=["audit:view"])[0].id,
-        "session_id": invitation.id,
-        "field_id": custom.id,
-    }
+def stage(platform, reset) -> Iterator[Stage]:
+    """Nothing of it is changed by what is allowed, so that it serves all tests of this file."""
+    reset()
+    belongings = stock(platform["schema"][0])
+    assert belongings["tenants.Profile"].has_logo
+    token = invitations.make_token(belongings["accounts.Invitation"])
+    yield Stage(belongings.organization, {**belongings.arguments(), "token": token})
+    reset()
 
 
 # -- the matrix --------------------------------------------------------------------------------------------------
 
 
-def test_routes__all__are_in_the_tables():
-    declared = {name: methods_of(pattern.callback) for name, pattern in named_routes(TENANT_URLS)}
+def test_routes__all__are_in_the_table_method_by_method():
+    declared = {name: methods_of(pattern.callback) for name, pattern in PATTERNS.items() if name not in OPEN}
+    listed = {f"{name} {method}" for name in GUARDED for method in NEEDS[name]}
 
-    assert set(NEEDS) | set(OPEN) == set(declared)
-    assert not set(NEEDS) & set(OPEN)
-    for name, needs in NEEDS.items():
-        assert set(needs) == declared[name], name
+    existing = {f"{name} {method}" for name, methods in declared.items() for method in methods}
+    assert_complete(listed, existing, table="tests/support/routes.py:NEEDS")
 
 
-@pytest.mark.parametrize("route", NEEDS)
+@pytest.mark.parametrize("route", GUARDED)
 def test_route__asked_by_everybody__answers_as_the_rules_say(stage, route):
     for method, need in NEEDS[route].items():
         for caller in callers(need):
@@ -415,21 +282,26 @@ def test_route__asked_by_everybody__answers_as_the_rules_say(stage, route):
 
 @pytest.mark.parametrize("route", ABOUT_PROJECTS)
 def test_route__about_a_project__answers_as_the_relations_say(stage, route):
-    cases = [c for c in ASKED_CASES if about_document(route) or c.to_document in (None, "owner")]
+    """One of each verdict by relation is enough here.
+
+    What a role, privacy and relations add up to is decided by ``authorize`` alone, and below it is asked about every
+    combination of them. What a route adds is which thing and which permission it asks about, and how it tells of a
+    refusal: a wrong thing shows where the relations to project and document differ, a wrong permission where a
+    relation is just too weak for it.
+    """
     for method, need in NEEDS[route].items():
-        for case, caller in itertools.product(cases, RELATED):
+        for case, caller in telling(route, need):
             expected = verdict(caller, route, need, case)
             for client in stage.ways_of(caller, route)[:1]:
                 assert ask(stage, client, caller, method, route, case) == expected, (method, caller, case)
 
 
-@pytest.mark.parametrize("route", OPEN)
+@pytest.mark.parametrize("route", sorted(OPEN))
 def test_route__open_to_everybody__answers_the_anonymous(stage, route):
-    method, status = OPEN[route]
+    for method, (status,) in NEEDS[route].items():
+        response = send(stage.client(), method, stage.address(route, NOBODY, Case()))
 
-    response = send(stage.client(), method, stage.address(route, NOBODY, Case()))
-
-    assert response.status_code == status
+        assert response.status_code == status
 
 
 @pytest.mark.parametrize("caller", RELATED, ids=lambda c: f"{c.kind} {c.role} {len(c.rights)}")

@@ -12,8 +12,8 @@ from django.db import ProgrammingError, connections, models
 
 from apps.projects.models import Document, Project
 from apps.tenancy.context import use
-from tests import servers
-from tests.factories import Organization
+from tests.support import servers
+from tests.support.factories import Organization
 
 
 @contextmanager
@@ -55,7 +55,7 @@ def test_the_switches__in_a_pool__really_leave_nothing(platform, database, own_a
 
 @pytest.fixture
 def own_and_loot(platform, database) -> None:
-    from tests.isolation.conftest import stock
+    from tests.support.things import stock
 
     for pair in platform.values():
         for organization in pair:

@@ -14,7 +14,7 @@ from apps.accounts.models import Membership, User
 from apps.accounts.roles import Assigned
 from apps.accounts.services import members, roles, tokens
 from apps.tenancy.context import control
-from tests.factories import Organization, add_person
+from tests.support.factories import Organization, add_person
 
 API = "/api/v1"
 

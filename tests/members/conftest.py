@@ -8,7 +8,7 @@ import pytest
 
 from apps.accounts.models import Membership
 from apps.tenancy.context import control
-from tests.factories import Organization, found
+from tests.support.factories import Organization, found
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from django.test import Client
 from apps.accounts.models import Session
 from apps.accounts.services import api_keys
 from apps.tenancy.context import control
-from tests.factories import PASSWORD, add_person, subject_of
+from tests.support.factories import PASSWORD, add_person, subject_of
 
 from .changes import answer, bearer, fields, listed, membership, program, send
 

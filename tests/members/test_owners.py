@@ -12,7 +12,7 @@ from apps.accounts.models import Membership
 from apps.accounts.roles import Assigned
 from apps.accounts.services import api_keys, members
 from apps.tenancy.context import control
-from tests.factories import add_person
+from tests.support.factories import add_person
 
 from .changes import answer, at_once, bearer, membership, person_with, program, role_of, send
 

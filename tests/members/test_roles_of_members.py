@@ -16,8 +16,8 @@ from apps.accounts.tasks import withdraw_shares
 from apps.projects.services import projects
 from apps.tenancy.context import control
 from apps.tenancy.transactions import atomic
-from tests import servers
-from tests.factories import PASSWORD, Organization, add_person, subject_of
+from tests.support import servers
+from tests.support.factories import PASSWORD, Organization, add_person, subject_of
 
 from .changes import answer, at_once, fields, membership, person_with, program, role_of, send
 

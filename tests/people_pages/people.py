@@ -7,8 +7,8 @@ from typing import Any
 from apps.accounts.models import CustomRole, Invitation, User
 from apps.accounts.roles import Assigned
 from apps.accounts.services import invitations, members, roles
-from tests.clients import membership_of
-from tests.factories import Organization, add_person
+from tests.support.clients import membership_of
+from tests.support.factories import Organization, add_person
 
 HTMX = {"HX-Request": "true"}
 

@@ -9,7 +9,7 @@ from django.test import Client
 from apps.accounts.models import Invitation
 from apps.accounts.services import invitations
 from apps.tenancy.context import control
-from tests.factories import Organization, add_person
+from tests.support.factories import Organization, add_person
 
 from .people import HTMX, invite, make_role, text
 

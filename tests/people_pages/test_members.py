@@ -8,8 +8,8 @@ import pytest
 
 from apps.accounts.models import Membership
 from apps.tenancy.context import control
-from tests.clients import membership_of
-from tests.factories import add_person
+from tests.support.clients import membership_of
+from tests.support.factories import add_person
 
 from .people import HTMX, make_role, role_of, text
 

@@ -15,8 +15,8 @@ from apps.accounts.models import Membership, User
 from apps.accounts.roles import Assigned
 from apps.accounts.services import invitations, members
 from apps.tenancy.context import control
-from tests.clients import membership_of
-from tests.factories import add_person
+from tests.support.clients import membership_of
+from tests.support.factories import add_person
 
 from .people import invite, make_role, person_with, role_of, text
 

@@ -10,7 +10,7 @@ import pytest
 from apps.access.permissions import ALL, AREAS, by_area
 from apps.accounts.models import CustomRole
 from apps.tenancy.context import control
-from tests.factories import Organization, add_person
+from tests.support.factories import Organization, add_person
 
 from .people import make_role, person_with, text
 

@@ -11,7 +11,7 @@ from django.test import Client
 from apps.accounts.models import Membership, User
 from apps.accounts.services import tokens
 from apps.tenancy.context import control
-from tests.factories import Organization
+from tests.support.factories import Organization
 
 API = "/api/v1"
 

@@ -9,7 +9,7 @@ import re
 
 from django.test import Client
 
-from tests.factories import add_person, add_project
+from tests.support.factories import add_person, add_project
 
 from .callers import API, link, program, send
 

@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from apps.projects.models import Project, SearchTerm
 from apps.projects.selectors import search
-from tests import servers
-from tests.factories import Organization, add_person, add_project
+from tests.support import servers
+from tests.support.factories import Organization, add_person, add_project
 
 from .callers import API, fields, link, listed, program, send
 

@@ -13,7 +13,7 @@ from apps.accounts.roles import Assigned
 from apps.accounts.services import members, roles
 from apps.projects.models import Document, Project
 from apps.tenancy.context import control
-from tests.factories import add_document, add_person, add_project
+from tests.support.factories import add_document, add_person, add_project
 
 from .callers import fields, listed, program, send
 

@@ -9,7 +9,7 @@ from django.db.migrations.operations.base import Operation
 
 from apps.tenancy.planes import TENANT
 from apps.tenancy.schemas.release import Release, this_release
-from tests.fleet import add_color, create_label
+from tests.support.releases import add_color, create_label
 
 
 def build() -> Release:

@@ -11,9 +11,9 @@ from apps.fleet.likeness import differences
 from apps.fleet.models import MigrationRun
 from apps.tenancy.context import control
 from apps.tenants.locations import WARM, SchemaLocation
-from tests.fleet import migrate, noted, schemas
 from tests.slow.later_release import build
 from tests.slow.victims import killed_before, statements_of, was_killed
+from tests.support.releases import migrate, noted, schemas
 
 pytestmark = pytest.mark.slow
 KILLS = 30

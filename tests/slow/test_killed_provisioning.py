@@ -10,8 +10,8 @@ from apps.projects.models import Project
 from apps.tenancy.context import control, use
 from apps.tenants.models import Placement, Pool, Tenant
 from apps.tenants.services import provisioning, schema_store
-from tests import servers
 from tests.slow.victims import killed_before, was_killed
+from tests.support import servers
 
 pytestmark = pytest.mark.slow
 

@@ -18,7 +18,7 @@ import pytest
 
 from apps.accounts.roles import Assigned
 from apps.accounts.services import invitations
-from tests import servers
+from tests.support import servers
 
 pytestmark = pytest.mark.slow
 

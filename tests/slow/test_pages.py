@@ -13,7 +13,7 @@ from apps.accounts.models import Invitation
 from apps.accounts.services import invitations, visits
 from apps.tenancy.context import control
 from apps.tenants.services import schema_store
-from tests.browsing import (
+from tests.support.browsing import (
     STAFF_PAGES,
     TENANT_PAGES,
     Scene,
@@ -26,7 +26,7 @@ from tests.browsing import (
     speak,
     visit,
 )
-from tests.factories import PASSWORD
+from tests.support.factories import PASSWORD
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from tests import pooler
+from tests.support import pooler
 
 pytestmark = pytest.mark.slow
 

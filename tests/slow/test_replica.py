@@ -26,10 +26,10 @@ from apps.tenancy.context import use
 from apps.tenancy.replicas import health, positions
 from apps.tenants.services.replicas import set_replica
 from deploy.local.replica import EmbeddedReplica
-from tests import servers
-from tests.clients import Program, membership_of, program_of
-from tests.factories import Organization, add_person, add_project
-from tests.isolation.conftest import stock
+from tests.support import servers
+from tests.support.clients import Program, membership_of, program_of
+from tests.support.factories import Organization, add_person, add_project
+from tests.support.things import stock
 
 pytestmark = pytest.mark.slow
 

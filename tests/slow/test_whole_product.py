@@ -17,7 +17,7 @@ import psutil
 import pytest
 from playwright.sync_api import Page
 
-from tests.browsing import browsing
+from tests.support.browsing import browsing
 
 pytestmark = pytest.mark.slow
 

@@ -7,8 +7,8 @@ from apps.accounts.roles import Assigned
 from apps.accounts.services import members
 from apps.tenancy.context import control
 from apps.tenancy.transactions import atomic
-from tests.clients import ME, Program, membership_of
-from tests.factories import Organization
+from tests.support.clients import ME, Program, membership_of
+from tests.support.factories import Organization
 
 LOGIN, REFRESH, LOGOUT, VALIDATE = "auth/login", "auth/refresh", "auth/logout", "auth/validate"
 

@@ -13,9 +13,9 @@ from apps.accounts.models import ApiKey, Membership
 from apps.accounts.roles import Assigned
 from apps.accounts.services import members, roles
 from apps.tenancy.context import control
-from tests import servers
-from tests.clients import APEX, ME, Program, membership_of, program_of
-from tests.factories import Organization, add_person, add_project
+from tests.support import servers
+from tests.support.clients import APEX, ME, Program, membership_of, program_of
+from tests.support.factories import Organization, add_person, add_project
 
 from .logins import LOGOUT, VALIDATE
 

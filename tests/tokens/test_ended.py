@@ -10,8 +10,8 @@ from apps.accounts.models import User
 from apps.accounts.roles import Assigned
 from apps.accounts.services import members, people, roles
 from apps.tenancy.context import control
-from tests.clients import APEX, ME, Program, issue, membership_of, program_of
-from tests.factories import PASSWORD, Organization, add_person
+from tests.support.clients import APEX, ME, Program, issue, membership_of, program_of
+from tests.support.factories import PASSWORD, Organization, add_person
 
 from .logins import LOGOUT, REFRESH, change_role, join, works
 

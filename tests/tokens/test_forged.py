@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from apps.accounts.keyset import keyset
-from tests.clients import APEX, ME, Program, issue
-from tests.factories import Organization
+from tests.support.clients import APEX, ME, Program, issue
+from tests.support.factories import Organization
 
 from .logins import REFRESH, works
 

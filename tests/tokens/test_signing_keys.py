@@ -15,7 +15,7 @@ from apps.accounts.models import SigningKey
 from apps.accounts.services.signing_keys import replace_signing_keys, rotate_signing_keys
 from apps.audit.actors import SYSTEM
 from apps.tenancy.context import control
-from tests.clients import APEX, Program, issue
+from tests.support.clients import APEX, Program, issue
 
 from .logins import JWKS, REFRESH, works
 

@@ -14,8 +14,8 @@ from apps.accounts.models import User
 from apps.audit.actors import SYSTEM
 from apps.tenancy.context import control
 from apps.tenants.services import lifecycle, schema_store
-from tests.clients import APEX, ME, Crowd, Program, issue, program_of
-from tests.factories import PASSWORD, add_person, add_project
+from tests.support.clients import APEX, ME, Crowd, Program, issue, program_of
+from tests.support.factories import PASSWORD, add_person, add_project
 
 from .logins import JWKS, LOGIN, REFRESH, VALIDATE, change_role, join, works
 

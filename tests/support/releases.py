@@ -17,8 +17,9 @@ from apps.tenancy import databases
 from apps.tenancy.fields import GeneratedUUID, TenantIdField
 from apps.tenancy.schemas import blueprint
 from apps.tenancy.schemas.release import Release, this_release
-from apps.tenants.locations import WARM, SchemaLocation
-from tests import servers
+from apps.tenants.locations import WARM, SchemaLocation, all_locations
+from tests.support import servers
+from tests.support.factories import Organization
 
 _numbers = itertools.count(1)
 LATER = "later"  # what the names of migrations of later releases begin with
@@ -83,3 +84,26 @@ def columns(location: SchemaLocation, table: str = "projects_project") -> set[st
     with servers.as_owner(location.database) as connection:
         query = "SELECT column_name FROM information_schema.columns WHERE table_schema = %s AND table_name = %s"
         return {name for (name,) in connection.execute(query, [location.schema, table]).fetchall()}
+
+
+def place_of(organization: Organization) -> SchemaLocation:
+    home = (organization.location.alias, organization.location.schema)
+    return next(location for location in all_locations() if (location.database or "default", location.schema) == home)
+
+
+def roll_back(location: SchemaLocation) -> None:
+    """Take the notes of later releases out of a location that other tests use."""
+    with servers.as_owner(location.database) as connection:
+        connection.execute(f"DELETE FROM \"{location.schema}\".django_migrations WHERE name LIKE 'later%'")
+        connection.execute(
+            "UPDATE platform.schema_ledger SET fingerprint = %s WHERE schema = %s",
+            [this_release().fingerprint, location.schema],
+        )
+
+
+@contextmanager
+def rolled_back(location: SchemaLocation) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        roll_back(location)

@@ -32,9 +32,9 @@ from apps.tenants import traffic
 from apps.tenants.models import Domain, Placement, Pool, Tenant
 from apps.tenants.services.profiles import update_profile
 from apps.tenants.traffic import Figures
-from tests.factories import PASSWORD, Organization, add_document, add_person, add_project
+from tests.support.factories import PASSWORD, Organization, add_document, add_person, add_project
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or "/usr/bin/chromium"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 PORT_VARIABLES = ("PORT", "PUBLIC_PORT")

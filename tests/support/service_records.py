@@ -15,11 +15,11 @@ from apps.audit.models import ControlEvent, Event
 from apps.core.encryption import EncryptedTextField
 from apps.tenancy.context import control
 from apps.tenancy.planes import control_models
-from tests import servers
-from tests.audited_acts import (
+from tests.support import servers
+from tests.support.audited_acts import (
     Write,
 )
-from tests.factories import Organization
+from tests.support.factories import Organization
 
 
 class RecordRefused(Exception):

@@ -15,9 +15,9 @@ from apps.tenants import traffic
 from apps.tenants.models import Tenant
 from apps.tenants.services import lifecycle, schema_store
 from apps.tenants.traffic import Figures
-from tests import servers
-from tests.browsing import Scene
-from tests.factories import add_document, add_project, found
+from tests.support import servers
+from tests.support.browsing import Scene
+from tests.support.factories import add_document, add_project, found
 
 DAYS = 30
 ACTS = 140

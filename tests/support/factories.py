@@ -5,21 +5,20 @@ from __future__ import annotations
 import functools
 import hashlib
 import itertools
-import shutil
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db.models import Q
+from psycopg import sql
 
-from apps.access.models import IdempotentCall
 from apps.access.permissions import Role
 from apps.access.subjects import Subject
 from apps.accounts import subjects
-from apps.accounts.models import ApiKey, CustomRole, Invitation, Membership, SupportVisit, TokenFamily, User
+from apps.accounts.models import Membership, User
 from apps.accounts.roles import Assigned
 from apps.accounts.services import members, people
 from apps.onboarding.services import sign_up
@@ -28,9 +27,9 @@ from apps.projects.services import documents, projects
 from apps.tenancy.context import TenantContext, control, use
 from apps.tenancy.planes import tenant_models, walled_control_models
 from apps.tenancy.transactions import atomic
-from apps.tenants.models import Profile, Tenant
+from apps.tenants.models import Tenant
 from apps.tenants.services import provisioning
-from tests import servers
+from tests.support import servers
 
 PASSWORD = "a password that is long enough"
 _numbers = itertools.count(1)
@@ -73,47 +72,28 @@ class Organization:
     def fingerprint(self) -> str:
         """A digest of every row and file that belongs to the organization, read past all walls."""
         digest = hashlib.sha256()
-        with servers.as_operator(self.database) as connection:
-            for model in tenant_models():
-                digest.update(_rows(connection, f'"{self.context.schema}"', model, self.tenant.id))
-        with servers.as_operator() as connection:
-            for model in walled_control_models():
-                if model._meta.label != "accounts.Session":
-                    digest.update(_rows(connection, "public", model, self.tenant.id))
+        control = [model for model in walled_control_models() if model._meta.label != "accounts.Session"]
+        for database, schema, models in (
+            (self.database, self.context.schema, tenant_models()),
+            (None, "public", control),
+        ):
+            with servers.as_operator(database) as connection:
+                digests = connection.execute(_digests(schema, models), {"tenant": self.tenant.id}).fetchone()
+            digest.update(repr(digests).encode())
         for file in sorted(self.folder.rglob("*")):
             digest.update(str(file).encode() + (file.read_bytes() if file.is_file() else b""))
         return digest.hexdigest()
 
+    @contextmanager
+    def untouched(self) -> Iterator[None]:
+        """Its rows and files are the same afterward as before."""
+        before = self.fingerprint()
+        yield
+        assert self.fingerprint() == before, f"{self.tenant.name} was changed"
+
     @property
     def folder(self) -> Path:
         return Path(settings.MEDIA_ROOT) / "tenants" / self.tenant.id.hex
-
-
-def reset(organizations: list[Organization]) -> None:
-    """Back to organizations with an owner and nothing else; few statements, as it runs after every test."""
-    places = {(organization.database, organization.place.schema) for organization in organizations}
-    for database, schema in places:
-        tables = [f'DELETE FROM "{schema}"."{model._meta.db_table}"' for model in reversed(tenant_models())]
-        with servers.as_operator(database) as connection:
-            connection.execute(";".join(tables))
-    owners, names = Q(), {o.tenant.pk: o.tenant.name for o in organizations}
-    for organization in organizations:
-        owners |= Q(tenant=organization.tenant, user=organization.owner)
-    with control("reset organizations"), atomic():
-        tenants, own = Tenant.objects.filter(id__in=names), {"tenant_id__in": list(names)}
-        tenants.update(held_at=None, hold_reason="", status="ready")
-        for tenant_id, name in tenants.values_list("id", "name"):
-            if name != names[tenant_id]:
-                Tenant.objects.filter(id=tenant_id).update(name=names[tenant_id])
-        Membership.objects.filter(**own).exclude(owners).delete()
-        Membership.objects.filter(**own).exclude(role=Role.OWNER).update(role=Role.OWNER, custom_role=None)
-        Membership.objects.filter(**own).exclude(name="", locale="", time_zone="").update(
-            name="", locale="", time_zone=""
-        )
-        for model in (ApiKey, Invitation, CustomRole, IdempotentCall, Profile, SupportVisit, TokenFamily):
-            model.objects.filter(**own).delete()
-    for organization in organizations:
-        shutil.rmtree(organization.folder, ignore_errors=True)
 
 
 def found(name: str = "", placement: str = "schema") -> Organization:
@@ -153,12 +133,11 @@ def add_document(organization: Organization, project: Project, content: bytes = 
         return documents.add_document(actor=organization.subject, project=project, upload=upload)
 
 
-def _rows(connection: servers.Connection, schema: str, model: Any, tenant_id: Any) -> bytes:
-    table = f'{schema}."{model._meta.db_table}"'
-    key = model._meta.pk.column
-    query = (
-        f"SELECT md5(coalesce(string_agg(t::text, '|' ORDER BY {key}::text), '')) FROM {table} t WHERE tenant_id = %s"
-    )
-    row = connection.execute(query, [tenant_id]).fetchone()
-    assert row is not None
-    return str(row[0]).encode()
+def _digests(schema: str, models: list[Any]) -> sql.Composed:
+    """One query for a digest of each table's rows of one tenant."""
+    rows = "SELECT md5(coalesce(string_agg(t::text, '|' ORDER BY {}::text), '')) FROM {} t WHERE tenant_id = %(tenant)s"
+    columns = [
+        sql.SQL(f"({rows})").format(sql.Identifier(m._meta.pk.column), sql.Identifier(schema, m._meta.db_table))
+        for m in models
+    ]
+    return sql.SQL("SELECT {}").format(sql.SQL(", ").join(columns))

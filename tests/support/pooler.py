@@ -18,7 +18,7 @@ import pytest
 from deploy.local.stored import PORTS_TRIED
 from deploy.local.system import port_is_free, service_account
 
-SHIPPED = Path(__file__).resolve().parents[1] / "deploy" / "pgbouncer" / "pgbouncer.ini"
+SHIPPED = Path(__file__).resolve().parents[2] / "deploy" / "pgbouncer" / "pgbouncer.ini"
 FIRST_PORT = 64320
 START_SECONDS = 10
 PLACES = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/bin")

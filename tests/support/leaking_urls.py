@@ -13,7 +13,7 @@ from apps.access.guards import public, requires
 from apps.access.permissions import MEMBER, PROJECTS_WRITE
 from config.urls_tenant import handler400, handler403, handler404, handler500
 from config.urls_tenant import urlpatterns as sound
-from tests import servers
+from tests.support import servers
 
 __all__ = ["handler400", "handler403", "handler404", "handler500"]
 

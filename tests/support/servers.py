@@ -45,11 +45,19 @@ def as_login() -> Iterator[Connection]:
 def as_operator(database: str | None = None) -> Iterator[Connection]:
     """Reads past all walls; the connection is kept, as nearly every test looks through it."""
     url = settings.DATABASE_OPERATOR_URL
-    if database:
-        url = url.rsplit("/", 1)[0] + f"/{database}"
+    yield _keep(url.rsplit("/", 1)[0] + f"/{database}" if database else url)
+
+
+@contextmanager
+def as_control() -> Iterator[Connection]:
+    """The application's login, which may take the control plane's role; the connection is kept, too."""
+    yield _keep(settings.DATABASE_URL)
+
+
+def _keep(url: str) -> Connection:
     if url not in _kept or _kept[url].closed:
         _kept[url] = connect_url(url)
-    yield _kept[url]
+    return _kept[url]
 
 
 def schemas(database: str | None = None) -> set[str]:

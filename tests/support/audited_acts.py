@@ -29,7 +29,7 @@ from apps.tenancy.context import control
 from apps.tenancy.transactions import atomic
 from apps.tenants.models import Placement, Tenant, TenantDatabase
 from apps.tenants.services import lifecycle, profiles, provisioning, removal, replicas, schema_store
-from tests.factories import PASSWORD, Organization, add_document, add_person, add_project
+from tests.support.factories import PASSWORD, Organization, add_document, add_person, add_project
 
 Act = Callable[[], Any]
 NEW_PASSWORD = "another password that is long enough"

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any
+from uuid import uuid4
 
+from django.conf import settings
 from django.db import connections
 from django.test import Client
 
-from apps.accounts.models import Membership, User
+from apps.accounts.models import Membership, Session, User
 from apps.accounts.services import tokens
 from apps.accounts.services.tokens import TokenPair
+from apps.audit.actors import SYSTEM
+from apps.staff import services as staff
 from apps.tenancy.context import control
-from tests.factories import Organization
+from tests.support.factories import PASSWORD, Organization
 
 API = "/api/v1"
 APEX = "localhost"
@@ -40,6 +45,34 @@ class Program:
 
     def post(self, path: str, body: Any = None, **headers: str) -> Any:
         return self.call("post", path, body, **headers)
+
+
+class Browser:
+    """Keeps somebody's session; whoever has been signed out meanwhile signs in again."""
+
+    def __init__(self, sign_in: Callable[[], Client]) -> None:
+        self._sign_in, self._host, self._key = sign_in, "", ""
+
+    def open(self, host: str = "") -> Client:
+        """A window with the session, at the host where it began or, as an intruder, at another."""
+        with control("look at the session"):
+            is_live = Session.objects.filter(session_key=self._key).exists()
+        if not is_live:
+            client = self._sign_in()
+            self._host, self._key = client.defaults["HTTP_HOST"], client.cookies[settings.SESSION_COOKIE_NAME].value
+        window = Client(HTTP_HOST=host or self._host, raise_request_exception=False)
+        window.cookies[settings.SESSION_COOKIE_NAME] = self._key
+        return window
+
+
+def staff_browser(*, is_superuser: bool) -> Client:
+    """Somebody new among the staff, signed in on the apex."""
+    email = f"staff{uuid4().hex}@example.com"
+    staff.appoint(email=email, password=PASSWORD, is_superuser=is_superuser, actor=SYSTEM)
+    client = Client(HTTP_HOST=APEX)
+    response = client.post("/admin/login/?next=/admin/", {"username": email, "password": PASSWORD})
+    assert (response.status_code, response["Location"]) == (302, "/admin/")
+    return client
 
 
 def membership_of(organization: Organization, user: User | None = None) -> Membership:
