@@ -261,10 +261,10 @@ WRITES: dict[str, Write] = {
         request_finish, "tenant.provisioning_requested", "tenant", actor="system"
     ),
     "tenants.removal.remove_probe": Write(remove_probe, "probe.removed", "tenant", actor="system", about="new"),
-    "fleet.rollout.request_retry": Write(
+    "fleet.migration.request_retry": Write(
         request_retry, "fleet.retry_requested", "migrationrun", actor="system", about="nobody"
     ),
-    "fleet.events.retry_event": Write(retry_event, "outbox.retried", "event", actor="system", about="nobody"),
+    "operations.retry_event": Write(retry_event, "outbox.retried", "event", actor="system", about="nobody"),
     "staff.appoint": Write(lambda acme: appointed, "staff.appointed", "user", actor="system", about="nobody"),
     "staff.dismiss": Write(dismiss, "staff.dismissed", "user", actor="system", about="nobody"),
     "staff.note_sign_in": Write(
@@ -282,11 +282,13 @@ PLACES = "makes or migrates places to live in, for nobody yet"
 OTHERS: dict[str, str] = {
     "accounts.api_keys.identify_api_key": "recognizes a key; notes the minute of its last use",
     "accounts.handoff.clear_expired_codes": MAINTENANCE,
-    "accounts.idempotency.begin": "keeps answers for repeated calls; the call itself is recorded",
-    "accounts.idempotency.recall": READS,
-    "accounts.idempotency.finish": "keeps answers for repeated calls; the call itself is recorded",
-    "accounts.idempotency.abandon": "keeps answers for repeated calls; the call itself is recorded",
-    "accounts.idempotency.clear_expired_calls": MAINTENANCE,
+    "access.attempts.count_attempt": "counts what is tried; what comes of it is recorded",
+    "access.attempts.clear_old_attempts": MAINTENANCE,
+    "access.idempotency.begin": "keeps answers for repeated calls; the call itself is recorded",
+    "access.idempotency.recall": READS,
+    "access.idempotency.finish": "keeps answers for repeated calls; the call itself is recorded",
+    "access.idempotency.abandon": "keeps answers for repeated calls; the call itself is recorded",
+    "access.idempotency.clear_expired_calls": MAINTENANCE,
     "accounts.invitations.make_token": READS,
     "accounts.invitations.open_invitation": READS,
     "accounts.members.void_rights_of_role": IN_CALLERS,
@@ -311,8 +313,8 @@ OTHERS: dict[str, str] = {
     "fleet.control_plane.control_migrations_missing": READS,
     "fleet.plan.plan_fleet": READS,
     "fleet.plan.rehearse": "takes back what it does",
-    "fleet.rollout.migrate_fleet": "records when there is something to do: tests/test_fleet.py",
-    "fleet.rollout.quarantined_places": READS,
+    "fleet.migration.migrate_fleet": "records when there is something to do: tests/test_fleet.py",
+    "fleet.migration.quarantined_locations": READS,
     "fleet.status.fleet_status": READS,
     "notifications.send_email_once": "tells of what was recorded when it happened",
     "notifications.clear_old_notes": MAINTENANCE,

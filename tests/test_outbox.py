@@ -18,6 +18,7 @@ from psycopg import sql
 from apps.tenancy import outbox, tasks
 from apps.tenancy.context import OutboxContext, control, use
 from apps.tenancy.errors import ContextError, NoTenantContext
+from apps.tenancy.outbox import events
 from apps.tenancy.outbox.relay import MAX_DELIVERIES, OutboxEvent, Relay
 from apps.tenancy.tasks import OUTBOX_HEADER
 from apps.tenancy.transactions import atomic
@@ -39,7 +40,7 @@ def url(home, platform, database):
 
 @pytest.fixture
 def subscribed(monkeypatch):
-    monkeypatch.setitem(outbox._subscribers, TOPIC, ["one.task", "other.task"])
+    monkeypatch.setitem(events._subscribers, TOPIC, ["one.task", "other.task"])
 
 
 def deliver(url: str, publish: Any, *, lease_seconds: float = 60) -> int:
@@ -158,7 +159,7 @@ def task(monkeypatch) -> Iterator[Any]:
             raise OSError
 
     task = current_app.tasks[subscriber.name]
-    monkeypatch.setitem(outbox._subscribers, TOPIC, [subscriber.name])
+    monkeypatch.setitem(events._subscribers, TOPIC, [subscriber.name])
     yield task
     current_app.tasks.unregister(subscriber.name)
 

@@ -14,11 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rest_framework.renderers import JSONRenderer
 
+from apps.accounts.api.keys import ApiKeySerializer
 from apps.accounts.api.people import InvitationSerializer, MemberSerializer
+from apps.accounts.api.roles import RoleSerializer
 from apps.core.rendering import FastJSONRenderer, plain_columns
 from apps.projects.api import CustomFieldSerializer, DocumentSerializer, ProjectSerializer
 from apps.projects.models import Project
-from apps.workspace.api.settings import ApiKeySerializer, RoleSerializer
 from tests.support.factories import add_document, add_project
 
 INTEGERS = st.integers(-(2**53) + 1, 2**53 - 1)

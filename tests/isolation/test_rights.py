@@ -16,7 +16,7 @@ from django.test import Client
 
 from apps.access.decisions import authorize
 from apps.access.models import Share
-from apps.access.subjects import Subject
+from apps.access.subjects import ANONYMOUS, Subject
 from apps.accounts import subjects
 from apps.accounts.models import ApiKey, Membership
 from apps.accounts.roles import Assigned
@@ -335,7 +335,7 @@ def test_authorize__about_one_thing__follows_role_privacy_and_relation(stage, ca
 @pytest.mark.parametrize("need", [*sorted(EVERYTHING), MEMBER, LIST])
 def test_authorize__about_nothing_in_particular__follows_the_role(stage, need):
     for caller in callers(need):
-        subject = None if caller.kind == "nobody" else stage.subject(caller)
+        subject = ANONYMOUS if caller.kind == "nobody" else stage.subject(caller)
         assert bool(authorize(subject, need)) == (need in caller.has and caller.kind != "nobody"), caller
 
 

@@ -86,8 +86,8 @@ def columns(location: SchemaLocation, table: str = "projects_project") -> set[st
         return {name for (name,) in connection.execute(query, [location.schema, table]).fetchall()}
 
 
-def place_of(organization: Organization) -> SchemaLocation:
-    home = (organization.location.alias, organization.location.schema)
+def location_of(organization: Organization) -> SchemaLocation:
+    home = (organization.place.alias, organization.place.schema)
     return next(location for location in all_locations() if (location.database or "default", location.schema) == home)
 
 

@@ -163,12 +163,12 @@ THINGS: dict[str, Thing] = {
             expires_at=timezone.now(),
         )
     ),
-    "accounts.IdempotentCall": Thing(
+    "access.IdempotentCall": Thing(
         lambda its: IdempotentCall.objects.create(
             **its.owned, caller="x", key=uuid4().hex, started_at=_later(), expires_at=_later()
         )
     ),
-    "accounts.Share": Thing(
+    "access.Share": Thing(
         lambda its: Share.objects.create(user_id=uuid4(), relation="viewer", object_type="project", object_id=uuid4())
     ),
     # -- projects
