@@ -73,6 +73,20 @@ def browser_of_acme(acme, sign_in) -> Client:
     return sign_in(acme)
 
 
+TABS = {"/settings/": "General", "/settings/fields/": "Project fields", "/settings/danger/": "Danger zone"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "current"), [*(("get", path, path) for path in TABS), ("post", "/settings/logo/", "/settings/")]
+)
+def test_settings__on_each_tab__say_which_it_is(acme, browser_of_acme, method, path, current):
+    page = getattr(browser_of_acme, method)(path).content.decode()
+
+    tabs = re.search(r'<nav class="tabs .*?</nav>', page, re.DOTALL)[0]  # type: ignore[index]
+    assert dict(re.findall(r'href="([^"]+)"[^>]*>([^<]+)</a>', tabs)) == TABS
+    assert re.findall(r'href="([^"]+)" aria-current="page"', tabs) == [current]
+
+
 # -- API keys ----------------------------------------------------------------------------------------------------
 
 

@@ -30,6 +30,27 @@ def test_overview__of_a_new_organization__says_what_to_do_first(home, sign_in):
     assert "No projects yet" in page
 
 
+@pytest.mark.parametrize(
+    ("path", "parent", "title"),
+    [
+        ("/projects/", "", "Projects"),
+        ("/roles/new/", "Roles", "New role"),
+        ("/projects/new/", "Projects", "New project"),
+    ],
+)
+def test_page__with_a_title__says_it_to_the_window_in_the_path_and_above_all(acme, sign_in, path, parent, title):
+    page = sign_in(acme).get(path).content.decode()
+
+    assert words(page, r"<title>(.*?)</title>") == f"{title} · {acme.tenant.name}"
+    assert words(page, r'<nav aria-label="Breadcrumb">(.*?)</nav>') == (f"{parent} / {title}" if parent else title)
+    assert words(page, r"<h1[^>]*>(.*?)</h1>") == title
+
+
+def words(page: str, part: str) -> str:
+    [found] = re.findall(part, page, re.DOTALL)
+    return " ".join(re.sub(r"<[^>]*>", " ", found).split())
+
+
 def test_overview__of_a_busy_organization__shows_its_figures(home, foreign, sign_in):
     for name in ("One", "Two"):
         add_document(home, add_project(home, name), b"x" * 2048)

@@ -9,7 +9,7 @@ from apps.access.subjects import ANONYMOUS
 from apps.core.theme import theme_of
 from apps.tenants.models import Profile, Tenant
 
-from .navigation import ACCOUNT, MAIN, links
+from .navigation import ACCOUNT, MAIN, SETTINGS, links
 
 
 @dataclass(frozen=True)
@@ -42,4 +42,5 @@ def surroundings(request: Any) -> dict[str, Any]:
     if tenant is not None and subject.is_authenticated:
         around["navigation"] = links(MAIN, subject.permissions, request.path)
         around["account_navigation"] = links(ACCOUNT, subject.permissions, request.path)
+        around["settings_navigation"] = links(SETTINGS, subject.permissions, request.path)
     return around

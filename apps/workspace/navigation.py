@@ -19,43 +19,45 @@ class NavigationItem:
     """A page that the navigation leads to, for those who hold the permission."""
 
     label: Text
-    icon: str
     route: str
+    icon: str = ""
     permission: str = EVERYONE
-
-
-MAIN = (
-    NavigationItem(_("Overview"), "layout-dashboard", "overview"),
-    NavigationItem(_("Projects"), "folder", "projects:list"),
-    NavigationItem(_("Members"), "users", "members"),
-    NavigationItem(_("Invitations"), "mail", "invitations", USERS_MANAGE),
-    NavigationItem(_("Roles"), "shield-check", "roles"),
-    NavigationItem(_("Audit log"), "scroll-text", "audit-log", AUDIT_VIEW),
-    NavigationItem(_("API keys"), "key-round", "api-keys-page", KEYS_MANAGE),
-    NavigationItem(_("Settings"), "settings", "settings", SETTINGS_MANAGE),
-)
-ACCOUNT = (
-    NavigationItem(_("Profile"), "user", "profile", MEMBER),
-    NavigationItem(_("Security"), "shield-check", "security", MEMBER),
-)
 
 
 @dataclass(frozen=True)
 class NavigationLink:
+    """A place as it is on one page: where it leads, and whether one is in it."""
+
     label: str
     icon: str
     url: str
     is_current: bool
 
 
+MAIN = (
+    NavigationItem(_("Overview"), "overview", "layout-dashboard"),
+    NavigationItem(_("Projects"), "projects:list", "folder"),
+    NavigationItem(_("Members"), "members", "users"),
+    NavigationItem(_("Invitations"), "invitations", "mail", USERS_MANAGE),
+    NavigationItem(_("Roles"), "roles", "shield-check"),
+    NavigationItem(_("Audit log"), "audit-log", "scroll-text", AUDIT_VIEW),
+    NavigationItem(_("API keys"), "api-keys-page", "key-round", KEYS_MANAGE),
+    NavigationItem(_("Settings"), "settings", "settings", SETTINGS_MANAGE),
+)
+ACCOUNT = (
+    NavigationItem(_("Profile"), "profile", "user", MEMBER),
+    NavigationItem(_("Security"), "security", "shield-check", MEMBER),
+)
+SETTINGS = (
+    NavigationItem(_("General"), "settings"),
+    NavigationItem(_("Project fields"), "projects:fields"),
+    NavigationItem(_("Danger zone"), "danger-zone"),
+)
+
+
 def links(items: tuple[NavigationItem, ...], may: Collection[str], path: str) -> list[NavigationLink]:
-    """Where somebody with these permissions may go; the one they are in is current."""
-    found = []
-    for item in items:
-        if item.permission and item.permission not in may:
-            continue
-        url = reverse(item.route)
-        found.append(
-            NavigationLink(str(item.label), item.icon, url, path == url if url == "/" else path.startswith(url))
-        )
-    return found
+    """Where somebody with these permissions may go; the nearest one above the path is current."""
+    shown = [(item, reverse(item.route)) for item in items if not item.permission or item.permission in may]
+    around = [url for _, url in shown if path.startswith(url) and (url != "/" or path == "/")]
+    current = max(around, key=len, default=None)
+    return [NavigationLink(str(item.label), item.icon, url, url == current) for item, url in shown]
