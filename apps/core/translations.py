@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -95,6 +96,15 @@ def faults(catalog: Catalog) -> Iterator[str]:
             yield f"not translated: {message.id!r}"
         elif any(_marks(form) != _marks(_original(message, at)) for at, form in enumerate(_forms(message.string))):
             yield f"has other placeholders or tags: {message.id!r}"
+
+
+def hints(before: Catalog, after: Catalog) -> Iterator[str]:
+    """For each text without a translation the one that it was made of, if a text much like it has gone."""
+    gone = {str(message.id): message for message in before if message.id and message.id not in after}
+    for message in after:
+        if message.id and not all(_forms(message.string)):
+            for old in difflib.get_close_matches(str(message.id), gone, n=1):
+                yield f"{message.id!r} was {old!r}: {gone[old].string!r}"
 
 
 def _texts() -> Catalog:

@@ -8,10 +8,12 @@ from ... import translations
 
 
 class Command(BaseCommand):
-    help = "Write the texts of code and templates to locale/, and say what is not translated yet."
+    help = "Write the texts of code and templates to locale/, and say what is not translated yet, or what it was before."
     requires_system_checks: list[str] = []  # noqa: RUF012
 
     def handle(self, *args: Any, **options: Any) -> None:
         for language in translations.languages():
-            for fault in translations.faults(translations.collect(language)):
-                self.stdout.write(f"{language}: {fault}")
+            before = translations.translations(language)
+            after = translations.collect(language)
+            for line in (*translations.faults(after), *translations.hints(before, after)):
+                self.stdout.write(f"{language}: {line}")
