@@ -9,13 +9,16 @@ from uuid import uuid4
 
 import pytest
 from django.test import Client
+from django.urls import Resolver404, resolve
 
 from apps.accounts.roles import Assigned
 from apps.accounts.services import invitations, roles
 from apps.projects.models import CustomField
 from apps.projects.services import custom_fields
 from tests.support.clients import APEX, API, issue, membership_of
+from tests.support.completeness import assert_complete
 from tests.support.factories import PASSWORD, Organization, add_document, add_person, add_project
+from tests.support.routes import NEEDS, TENANT_URLS, is_api
 
 JSON = "application/json"
 NOBODY = uuid4()
@@ -146,7 +149,8 @@ VALUES = [
     post("custom-fields", {"key": "text", "label": "L", "kind": "text"}, "key", 409),
     *[patch("custom-fields/{field}", {"label": v}, "label") for v in ("", None, [], "\ud800")],
     *[
-        Bad("put", "projects/{project}/shares/{person}", 400, {"relation": v}, "relation")
+        Bad("put", f"projects/{{project}}/{thing}shares/{{person}}", 400, {"relation": v}, "relation")
+        for thing in ("", "documents/{document}/")
         for v in ("", None, "boss", [], {}, 1, "\ud800", "\x00")
     ],
     *[post("roles", {"name": v, "permissions": []}, "name") for v in ("", None, [], "a\nb", "\ud800", "x" * 61)],
@@ -439,6 +443,34 @@ def test_request__that_is_wrong__is_told_what_is_wrong_with_it(scene, generous, 
     wrong = wrongly_answered(scene, GROUPS[group])
 
     assert wrong == [], "\n".join(["", *wrong])
+
+
+# Routes that take nothing but an address, or whose body cannot be wrong.
+WITHOUT_BODY = {
+    "api-logout",
+    "api-logout-everywhere",
+    "api-validate",
+    "api-verification",
+    "api-leave",
+    "api-ownership",
+    "api-resend",
+}
+
+
+def test_routes__that_take_a_body__are_sent_wrong_ones():
+    unsafe = {"POST", "PUT", "PATCH"}
+    taking = {route for route, needs in NEEDS.items() if is_api(route) and unsafe & needs.keys()}
+    any_id = dict.fromkeys((*"project document person member field role invitation".split(),), str(NOBODY))
+    tried = {route_at(f"{API}/{bad.path.format(**any_id)}") for bad in TABLE if bad.method.upper() in unsafe}
+
+    assert_complete(tried & taking | WITHOUT_BODY, taking, table="tests/test_bad_requests.py:TABLE")
+
+
+def route_at(address: str) -> str:
+    try:
+        return resolve(address.partition("?")[0], urlconf=TENANT_URLS).view_name
+    except Resolver404:
+        return ""
 
 
 def test_table__of_wrong_requests__is_long():

@@ -13,6 +13,7 @@ from django.utils.functional import lazy
 from hypothesis import given
 from hypothesis import strategies as st
 from rest_framework.renderers import JSONRenderer
+from rest_framework.serializers import ModelSerializer
 
 from apps.accounts.api.keys import ApiKeySerializer
 from apps.accounts.api.people import InvitationSerializer, MemberSerializer
@@ -20,6 +21,7 @@ from apps.accounts.api.roles import RoleSerializer
 from apps.core.rendering import FastJSONRenderer, plain_columns
 from apps.projects.api import CustomFieldSerializer, DocumentSerializer, ProjectSerializer
 from apps.projects.models import Project
+from tests.support.completeness import assert_complete
 from tests.support.factories import add_document, add_project
 
 INTEGERS = st.integers(-(2**53) + 1, 2**53 - 1)
@@ -73,6 +75,26 @@ def test_columns__of_a_serializer_that_does_more__are_none(serializer_class):
 @pytest.mark.parametrize("serializer_class", [RoleSerializer, ApiKeySerializer])
 def test_columns__of_lists_and_times__are_plain(serializer_class):
     assert plain_columns(serializer_class)
+
+
+# Those that show more than columns, and why they are read row by row.
+ROW_BY_ROW = {
+    "MemberSerializer": "the name of a role may be a custom one's",
+    "MeSerializer": "shows permissions; it is of one row",
+    "InvitationSerializer": "the name of a role may be a custom one's",
+    "NewApiKeySerializer": "shows the secret; it is of one row",
+}
+
+
+def test_serializers__of_models__read_columns_or_say_why_not():
+    existing = {named.__name__: named for named in _subclasses(ModelSerializer) if named.__module__.startswith("apps.")}
+    row_by_row = {name for name, named in existing.items() if plain_columns(named) is None}
+
+    assert_complete(ROW_BY_ROW, row_by_row, table="tests/test_rendering.py:ROW_BY_ROW, or apps/core/rendering.py:PLAIN")
+
+
+def _subclasses(of: Any) -> set[Any]:
+    return {found for direct in of.__subclasses__() for found in {direct, *_subclasses(direct)}}
 
 
 def test_rows__read_as_columns__render_like_serialized_ones(home):

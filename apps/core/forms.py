@@ -1,7 +1,8 @@
 """What pages with a form have in common.
 
 A view of such a page binds its form, calls one service ``with blaming(form)`` when it is valid, and is ``done``; with
-whatever is wrong, and before anything is sent, it answers with ``form_page``.
+whatever is wrong, and before anything is sent, it answers with ``form_page``. Where only a part of the page has
+changed, it is ``swapped``.
 """
 
 from __future__ import annotations
@@ -38,6 +39,16 @@ def done(request: HttpRequest, message: str, to: str, **route: Any) -> HttpRespo
     """Say what was done on the page that comes next."""
     messages.success(request, message)
     return redirect(to, **route)
+
+
+def swapped(request: HttpRequest, message: str, to: str, *, part: str, context: dict[str, Any]) -> HttpResponse:
+    """Say what was done beside the part of the page that has changed by it, which htmx puts in place of the old one.
+
+    ``part`` is the template of the part, which the page includes, too. Without htmx all is as with ``done``.
+    """
+    if not request.headers.get("HX-Request"):
+        return done(request, message, to)
+    return render(request, "swapped.html", {**context, "part": part, "message": message})
 
 
 def status_of(form: forms.BaseForm) -> int:

@@ -17,6 +17,7 @@ PLAIN = (
     serializers.BooleanField,
     serializers.CharField,
     serializers.ChoiceField,
+    serializers.DateField,
     serializers.DateTimeField,
     serializers.DictField,
     serializers.EmailField,

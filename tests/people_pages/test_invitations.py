@@ -102,6 +102,18 @@ def test_invitation__withdrawn_by_its_page__is_void(home, sign_in):
     assert (open_invitations(home), browser.get(path).status_code) == ([], 404)
 
 
+def test_invitation__sent_again_in_place__shows_its_row_and_says_so(home, sign_in):
+    browser, invitation = sign_in(home), invite(home)
+
+    response = browser.post(f"/invitations/{invitation.id}/resend/", headers={"HX-Request": "true"})
+
+    assert response.status_code == 200
+    assert response.content.decode().strip().startswith("<tr")
+    assert "guest@example.com" in text(response)
+    assert 'hx-swap-oob="beforeend:#toasts"' in response.content.decode()
+    assert "A new link is on its way to guest@example.com." in text(response)
+
+
 def test_invitation__to_become_owner__is_out_of_an_admins_reach(acme, sign_in):
     browser, invitation = sign_in(acme, add_person(acme, "admin")), invite(acme, role="owner")
 

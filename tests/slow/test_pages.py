@@ -21,6 +21,7 @@ from tests.support.browsing import (
     browsing,
     employ,
     furnish,
+    other_pages,
     pages,
     serving,
     speak,
@@ -76,7 +77,7 @@ def test_pages__in_each_theme_and_width__are_accessible_and_in_shape(scene, brow
     stranger, owner = visit(browser, server, **options), visit(browser, server, **options)
     owner.sign_in(scene.organization)
 
-    for name, host, path, is_signed_in in pages(scene):
+    for name, host, path, is_signed_in in (*pages(scene), *other_pages(scene)):
         visitor = owner if is_signed_in else stranger
         visitor.go(host, path)
         wrong += check(visitor, name)
@@ -122,7 +123,7 @@ def test_pages__in_german_on_a_phone__are_accessible_and_in_shape(scene, browser
     speak(scene.organization, "de")
     owner.sign_in(scene.organization)
 
-    for name, host, path, is_signed_in in pages(scene):
+    for name, host, path, is_signed_in in (*pages(scene), *other_pages(scene)):
         visitor = owner if is_signed_in else stranger
         visitor.go(host, path)
         wrong += check(visitor, name)

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from django.test import Client
+from django.urls import Resolver404, resolve
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from apps.accounts.models import SupportVisit, User
@@ -33,6 +35,8 @@ from apps.tenants.models import Domain, Placement, Pool, Tenant
 from apps.tenants.services.profiles import update_profile
 from apps.tenants.traffic import Figures
 from tests.support.factories import PASSWORD, Organization, add_document, add_person, add_project
+from tests.support.routes import NEEDS, TENANT_URLS, Anybody, address_of, is_api
+from tests.support.things import stock
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or "/usr/bin/chromium"
@@ -317,3 +321,26 @@ def pages(scene: Scene) -> Iterator[tuple[str, str, str, bool]]:
         yield name, host, address(scene), False
     for name, address in TENANT_PAGES.items():
         yield name, host, address(scene), True
+
+
+def other_pages(scene: Scene) -> Iterator[tuple[str, str, str, bool]]:
+    """What routes show besides the pages above, with a thing of each kind: a new page is looked at unasked."""
+    host, things = scene.organization.host, stock(scene.organization).arguments()
+    tables = (*TENANT_PAGES.values(), *ENTRY_PAGES.values())
+    shown = {_route_at(address(scene)) for address in tables}
+    owner = Client(HTTP_HOST=host)
+    owner.post("/sign-in/", {"login": scene.organization.owner.email, "password": PASSWORD})
+    for route, needs in NEEDS.items():
+        if route in shown or is_api(route) or isinstance(needs.get("GET"), Anybody):
+            continue
+        address = address_of(route, things)
+        response = owner.get(address)
+        if response.status_code == 200 and response["Content-Type"].startswith("text/html"):
+            yield route, host, address, True
+
+
+def _route_at(path: str) -> str:
+    try:
+        return str(resolve(path.partition("?")[0], urlconf=TENANT_URLS).view_name)
+    except Resolver404:
+        return ""

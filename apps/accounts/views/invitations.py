@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 from django.forms import Form
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -12,7 +15,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from apps.access.guards import requires
 from apps.access.permissions import USERS_MANAGE, Role
 from apps.access.services.attempts import INVITATION, count_attempt
-from apps.core.forms import blaming, done, form_page, posted
+from apps.access.subjects import Subject
+from apps.core.forms import blaming, done, form_page, posted, swapped
 from apps.core.pages import page_of
 
 from .. import selectors
@@ -29,13 +33,7 @@ from ..services import invitations
 def invitation_list(request: TenantRequest) -> HttpResponse:
     subject = request.subject
     page = page_of(request, selectors.open_invitations(subject.tenant_id).order_by("-created_at", "-id"))
-    names = selectors.names_of(subject.tenant_id, {row.invited_by_id for row in page if row.invited_by_id})
-    context = {
-        "page": page,
-        "rows": [(row, names.get(row.invited_by_id) if row.invited_by_id else None) for row in page],
-        "reach": within_reach(subject, page),
-        "now": timezone.now(),
-    }
+    context = {"page": page, "rows": _with_inviters(subject, page), **_surroundings(subject, page)}
     return render(request, "invitations/list.html", context)
 
 
@@ -59,14 +57,12 @@ def invite(request: TenantRequest) -> HttpResponse:
 @require_POST
 def resend(request: TenantRequest, invitation: Invitation) -> HttpResponse:
     """Mail a new link; the one before stops working."""
-    subject = request.subject
-    count_attempt(request, INVITATION, str(subject.tenant_id))
-    invitations.resend(actor=subject, invitation_id=invitation.id)
-    return done(
-        request,
-        _("A new link is on its way to %(email)s. The one before is void.") % {"email": invitation.email},
-        "invitations",
-    )
+    count_attempt(request, INVITATION, str(request.subject.tenant_id))
+    sent = invitations.resend(actor=request.subject, invitation_id=invitation.id)
+    message = _("A new link is on its way to %(email)s. The one before is void.") % {"email": sent.email}
+    [(_row, inviter)] = _with_inviters(request.subject, [sent])
+    context = {"invitation": sent, "inviter": inviter, **_surroundings(request.subject, [sent])}
+    return swapped(request, message, "invitations", part="invitations/row.html", context=context)
 
 
 @requires(USERS_MANAGE, on=get_invitation)
@@ -80,3 +76,13 @@ def revoke(request: TenantRequest, invitation: Invitation) -> HttpResponse:
                 request, _("The invitation of %(email)s is withdrawn.") % {"email": invitation.email}, "invitations"
             )
     return form_page(request, "invitations/revoke.html", form, invitation=invitation)
+
+
+def _with_inviters(subject: Subject, rows: Iterable[Invitation]) -> list[tuple[Invitation, str | None]]:
+    """Each with the name of who invited; None of somebody who left."""
+    names = selectors.names_of(subject.tenant_id, {row.invited_by_id for row in rows if row.invited_by_id})
+    return [(row, names.get(row.invited_by_id) if row.invited_by_id else None) for row in rows]
+
+
+def _surroundings(subject: Subject, rows: Iterable[Invitation]) -> dict[str, Any]:
+    return {"reach": within_reach(subject, rows), "now": timezone.now()}

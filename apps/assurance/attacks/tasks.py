@@ -65,6 +65,7 @@ def runs(pair: Pair, watch: Watch) -> None:
         watch.expect(isinstance(unknown, Exception), f"{name} ran for a tenant that does not exist")
         sent = len(_mails())
         _run(task, str(pair.attacker.tenant.id), pair.victim)
+        watch.remarks += [f"{name} was given no id of the victim's as {lack}" for lack in _unfilled(task, pair.victim)]
         said = "".join(f"{message.subject}{message.body}{message.to}" for message in _mails()[sent:])
         watch.expect(pair.victim.marker not in said, f"{name} mailed the victim's marker")
         watch.expect(current() is None, f"{name} left a context behind")
@@ -111,15 +112,24 @@ def _arguments(task: Any, victim: Target) -> dict[str, Any]:
 
 
 def _argument(name: str, parameter: inspect.Parameter, victim: Target) -> Any:
-    word = name.removesuffix("_id").replace("_", "")
-    if name.endswith("_id") and name != "event_id":
-        found = [value for known, value in victim.ids.items() if word in known or known in word]
-        return str(found[0] if found else uuid4())
     if name.endswith("_id"):
-        return str(uuid4())
+        return _id_for(name, victim) or str(uuid4())
     if str(parameter.annotation) in ("int", "<class 'int'>"):
         return 1
     return timezone.now().isoformat()
+
+
+def _id_for(name: str, victim: Target) -> str:
+    """An id of the victim's that a name speaks of; empty if there is none."""
+    word = name.removesuffix("_id").replace("_", "")
+    found = [] if name == "event_id" else [own for known, own in victim.ids.items() if word in known or known in word]
+    return str(found[0]) if found else ""
+
+
+def _unfilled(task: Any, victim: Target) -> list[str]:
+    """The ids that a task takes and the victim has none of: an attack with a random one proves nothing."""
+    names = [name for name in inspect.signature(task.run).parameters if name.endswith("_id") and name != "event_id"]
+    return [name for name in names if not _id_for(name, victim)]
 
 
 def _mails() -> list[Any]:

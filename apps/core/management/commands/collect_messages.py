@@ -8,7 +8,7 @@ from ... import translations
 
 
 class Command(BaseCommand):
-    help = "Write the texts of code and templates to locale/, and say what is not translated yet, or what it was before."
+    help = "Write the texts of code and templates to locale/, and say what is not translated yet, or was before."
     requires_system_checks: list[str] = []  # noqa: RUF012
 
     def handle(self, *args: Any, **options: Any) -> None:
