@@ -19,6 +19,7 @@ from tests.support.clients import APEX, API, issue, membership_of
 from tests.support.completeness import assert_complete
 from tests.support.factories import PASSWORD, Organization, add_document, add_person, add_project
 from tests.support.routes import NEEDS, TENANT_URLS, is_api
+from tests.support.things import THINGS, stock
 
 JSON = "application/json"
 NOBODY = uuid4()
@@ -392,7 +393,8 @@ def ids_of(acme: Organization, project: Any, person: Any, custom_field: Any) -> 
         "role": role,
         "invitation": invitation,
     }
-    return {name: str(row.pk) for name, row in found.items()}
+    of_things = {name.removesuffix("_id"): str(value) for name, value in stock(acme).arguments().items()}
+    return of_things | {name: str(row.pk) for name, row in found.items()}
 
 
 def fault_of(bad: Bad) -> str:
@@ -460,7 +462,11 @@ WITHOUT_BODY = {
 def test_routes__that_take_a_body__are_sent_wrong_ones():
     unsafe = {"POST", "PUT", "PATCH"}
     taking = {route for route, needs in NEEDS.items() if is_api(route) and unsafe & needs.keys()}
-    any_id = dict.fromkeys((*"project document person member field role invitation".split(),), str(NOBODY))
+    named = [
+        *"project document person member field role invitation".split(),
+        *(t.argument.removesuffix("_id") for t in THINGS.values()),
+    ]
+    any_id = dict.fromkeys(named, str(NOBODY))
     tried = {route_at(f"{API}/{bad.path.format(**any_id)}") for bad in TABLE if bad.method.upper() in unsafe}
 
     assert_complete(tried & taking | WITHOUT_BODY, taking, table="tests/test_bad_requests.py:TABLE")
