@@ -11,13 +11,11 @@ import pytest
 from django.test import Client
 from django.urls import Resolver404, resolve
 
-from apps.accounts.roles import Assigned
-from apps.accounts.services import invitations, roles
 from apps.projects.models import CustomField
 from apps.projects.services import custom_fields
-from tests.support.clients import APEX, API, issue, membership_of
+from tests.support.clients import APEX, API, issue
 from tests.support.completeness import assert_complete
-from tests.support.factories import PASSWORD, Organization, add_document, add_person, add_project
+from tests.support.factories import PASSWORD, Organization
 from tests.support.routes import NEEDS, TENANT_URLS, is_api
 from tests.support.things import THINGS, stock
 
@@ -372,29 +370,13 @@ class Scene:
 
 @pytest.fixture
 def scene(acme) -> Scene:
-    project, person = add_project(acme, "Plan"), add_person(acme)
+    its = stock(acme)
     with acme.inside():
-        made = [
+        for kind in CustomField.Kind.values:
+            choices = ["a", "b"] if kind == "choice" else []
             custom_fields.define_custom_field(actor=acme.subject, key=kind, label=kind, kind=kind, choices=choices)
-            for kind, choices in [(k, ["a", "b"] if k == "choice" else []) for k in CustomField.Kind.values]
-        ]
-    return Scene(acme, ids_of(acme, project, person, made[0]), issue(acme).access)
-
-
-def ids_of(acme: Organization, project: Any, person: Any, custom_field: Any) -> dict[str, str]:
-    role = roles.create_role(actor=acme.subject, name="Own", permissions=[])
-    invitation = invitations.invite(actor=acme.subject, email="open@example.com", role=Assigned("viewer"))
-    found = {
-        "project": project,
-        "document": add_document(acme, project),
-        "person": person,
-        "member": membership_of(acme, person),
-        "field": custom_field,
-        "role": role,
-        "invitation": invitation,
-    }
-    of_things = {name.removesuffix("_id"): str(value) for name, value in stock(acme).arguments().items()}
-    return of_things | {name: str(row.pk) for name, row in found.items()}
+    ids = {name.removesuffix("_id"): str(value) for name, value in its.arguments().items()}
+    return Scene(acme, {**ids, "person": ids["user"]}, issue(acme).access)
 
 
 def fault_of(bad: Bad) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.test import Client
 
 from apps.access.decisions import authorize
@@ -24,10 +25,11 @@ from apps.accounts.services import api_keys, invitations, members, people, roles
 from apps.projects.models import Document, Project
 from apps.projects.services import documents
 from apps.tenancy.context import control
+from apps.tenancy.planes import TENANT, plane_of
 from tests.support.completeness import assert_complete
 from tests.support.factories import PASSWORD, Organization, add_document, add_person, add_project
 from tests.support.routes import LIST, MEMBER, NEEDS, OPEN, PATTERNS, SEE, address_of, arguments_of, body, is_api
-from tests.support.things import stock
+from tests.support.things import THINGS, Belongings, stock
 
 # -- the rules ---------------------------------------------------------------------------------------------------
 
@@ -155,7 +157,7 @@ class Stage:
 
     organization: Organization
     ids: dict[str, Any] = field(default_factory=dict)
-    cases: dict[Case, Document] = field(default_factory=dict)
+    cases: dict[Case, Belongings] = field(default_factory=dict)
     _members: dict[Caller, Membership] = field(default_factory=dict)
     _keys: dict[Caller, tuple[ApiKey, str]] = field(default_factory=dict)
     _programs: dict[Caller, Client] = field(default_factory=dict)
@@ -204,21 +206,28 @@ class Stage:
             return [self.browser(caller)] if caller.kind == "person" else []
         return [self.program(caller)] + ([self.browser(caller)] if caller in PEOPLE.values() else [])
 
-    def document(self, case: Case) -> Document:
-        """That of a case, in its project, to which everybody has the same relations."""
+    def belongings(self, case: Case) -> Belongings:
+        """A project of the case and what is in it, to which everybody has the same relations."""
         if case not in self.cases:
             project = add_project(self.organization)
-            self.cases[case] = add_document(self.organization, project)
+            document = add_document(self.organization, project)
             with self.organization.inside():
                 Project.objects.filter(id=project.id).update(is_private=case.is_private)
                 self._relate("project", project.id, case.to_project)
-                self._relate("document", self.cases[case].id, case.to_document)
-                self.cases[case] = Document.objects.select_related("project").get(id=self.cases[case].id)
+                self._relate("document", document.id, case.to_document)
+                document = Document.objects.select_related("project").get(id=document.id)
+            made = {"projects.Project": document.project, "projects.Document": document}
+            self.cases[case] = Belongings(self.organization, "of a case", made)
         return self.cases[case]
+
+    def document(self, case: Case) -> Document:
+        return self.belongings(case).document
 
     def address(self, route: str, caller: Caller, case: Case) -> str:
         document = self.document(case)
-        ids = {**self.ids, "project_id": document.project_id, "document_id": document.id}
+        inside = {thing.argument: label for label, thing in THINGS.items() if plane_of(apps.get_model(label)) == TENANT}
+        its = self.belongings(case)
+        ids = {**self.ids, **{name: its[inside[name]].pk for name in arguments_of(route) if name in inside}}
         if route == "verify-email" and caller.kind == "person":
             ids["token"] = people.make_verification_token(self.member(caller).user)
         path = address_of(route, ids)
