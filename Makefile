@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: help run stop test test-slow lint schema messages format screenshots bench mutants
+.PHONY: help run stop test test-slow lint schema messages migration scaffold format screenshots bench mutants
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | expand -t 14
@@ -17,14 +17,14 @@ $(STAMP): requirements/dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@touch $(STAMP)
 
-run: $(STAMP) ## Start everything on http://localhost:8000 (PORT, DATA_DIR can be set)
+run: $(STAMP) ## Start everything on http://localhost:8000 (PORT, DATA_DIR can be set; RELOAD=1 restarts on changes)
 	@$(BIN)/python -m deploy.local run
 
 stop: $(STAMP) ## Stop what `make run` left running
 	@$(BIN)/python -m deploy.local stop
 
-test: $(STAMP) ## Run all tests but the slow ones
-	@$(BIN)/python -m pytest -q -m "not slow" --numprocesses 2 --dist worksteal
+test: $(STAMP) ## Run all tests but the slow ones; only some with T="tests/test_projects.py -k name"
+	@$(BIN)/python -m pytest -q $(if $(T),$(T),-m "not slow" --numprocesses 2 --dist worksteal)
 
 test-slow: $(STAMP) ## Run the slow tests: killed processes, browser, load
 	@$(BIN)/python -m pytest -q -m slow
@@ -45,6 +45,12 @@ schema: $(STAMP) ## Write the API's description to docs/openapi.yaml
 
 messages: $(STAMP) ## Write the texts of the interface to locale/, and say what is not translated
 	@DJANGO_SETTINGS_MODULE=config.settings_lint $(BIN)/python manage.py collect_messages
+
+migration: $(STAMP) ## Write migrations for changed models
+	@DJANGO_SETTINGS_MODULE=config.settings_lint $(BIN)/python manage.py makemigrations
+
+scaffold: $(STAMP) ## Write the skeleton of a resource: R="task --app projects --parent project"
+	@DJANGO_SETTINGS_MODULE=config.settings_lint $(BIN)/python manage.py scaffold $(R)
 
 format: $(STAMP) ## Format the code
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .

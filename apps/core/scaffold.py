@@ -1,4 +1,4 @@
-"""The skeleton of a resource in the style of what is there: templates of deploy/scaffold, filled in and put in place."""
+"""The skeleton of a resource, in the style of what is there: templates of deploy/scaffold, filled in and put there."""
 
 from __future__ import annotations
 

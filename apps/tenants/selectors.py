@@ -11,11 +11,9 @@ from .models import Domain, Profile, Tenant, TenantDatabase
 
 
 def tenant_for_host(host: str) -> Tenant | None:
-    """The tenant that answers at a host name, with its placement and profile; one query."""
-    related = ("tenant__placement__database", "tenant__profile")
+    """The tenant that answers at a host name, with all that a request must know of it."""
     with control("host lookup"):
-        domain = Domain.objects.select_related(*related).filter(domain=host).first()
-    return domain.tenant if domain else None
+        return Tenant.objects.for_directory().filter(domains__domain=host).first()
 
 
 def primary_domain(tenant_id: UUID) -> Domain:
@@ -43,8 +41,9 @@ def free_slug(name: str) -> str:
 
 
 def tenant_by_id(tenant_id: UUID) -> Tenant | None:
+    """The tenant, with all that a request must know of it."""
     with control("find tenant"):
-        return Tenant.objects.with_placement().filter(id=tenant_id).first()
+        return Tenant.objects.for_directory().filter(id=tenant_id).first()
 
 
 def tenant_databases() -> list[TenantDatabase]:

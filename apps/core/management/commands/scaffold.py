@@ -12,8 +12,7 @@ from ...scaffold import Resource, write_resource
 NEXT = """
 Then:
   read what was written, and give the {noun} the columns that it needs: models, services (FIELDS), forms, api, row
-  .venv/bin/python manage.py makemigrations {app}      (with DJANGO_SETTINGS_MODULE=config.settings_lint)
-  make schema messages lint
+  make migration schema messages lint
   make test T="tests/test_{nouns}.py tests/isolation tests/test_audited_services.py tests/test_bad_requests.py"
 How the parts belong together: docs/adding-a-feature.md"""
 
