@@ -30,13 +30,6 @@ from tests.support.factories import add_person, add_project, subject_of
 HTMX = {"HX-Request": "true"}
 
 
-@pytest.fixture(autouse=True)
-def no_older_control_rows(platform, database) -> None:
-    """The control plane's log outlives the organizations of other tests."""
-    with servers.as_owner() as connection:
-        connection.execute("TRUNCATE audit_controlevent, audit_controlseal, audit_anchor")
-
-
 @pytest.fixture
 def browser(home, sign_in) -> Client:
     return sign_in(home)

@@ -148,7 +148,7 @@ VALUES = [
     post("custom-fields", {"key": "text", "label": "L", "kind": "text"}, "key", 409),
     *[patch("custom-fields/{field}", {"label": v}, "label") for v in ("", None, [], "\ud800")],
     *[
-        Bad("put", f"projects/{{project}}/{thing}shares/{{person}}", 400, {"relation": v}, "relation")
+        Bad("put", f"projects/{{project}}/{thing}shares/{{user}}", 400, {"relation": v}, "relation")
         for thing in ("", "documents/{document}/")
         for v in ("", None, "boss", [], {}, 1, "\ud800", "\x00")
     ],
@@ -370,13 +370,12 @@ class Scene:
 
 @pytest.fixture
 def scene(acme) -> Scene:
-    its = stock(acme)
     with acme.inside():
         for kind in CustomField.Kind.values:
             choices = ["a", "b"] if kind == "choice" else []
             custom_fields.define_custom_field(actor=acme.subject, key=kind, label=kind, kind=kind, choices=choices)
-    ids = {name.removesuffix("_id"): str(value) for name, value in its.arguments().items()}
-    return Scene(acme, {**ids, "person": ids["user"]}, issue(acme).access)
+    ids = {name.removesuffix("_id"): str(value) for name, value in stock(acme).arguments().items()}
+    return Scene(acme, ids, issue(acme).access)
 
 
 def fault_of(bad: Bad) -> str:

@@ -11,19 +11,18 @@ from apps.tenancy.context import control
 from apps.tenancy.planes import control_models, tenant_models
 from apps.tenants.models import Domain, Placement, Tenant
 from tests.support import servers
-from tests.support.baseline import OUTLIVING, is_append_only
+from tests.support.baseline import OUTLIVING
 from tests.support.factories import Organization, found
 from tests.support.things import THINGS, Belongings
 
-RESTORED = [m for m in control_models() if not (OUTLIVING.get(m._meta.label) == "true" or is_append_only(m))]
+RESTORED = [model for model in control_models() if OUTLIVING.get(model._meta.label) != "true"]
 FOUNDED = {"tenants.Domain", "tenants.Placement"}  # which every organization has one of
 
 
 def everything(organizations: list[Organization]) -> dict[Any, Any]:
     """All rows that are to be as they were: of the control plane, of the organizations, and of all outboxes."""
     found: dict[Any, Any] = {}
-    with servers.as_control() as connection, connection.transaction():
-        connection.execute("SET LOCAL ROLE app_control")
+    with servers.as_administrator() as connection:
         for model in RESTORED:
             stays = OUTLIVING.get(model._meta.label, "false")
             query = f'SELECT t::text FROM "{model._meta.db_table}" AS t WHERE NOT ({stays}) ORDER BY 1'

@@ -34,6 +34,7 @@ from apps.tenants.models import Pool, Tenant
 from apps.tenants.services import lifecycle
 from apps.tenants.traffic import Figures
 from tests.support.clients import APEX, staff_browser
+from tests.support.completeness import assert_complete
 from tests.support.factories import PASSWORD, Organization
 from tests.support.routes import CONTROL_URLS, STAFF_MODELS, STAFF_ROUTES
 from tests.support.things import Belongings
@@ -204,6 +205,12 @@ def test_pages__of_staff__have_a_policy_that_names_nobody_else(superuser):
 
 
 # -- what is seen ------------------------------------------------------------------------------------------------
+
+
+def test_models__shown_to_staff__are_all_looked_at_below():
+    shown = [model._meta.label_lower.replace(".", "_") for model in site._registry]
+
+    assert_complete(STAFF_MODELS, shown, table="tests/support/routes.py:STAFF_MODELS")
 
 
 @pytest.mark.parametrize("path", MODELS)

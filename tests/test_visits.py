@@ -222,7 +222,7 @@ def test_page__asked_for_on_a_visit__is_shown_or_refused_by_what_visitors_may(of
     own, browser = stock(acme), Browser(lambda: enter(office, acme))
 
     for route in [name for name in NEEDS if not is_api(name)]:
-        with subtests.test(route=route):
+        with subtests.test(route):
             response = call(browser.open(), "get", route, own.arguments())
 
             assert response.status_code in {200, 302, 403, 405, 404}
@@ -238,7 +238,7 @@ def test_api__asked_on_a_visit__does_not_know_the_visitor(office, acme, subtests
     own, browser = stock(acme), Browser(lambda: enter(office, acme))
 
     for route in [name for name in NEEDS if is_api(name)]:
-        with subtests.test(route=route):
+        with subtests.test(route):
             response = call(browser.open(), "get", route, own.arguments())
 
             assert response.status_code in {200, 401, 405}
@@ -281,7 +281,7 @@ def test_unsafe_method__on_a_visit__is_refused_and_changes_nothing(office, acme,
 
     for route in [name for name in NEEDS if name != "visit-end"]:
         visitor = browser.open()
-        with subtests.test(route=route), acme.untouched():
+        with subtests.test(route), acme.untouched():
             for method in UNSAFE:
                 response = call(visitor, method, route, own.arguments())
                 assert response.status_code == 403, method

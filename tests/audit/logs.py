@@ -25,8 +25,6 @@ from apps.tenants.models import Placement
 from tests.support import servers
 from tests.support.factories import Organization
 
-CONTROL_TABLES = sql.SQL("audit_controlevent, audit_controlseal, audit_anchor")
-
 
 @dataclass
 class Log:

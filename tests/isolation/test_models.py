@@ -44,7 +44,7 @@ def test_models__with_a_tenant__are_all_attacked_below():
 
 def test_foreign_row__through_the_orm__is_not_there(rows, home, mode, subtests):
     for model, row in rows:
-        with subtests.test(model=model._meta.label), home.inside(), tolerating_denial(), mode():
+        with subtests.test(model._meta.label), home.inside(), tolerating_denial(), mode():
             assert not model._base_manager.filter(pk=row.pk).exists()
             assert not model._base_manager.filter(tenant_id=row.tenant_id).exists()
 
@@ -52,7 +52,7 @@ def test_foreign_row__through_the_orm__is_not_there(rows, home, mode, subtests):
 def test_foreign_row__read_by_raw_sql__is_not_there(rows, home, mode, subtests):
     for model, row in rows:
         for table in tables(model, row):
-            with subtests.test(model=model._meta.label, table=table), home.inside(), tolerating_denial(), mode():
+            with subtests.test(model._meta.label, table=table), home.inside(), tolerating_denial(), mode():
                 assert run(model, f"SELECT count(*) FROM {table} WHERE tenant_id = %s", [row.tenant_id]) == [(0,)]
 
 
@@ -60,14 +60,14 @@ def test_foreign_row__read_by_raw_sql__is_not_there(rows, home, mode, subtests):
 def test_foreign_row__changed_by_raw_sql__stays(rows, home, mode, verb, subtests):
     for model, row in rows:
         for table in tables(model, row):
-            with subtests.test(model=model._meta.label, table=table), unchanged(model, row):
+            with subtests.test(model._meta.label, table=table), unchanged(model, row):
                 with home.inside(), tolerating_denial(), mode():
                     run(model, verb.format(table=table) + " WHERE tenant_id = %s", [row.tenant_id])
 
 
 def test_foreign_row__changed_by_the_orm__stays(rows, home, mode, subtests):
     for model, row in rows:
-        with subtests.test(model=model._meta.label), unchanged(model, row):
+        with subtests.test(model._meta.label), unchanged(model, row):
             with home.inside(), tolerating_denial(), mode():
                 model._base_manager.filter(pk=row.pk).update(tenant_id=home.tenant.id)
             with home.inside(), tolerating_denial(), mode():
@@ -76,7 +76,7 @@ def test_foreign_row__changed_by_the_orm__stays(rows, home, mode, subtests):
 
 def test_row__inserted_for_a_foreign_tenant__is_refused(rows, home, mode, subtests):
     for model, row in rows:
-        with subtests.test(model=model._meta.label):
+        with subtests.test(model._meta.label):
             values = {**stored(model, row), model._meta.pk.column: imitation(model)}
             table = model._meta.db_table
             insert = f'INSERT INTO "{table}" SELECT * FROM json_populate_record(null::"{table}", %s)'
@@ -88,7 +88,7 @@ def test_row__inserted_for_a_foreign_tenant__is_refused(rows, home, mode, subtes
 def test_own_row__given_to_a_foreign_tenant__is_refused(own, foreign, mode, subtests):
     for model, row in rows_of(own):
         statement = f'UPDATE "{model._meta.db_table}" SET tenant_id = %s WHERE {model._meta.pk.column} = %s'
-        with subtests.test(model=model._meta.label):
+        with subtests.test(model._meta.label):
             with own.organization.inside(), pytest.raises(DatabaseError, match=REFUSED), mode():
                 run(model, statement, [foreign.tenant.id, row.pk])
 
@@ -99,7 +99,7 @@ def test_own_row__given_to_a_foreign_tenant__is_refused(own, foreign, mode, subt
 def test_control_table_without_tenants__in_a_tenant__is_denied(statement, home, subtests):
     for label, model in UNWALLED.items():
         attack = statement.format(t=f'"{model._meta.db_table}"', k=model._meta.pk.column)
-        with subtests.test(model=label):
+        with subtests.test(label):
             with home.inside(), pytest.raises(ProgrammingError, match="permission denied"):
                 run(model, attack, [])
 
@@ -109,7 +109,7 @@ def test_table__without_a_context__is_denied(home, subtests):
         schema = home.context.schema if plane_of(model) == TENANT else "public"
         alias = home.context.alias if plane_of(model) == TENANT else "default"
         for verb in ("SELECT 1 FROM", "DELETE FROM"):
-            with subtests.test(model=label, verb=verb):
+            with subtests.test(label, verb=verb):
                 with use(None), connections[alias].cursor() as cursor, pytest.raises(ProgrammingError, match="denied"):
                     cursor.execute(f'{verb} "{schema}"."{model._meta.db_table}"')
 
@@ -119,7 +119,7 @@ def test_tenant_table__in_the_control_plane__is_denied(home, subtests):
 
     for model in tenant_models():
         refused = pytest.raises((ProgrammingError, ContextError))
-        with subtests.test(model=model._meta.label), control("attack"), connections[alias].cursor() as cursor, refused:
+        with subtests.test(model._meta.label), control("attack"), connections[alias].cursor() as cursor, refused:
             cursor.execute(f'SELECT 1 FROM "{schema}"."{model._meta.db_table}"')
 
 

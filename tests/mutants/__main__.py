@@ -22,7 +22,7 @@ from .mutations import MUTATIONS, Mutation
 ROOT = Path(__file__).resolve().parents[2]
 COPIES = 2
 TIMEOUT_SECONDS = 600
-FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.M)
+FAILED = re.compile(r"^(?:SUBFAILED.*?|FAILED|ERROR) (tests/\S+)", re.M)
 
 
 def main() -> int:

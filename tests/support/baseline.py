@@ -1,6 +1,7 @@
 """The platform as it was created, to come back to after each test: by one message to each database.
 
 Nothing here names what a test may have made: every table of both planes is put back, but for what outlives a test.
+The logs begin empty.
 """
 
 from __future__ import annotations
@@ -36,65 +37,42 @@ class Baseline:
 
     def __init__(self, organizations: list[Organization]) -> None:
         self._organizations = organizations
-        self._control = _control_message()
-        self._tenants = _tenant_messages(organizations)
+        self._messages = _messages(organizations)
 
     def restore(self) -> None:
-        for database, message in self._tenants.items():
-            with servers.as_operator(database) as connection:
+        for database, message in self._messages.items():
+            with servers.as_administrator(database) as connection:
                 connection.execute(message)
-        with servers.as_control() as connection:
-            connection.execute(self._control)
         for organization in self._organizations:
             shutil.rmtree(organization.folder, ignore_errors=True)
 
 
-def _tenant_messages(organizations: list[Organization]) -> dict[str | None, str]:
-    """By database: empties the organizations' schemas and the outbox. All constraints wait for the end of a message."""
-    schemas = defaultdict(set)
-    for organization in organizations:
-        schemas[organization.database].add(organization.place.schema)
-    return {
-        database: _joined(
-            sql.SQL("DELETE FROM platform.outbox"),
-            *(
-                sql.SQL("DELETE FROM {}").format(sql.Identifier(schema, model._meta.db_table))
-                for schema in found
-                for model in tenant_models()
-            ),
-        )
-        for database, found in schemas.items()
-    }
-
-
-def _control_message() -> str:
-    """Takes out of each table what was added or changed since, and puts back what was changed or taken out."""
-    statements = [sql.SQL("SET LOCAL ROLE app_control")]
+def _messages(organizations: list[Organization]) -> dict[str | None, sql.Composed]:
+    """By database, the control plane's being None. A message is a transaction, at whose end all references hold."""
+    statements: dict[str | None, list[sql.Composable]] = defaultdict(list)
+    for database, schema in sorted({(o.database or "", o.place.schema) for o in organizations}):
+        for model in tenant_models():
+            table = sql.Identifier(schema, model._meta.db_table)
+            statements[database or None].append(sql.SQL("DELETE FROM {}").format(table))
     for model in control_models():
-        if not is_append_only(model):
-            statements += _restoring(model)
-    return _joined(*statements)
+        statements[None] += _restoring(model)
+    emptied = sql.SQL("DELETE FROM platform.outbox")
+    return {database: sql.SQL(";").join([emptied, *those]) for database, those in statements.items()}
 
 
 def _restoring(model: Any) -> list[sql.Composable]:
+    """Take out of a table what was added or changed since, and put back what was changed or taken out."""
     stays, table = sql.SQL(OUTLIVING.get(model._meta.label, "false")), sql.Identifier(model._meta.db_table)
-    with servers.as_control() as connection, connection.transaction():
-        connection.execute("SET LOCAL ROLE app_control")
-        found = connection.execute(sql.SQL("SELECT to_jsonb(t) FROM {} AS t WHERE NOT ({})").format(table, stays))
-        created = [json.dumps(row) for (row,) in found]
+    with servers.as_administrator() as connection:
+        rows = connection.execute(sql.SQL("SELECT to_jsonb(t) FROM {} AS t WHERE NOT ({})").format(table, stays))
+        created = [] if is_log(model) else [json.dumps(row) for (row,) in rows]
     parts = {"table": table, "stays": stays, "created": sql.Literal(created)}
     remove = sql.SQL(REMOVE).format(**parts)
-    return (
-        [remove, sql.SQL(PUT_BACK).format(**parts, key=sql.Identifier(model._meta.pk.column))] if created else [remove]
-    )
+    put_back = sql.SQL(PUT_BACK).format(**parts, key=sql.Identifier(model._meta.pk.column))
+    return [remove, put_back] if created else [remove]
 
 
-def is_append_only(model: Any) -> bool:
-    """Whether not even the control plane may take its rows away: an audit log."""
+def is_log(model: Any) -> bool:
+    """Whether not even the control plane may take its rows away."""
     owner = next((field for field in model._meta.local_fields if field.column == "tenant_id"), None)
     return "DELETE" not in getattr(owner, "control_privileges", "DELETE")
-
-
-def _joined(*statements: sql.Composable) -> str:
-    with servers.as_control() as connection:
-        return sql.SQL(";").join(statements).as_string(connection)

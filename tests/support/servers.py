@@ -49,9 +49,9 @@ def as_operator(database: str | None = None) -> Iterator[Connection]:
 
 
 @contextmanager
-def as_control() -> Iterator[Connection]:
-    """The application's login, which may take the control plane's role; the connection is kept, too."""
-    yield _keep(settings.DATABASE_URL)
+def as_administrator(database: str | None = None) -> Iterator[Connection]:
+    """Writes past all walls; the connection is kept, as every test is cleared away through it."""
+    yield _keep(administrator_url(database or parse_url(settings.DATABASE_OWNER_URL)["NAME"]))
 
 
 def _keep(url: str) -> Connection:
