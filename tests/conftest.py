@@ -21,7 +21,7 @@ from apps.tenants.services import schema_store
 from apps.tenants.traffic import recorder
 from tests.support import servers
 from tests.support.baseline import Baseline
-from tests.support.factories import Organization, found
+from tests.support.factories import Organization, create_organization
 
 PLACEMENTS = ("pool", "schema", "database")
 
@@ -47,7 +47,9 @@ def platform(django_db_blocker) -> Iterator[dict[str, list[Organization]]]:
         call_command("build_messages", verbosity=0)
         migrate_control()
         schema_store.replenish()
-        yield {kind: [found(f"{kind} {name}", kind) for name in ("home", "foreign")] for kind in PLACEMENTS}
+        yield {
+            kind: [create_organization(f"{kind} {name}", kind) for name in ("home", "foreign")] for kind in PLACEMENTS
+        }
 
 
 @pytest.fixture(scope="session")

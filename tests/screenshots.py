@@ -27,7 +27,7 @@ def main() -> int:
     from apps.tenants.services import schema_store
     from tests.support import servers
     from tests.support.browsing import browsing, furnish, pages, serving, visit
-    from tests.support.factories import found
+    from tests.support.factories import create_organization
     from tests.support.history import a_month_passes, neighbors_move_in
 
     servers.recreate_databases()
@@ -38,7 +38,7 @@ def main() -> int:
     for stale in FOLDER.glob("*.png"):
         stale.unlink()
     with serving() as port, browsing() as browser:
-        scene = furnish(found("Acme GmbH"))
+        scene = furnish(create_organization("Acme GmbH"))
         a_month_passes(scene)
         neighbors_move_in(scene)
         for scheme, width in (("light", WIDE), ("dark", WIDE), ("light", PHONE)):

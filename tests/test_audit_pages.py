@@ -274,7 +274,7 @@ def test_verification__of_a_log_that_was_changed__names_what_does_not_fit(home, 
     seal_logs(home)
     with servers.as_operator(home.database) as connection:
         connection.execute(
-            f'UPDATE "{home.place.schema}".audit_event SET action = %s WHERE tenant_id = %s',
+            f'UPDATE "{home.home.schema}".audit_event SET action = %s WHERE tenant_id = %s',
             ["project.hidden", home.tenant.id],
         )
 

@@ -12,7 +12,7 @@ from apps.tenancy.planes import control_models, tenant_models
 from apps.tenants.models import Domain, Placement, Tenant
 from tests.support import servers
 from tests.support.baseline import OUTLIVING
-from tests.support.factories import Organization, found
+from tests.support.factories import Organization, create_organization
 from tests.support.things import THINGS, Belongings
 
 RESTORED = [model for model in control_models() if OUTLIVING.get(model._meta.label) != "true"]
@@ -28,7 +28,7 @@ def everything(organizations: list[Organization]) -> dict[Any, Any]:
             query = f'SELECT t::text FROM "{model._meta.db_table}" AS t WHERE NOT ({stays}) ORDER BY 1'
             found[model._meta.label] = connection.execute(query).fetchall()
     for organization in organizations:
-        tables = [f'"{organization.place.schema}"."{model._meta.db_table}"' for model in tenant_models()]
+        tables = [f'"{organization.home.schema}"."{model._meta.db_table}"' for model in tenant_models()]
         with servers.as_operator(organization.database) as connection:
             for table in ["platform.outbox", *tables]:
                 found[organization.host, table] = connection.execute(f"SELECT t::text FROM {table} AS t").fetchall()
@@ -71,7 +71,7 @@ def test_reset__after_rows_were_changed_and_removed__puts_them_back(organization
 
 def test_reset__after_an_organization_was_founded__leaves_nobody_new(organizations, reset):
     before = everything(organizations)
-    found(placement="pool")
+    create_organization(placement="pool")
 
     reset()
 

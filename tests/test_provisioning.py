@@ -19,7 +19,7 @@ from apps.tenants.locations import SchemaLocation, all_locations
 from apps.tenants.models import Placement, Pool, Tenant, TenantDatabase
 from apps.tenants.services import lifecycle, provisioning, schema_store
 from tests.support import servers
-from tests.support.factories import PASSWORD, Organization, found
+from tests.support.factories import PASSWORD, Organization, create_organization
 from tests.support.releases import add_color, migrate, next_release
 
 
@@ -186,7 +186,7 @@ def left_behind(platform, database):
 def test_schema__that_its_tenant_has_left__is_given_to_nobody(left_behind):
     stock = schema_store.stock()
 
-    newcomers = [found() for _ in range(stock.schemas + 1)]
+    newcomers = [create_organization() for _ in range(stock.schemas + 1)]
 
     assert left_behind.schema not in {newcomer.context.schema for newcomer in newcomers}
     assert schema_store.replenish().schemas >= 1

@@ -35,7 +35,7 @@ class SessionAuthentication(authentication.SessionAuthentication):
 class DeclaredPermission(permissions.BasePermission):
     """Every view declares ``permissions_by_method`` or ``public_because``; what is not declared is denied.
 
-    A view with a ``finder`` decides on the one thing it is about; see ``ResourceView``.
+    About a view with a ``finder`` it is decided once the one thing is found, and before the view sees it.
     """
 
     def has_permission(self, request: Request, view: Any) -> bool:
@@ -47,8 +47,13 @@ class DeclaredPermission(permissions.BasePermission):
         subject: Any = request.user
         if required is None or not isinstance(subject, Subject):
             return False
-        if getattr(view, "finder", None) is not None:
-            return True  # initial() finds the thing and decides on it
-        decision = authorize(subject, required)
+        return view.finder is not None or self._allows(subject, required)
+
+    def has_object_permission(self, request: Request, view: Any, obj: Any) -> bool:
+        subject: Any = request.user
+        return self._allows(subject, view.permissions_by_method[request.method], obj)
+
+    def _allows(self, subject: Subject, permission: str, resource: Any = None) -> bool:
+        decision = authorize(subject, permission, resource)
         self.message = decision.why
         return bool(decision)

@@ -20,7 +20,6 @@ from apps.core.preconditions import etag_of
 from apps.core.rendering import plain_columns
 from apps.tenancy import replicas
 
-from .decisions import check
 from .list_query import ListQuery
 from .models import IdempotentCall
 from .services import idempotency
@@ -89,7 +88,7 @@ class ResourceView(GenericAPIView[Any]):
         except NotFoundError:
             self._recall(request)  # what a call deleted is not found when it is repeated
             raise
-        check(self.subject, self.permissions_by_method[request.method or ""], self.resource)
+        self.check_object_permissions(request, self.resource)
 
     def _begin(self, request: Request) -> None:
         """Raises Replayed."""

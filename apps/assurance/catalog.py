@@ -314,7 +314,7 @@ def views(database: Database, watch: Watch) -> None:
     watch.nothing(database.rows(RULES), database.at("the rule {2} on {0}.{1} rewrites statements"))
 
 
-# -- keys and places ---------------------------------------------------------------------------------------------
+# -- keys and defaults ---------------------------------------------------------------------------------------------
 
 
 @check(

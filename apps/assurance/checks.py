@@ -84,7 +84,7 @@ class Check:
 @dataclass(frozen=True)
 class CheckOutcome:
     check: Check
-    place: str
+    target: str
     result: CheckResult
     attempts: int
     observed: list[str]
@@ -106,7 +106,7 @@ class Register:
         return declare
 
 
-def carry_out(check: Check, subjects: list[Any], *, place: str) -> CheckOutcome:
+def carry_out(check: Check, subjects: list[Any], *, target: str) -> CheckOutcome:
     """Run a check on one or more subjects; an error of its own is a result too, as nothing was proven then."""
     watch, started = Watch(), time.monotonic()
     try:
@@ -115,4 +115,4 @@ def carry_out(check: Check, subjects: list[Any], *, place: str) -> CheckOutcome:
     except Exception as error:  # noqa: BLE001  whatever it is, the other checks go on
         watch.faults.append(f"{type(error).__name__}: {str(error).strip()[:300]}")
     seconds = time.monotonic() - started
-    return CheckOutcome(check, place, watch.result, watch.attempts, watch.observed, seconds)
+    return CheckOutcome(check, target, watch.result, watch.attempts, watch.observed, seconds)

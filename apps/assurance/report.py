@@ -50,8 +50,8 @@ class IsolationReport:
         return f"All {len(self.outcomes)} checks held"
 
     @property
-    def places(self) -> list[str]:
-        return list(dict.fromkeys(outcome.place for outcome in self.outcomes))
+    def targets(self) -> list[str]:
+        return list(dict.fromkeys(outcome.target for outcome in self.outcomes))
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -68,9 +68,9 @@ class IsolationReport:
         }
 
     def as_lines(self) -> Iterator[str]:
-        """A table by place, with what was found wrong under each check."""
-        for place, outcomes in groupby(self.outcomes, key=lambda outcome: outcome.place):
-            yield f"\n{place}"
+        """A table by target, with what was found wrong under each check."""
+        for target, outcomes in groupby(self.outcomes, key=lambda outcome: outcome.target):
+            yield f"\n{target}"
             for outcome in outcomes:
                 attempts = f"{outcome.attempts} tries"
                 sign, check = SIGNS[outcome.result], outcome.check
@@ -94,17 +94,17 @@ class IsolationReport:
         )
 
     def _matrix(self) -> Iterator[tuple[str, list[CheckResult | None]]]:
-        """The worst result of each wall in each place."""
+        """The worst result of each wall at each target."""
         order = list(CheckResult)
         for wall in Wall:
             cells = []
-            for place in self.places:
-                found = [o.result for o in self.outcomes if o.check.wall == wall and o.place == place]
+            for target in self.targets:
+                found = [o.result for o in self.outcomes if o.check.wall == wall and o.target == target]
                 cells.append(max(found, key=order.index) if found else None)
             yield wall.value, cells
 
     def _walls(self) -> Iterator[tuple[str, list[tuple[Any, list[CheckOutcome]]]]]:
-        """The checks of each wall, each with its outcome in each place."""
+        """The checks of each wall, each with its outcome at each target."""
         for wall in Wall:
             checks: dict[str, list[CheckOutcome]] = {}
             for outcome in self.outcomes:
@@ -119,7 +119,7 @@ def _as_json(outcome: CheckOutcome) -> dict[str, Any]:
         "id": outcome.check.id,
         "title": outcome.check.title,
         "wall": outcome.check.wall.value,
-        "place": outcome.place,
+        "place": outcome.target,
         "tried": outcome.check.tries,
         "why": outcome.check.why,
         "attempts": outcome.attempts,

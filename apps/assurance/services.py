@@ -35,7 +35,7 @@ from .targets import ACTOR, REASON, Pair
 
 Progress = Callable[[str, int, int], None]  # what is done, how many steps are done, of how many
 NO_LIMIT = 10**9
-CONTROL_PLACE, OWN_PLACE = "control database", "tenants' own databases"
+CONTROL_TARGET, OWN_TARGET = "control database", "tenants' own databases"
 IN_MEMORY = "django.core.mail.backends.locmem.EmailBackend"
 
 
@@ -105,11 +105,11 @@ def _readings(checks: list[Check], steps: _Steps) -> tuple[list[CheckOutcome], d
     with ExitStack() as stack:
         own = [stack.enter_context(_opened(None)), *(stack.enter_context(_opened(name)) for name in _own_databases())]
         outcomes = []
-        for place, found in ((CONTROL_PLACE, own[:1]), (OWN_PLACE, own[1:])):
+        for target, found in ((CONTROL_TARGET, own[:1]), (OWN_TARGET, own[1:])):
             for check in checks:
-                steps.next(f"{place}: {check.title}")
+                steps.next(f"{target}: {check.title}")
                 if found:
-                    outcomes.append(carry_out(check, found, place=place))
+                    outcomes.append(carry_out(check, found, target=target))
         return outcomes, {database.name: _version(database) for database in own}
 
 
@@ -118,7 +118,7 @@ def _attacks(checks: list[Check], kind: str, steps: _Steps) -> list[CheckOutcome
     outcomes = []
     for check in checks:
         steps.next(f"{kind}: {check.title}")
-        outcomes.append(carry_out(_with_damage(check), [pair], place=kind))
+        outcomes.append(carry_out(_with_damage(check), [pair], target=kind))
     return outcomes
 
 

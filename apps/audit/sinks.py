@@ -1,4 +1,4 @@
-"""Places outside that are sent every event as it happens, so that no one person holds all copies.
+"""Sinks outside that are sent every event as it happens, so that no one person holds all copies.
 
 Knows neither models nor settings: the settings parse AUDIT_SINKS with it when they are loaded.
 """
@@ -33,7 +33,7 @@ Document = Mapping[str, Any]
 class Sink(Protocol):
     @property
     def name(self) -> str:
-        """The same as long as the place is the same; says no secret."""
+        """The same as long as the sink is the same; says no secret."""
 
     def deliver(self, document: Document) -> None:
         """Hand over one event. Raises SinkUnavailable (try again) or EventRefused (do not)."""
@@ -124,7 +124,7 @@ def parse_sinks(urls: Iterable[str]) -> tuple[Sink, ...]:
         except ValueError as error:
             raise ValueError(f"AUDIT_SINKS: entry {number} must be one of {FORMS}: {error}") from None
         if sink.name in sinks:
-            raise ValueError(f"AUDIT_SINKS: entry {number} leads to the same place as another")
+            raise ValueError(f"AUDIT_SINKS: entry {number} leads to the same sink as another")
         sinks[sink.name] = sink
     return tuple(sinks.values())
 
@@ -188,5 +188,5 @@ class _Address:
     @cached_property
     def name(self) -> str:
         """Changed credentials or tokens leave it as it is, so that waiting events still find their sink."""
-        place = f"{self.url.scheme}://{self.url.hostname or ''}:{self._port or ''}{self.url.path}"
-        return f"{self.url.scheme}-{hashlib.sha256(place.encode()).hexdigest()[:12]}"
+        address = f"{self.url.scheme}://{self.url.hostname or ''}:{self._port or ''}{self.url.path}"
+        return f"{self.url.scheme}-{hashlib.sha256(address.encode()).hexdigest()[:12]}"

@@ -52,9 +52,9 @@ class Finding:
     detail: str
 
     def __str__(self) -> str:
-        place = f" at {self.number}" if self.number is not None else ""
+        where = f" at {self.number}" if self.number is not None else ""
         event = f", event {self.event_id}" if self.event_id else ""
-        return f"{self.kind}{place}{event}: {self.detail}"
+        return f"{self.kind}{where}{event}: {self.detail}"
 
 
 @dataclass
@@ -204,9 +204,7 @@ class _Walk:
         elsewhere = any(hash_of(neighbor, text) == link.hash for neighbor in neighbors)
         another = any(hash_of(self.previous.hash, other) == link.hash for other in texts.values())
         if elsewhere or another:
-            self.report.add(
-                FindingKind.REORDERED, link.number, link.event_id, "it was sealed at another place in the chain"
-            )
+            self.report.add(FindingKind.REORDERED, link.number, link.event_id, "it was sealed elsewhere in the chain")
         else:
             self.report.add(FindingKind.CHANGED, link.number, link.event_id, "it does not match its seal")
         return False

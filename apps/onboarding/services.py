@@ -28,7 +28,7 @@ CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
 
 @dataclass(frozen=True)
 class SignUp:
-    """An organization and its owner; ``is_ready`` is False while its place is being built."""
+    """An organization and its owner; ``is_ready`` is False while its placement is being built."""
 
     tenant: Tenant
     owner: User
@@ -46,7 +46,8 @@ def sign_up(*, organization: str, email: str, password: str, placement: str = ""
     """
     with control("sign-up"):
         person = people.identify_person(email=email, password=password)
-    return _create_organization(organization, placement, lambda: people.save_person(person), locale=locale)
+    name, kind = validated(organization=organization, placement=placement)
+    return _create_organization(name, kind, lambda: people.save_person(person), locale=locale)
 
 
 def ensure_organization(*, organization: str, owner_email: str, placement: str = "") -> SignUp:
@@ -54,11 +55,11 @@ def ensure_organization(*, organization: str, owner_email: str, placement: str =
 
     The owner gets no password here. Raises OrganizationExists, PlacementDiffers, InvalidName, InvalidPlacement.
     """
-    name, _ = validated(organization=organization, placement=placement)
+    name, kind = validated(organization=organization, placement=placement)
     with control("ensure organization"), atomic():
         lock(f"organization {name}")
         existing = find_organization(organization=name, owner_email=owner_email, placement=placement)
-        return existing or _create_organization(name, placement, lambda: people.invite_person(email=owner_email))
+        return existing or _create_organization(name, kind, lambda: people.invite_person(email=owner_email))
 
 
 def find_organization(*, organization: str, owner_email: str, placement: str = "") -> SignUp | None:
@@ -89,8 +90,7 @@ def validated(*, organization: str, placement: str) -> tuple[str, str]:
     return name, kind
 
 
-def _create_organization(organization: str, placement: str, owner: Callable[[], User], *, locale: str = "") -> SignUp:
-    name, kind = validated(organization=organization, placement=placement)
+def _create_organization(name: str, kind: str, owner: Callable[[], User], *, locale: str = "") -> SignUp:
     with control("create organization"), atomic():
         user = owner()
         tenant = provisioning.open_tenant(name=name, kind=kind, locale=locale)

@@ -1,4 +1,4 @@
-"""Organizations, their people and places as staff sees them: to read, and to act on through services."""
+"""Organizations, their people and placements as staff sees them: to read, and to act on through services."""
 
 from __future__ import annotations
 
@@ -169,17 +169,17 @@ ENTER = Act(
 
 @register(Tenant, site=site)
 class TenantAdmin(ReadOnlyAdmin):
-    list_display = ("name", "slug", "state", "kind", "place", CREATED)
+    list_display = ("name", "slug", "state", "kind", "location", CREATED)
     list_filter = ("status", HeldFilter, "requested_placement")
     search_fields = ("name", "slug")
     search_help_text = "Name or address"
     ordering = ("-created_at",)
     fieldsets = (
         (None, {"fields": (("name", "slug"), ("state", "id"), ("created_at", "ready_at"))}),
-        ("Place", {"fields": (("kind", "alias"), ("place", "schema_name"))}),
+        ("Placement", {"fields": (("kind", "alias"), ("location", "schema_name"))}),
         ("Hold", {"fields": (("held_at", "hold_reason"),)}),
     )
-    readonly_fields = ("id", "state", "kind", "place", "alias", "created_at")
+    readonly_fields = ("id", "state", "kind", "location", "alias", "created_at")
     inlines = (MembershipInline, DomainInline)
     actions_detail = ("enter", "hold", "release", "resume")
 
@@ -195,7 +195,7 @@ class TenantAdmin(ReadOnlyAdmin):
         return tenant.requested_placement
 
     @display(description="Schema")
-    def place(self, tenant: Tenant) -> str:
+    def location(self, tenant: Tenant) -> str:
         placement = getattr(tenant, "placement", None)
         return placement.schema if placement else "–"
 
@@ -335,7 +335,7 @@ class SupportVisitAdmin(ReadOnlyAdmin):
         return date(visit.ended_at or visit.expires_at, "j M Y, H:i")
 
 
-# -- places ------------------------------------------------------------------------------------------------------
+# -- placements ------------------------------------------------------------------------------------------------------
 
 
 @register(Placement, site=site)

@@ -16,7 +16,7 @@ TENANTS = {
     "Users": ("group", "admin:accounts_user_changelist"),
     "Support visits": ("visibility", "admin:accounts_supportvisit_changelist"),
 }
-PLACES = {
+PLACEMENTS = {
     "Placements": ("dns", "admin:tenants_placement_changelist"),
     "Pools": ("stacks", "admin:tenants_pool_changelist"),
 }
@@ -29,7 +29,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     if everything:
         events["Audit log"] = ("history", "admin:audit_controlevent_changelist")
     groups = [_group("", {"Dashboard": ("dashboard", "admin:index")})]
-    groups += [_group("Tenants", TENANTS), _group("Places", PLACES)] if everything else []
+    groups += [_group("Tenants", TENANTS), _group("Placements", PLACEMENTS)] if everything else []
     return [*groups, _group("Events", events)]
 
 

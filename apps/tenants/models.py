@@ -1,4 +1,4 @@
-"""Organizations, their addresses, and the places where their rows live."""
+"""Organizations, their addresses, and where their rows are."""
 
 from __future__ import annotations
 

@@ -56,8 +56,8 @@ def _changes(entry: AuditEntry) -> list[tuple[str, str, str]]:
 
 
 def _details(entry: AuditEntry) -> list[tuple[str, str]]:
-    place = [(gettext("address"), entry.actor_ip)] if entry.actor_ip else []
-    return [*place, *((name, _text(value)) for name, value in sorted(entry.metadata.items()))]
+    source = [(gettext("address"), entry.actor_ip)] if entry.actor_ip else []
+    return [*source, *((name, _text(value)) for name, value in sorted(entry.metadata.items()))]
 
 
 def _text(value: Any) -> str:

@@ -26,7 +26,7 @@ class NavigationItem:
 
 @dataclass(frozen=True)
 class NavigationLink:
-    """A place as it is on one page: where it leads, and whether one is in it."""
+    """An item as it is on one page: where it leads, and whether one is in it."""
 
     label: str
     icon: str

@@ -184,8 +184,8 @@ def test_sinks__that_cannot_be_used__are_refused_without_a_secret(url):
     assert "hidden" not in str(refused.value)
 
 
-def test_sinks__that_lead_to_the_same_place__are_refused():
-    with pytest.raises(ValueError, match="same place"):
+def test_sinks__that_lead_to_the_same_sink__are_refused():
+    with pytest.raises(ValueError, match="same sink"):
         parse_sinks(["https://siem.example/?a", "https://user:password@siem.example/?b"])
 
 

@@ -24,7 +24,7 @@ from apps.tenancy.replicas.positions import replica_of
 from apps.tenancy.transactions import atomic
 from apps.tenants.middleware import TenantMiddleware
 from tests.support import servers
-from tests.support.factories import found
+from tests.support.factories import create_organization
 from tests.support.things import stock
 
 RAW = "SELECT name FROM projects_project"
@@ -158,7 +158,7 @@ def test_raw_sql__without_a_context__is_denied_by_the_database(home, own):
 
 
 def test_missing_table__in_a_schema__is_an_error_and_not_the_public_one(platform, database):
-    broken = found(placement="schema")
+    broken = create_organization(placement="schema")
     with servers.as_owner() as connection:
         connection.execute(f'DROP TABLE "{broken.context.schema}".projects_document')
 

@@ -8,13 +8,13 @@ import pytest
 
 from apps.accounts.models import Membership
 from apps.tenancy.context import control
-from tests.support.factories import Organization, found
+from tests.support.factories import Organization, create_organization
 
 
 @pytest.fixture
 def firm(platform, database) -> Iterator[Organization]:
     """An organization of which nothing needs to be left."""
-    organization = found(placement="pool")
+    organization = create_organization(placement="pool")
     yield organization
     with control("clean up"):
         Membership.objects.filter(tenant=organization.tenant).delete()

@@ -252,7 +252,7 @@ MUTATIONS = [
     Mutation(
         "views about one thing do not decide",
         f"{ACCESS}/resources.py",
-        '        check(self.subject, self.permissions_by_method[request.method or ""], self.resource)\n',
+        "        self.check_object_permissions(request, self.resource)\n",
         "",
         RIGHTS,
     ),

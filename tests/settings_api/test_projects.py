@@ -73,9 +73,9 @@ def test_search__among_thousands__uses_its_index_behind_the_walls(acme):
 
 
 def analyze(organization: Organization) -> None:
-    with servers.as_owner(connections[organization.place.alias].settings_dict["NAME"]) as connection:
+    with servers.as_owner(connections[organization.home.alias].settings_dict["NAME"]) as connection:
         for table in ("projects_project", "projects_searchterm"):
-            connection.execute(f'ANALYZE "{organization.place.schema}"."{table}"')
+            connection.execute(f'ANALYZE "{organization.home.schema}"."{table}"')
 
 
 def test_projects__filtered__are_those_that_fit(acme, client):

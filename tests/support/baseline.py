@@ -50,7 +50,7 @@ class Baseline:
 def _messages(organizations: list[Organization]) -> dict[str | None, sql.Composed]:
     """By database, the control plane's being None. A message is a transaction, at whose end all references hold."""
     statements: dict[str | None, list[sql.Composable]] = defaultdict(list)
-    for database, schema in sorted({(o.database or "", o.place.schema) for o in organizations}):
+    for database, schema in sorted({(o.database or "", o.home.schema) for o in organizations}):
         for model in tenant_models():
             table = sql.Identifier(schema, model._meta.db_table)
             statements[database or None].append(sql.SQL("DELETE FROM {}").format(table))

@@ -60,14 +60,14 @@ class Organization:
         return use(self.context)
 
     @functools.cached_property
-    def place(self) -> TenantContext:
+    def home(self) -> TenantContext:
         """Where its rows are, as it was created."""
         return self.tenant.context()
 
     @property
     def database(self) -> str | None:
         """The name of its own database, if it has one."""
-        return None if self.place.alias == "default" else self.place.alias
+        return None if self.home.alias == "default" else self.home.alias
 
     def fingerprint(self) -> str:
         """A digest of every row and file that belongs to the organization, read past all walls."""
@@ -96,7 +96,7 @@ class Organization:
         return Path(settings.MEDIA_ROOT) / "tenants" / self.tenant.id.hex
 
 
-def found(name: str = "", placement: str = "schema") -> Organization:
+def create_organization(name: str = "", placement: str = "schema") -> Organization:
     number = next(_numbers)
     created = sign_up(
         organization=name or f"Organization {number}",

@@ -17,7 +17,7 @@ from apps.tenants.services import lifecycle, schema_store
 from apps.tenants.traffic import Figures
 from tests.support import servers
 from tests.support.browsing import Scene
-from tests.support.factories import add_document, add_project, found
+from tests.support.factories import add_document, add_project, create_organization
 
 DAYS = 30
 ACTS = 140
@@ -37,12 +37,12 @@ def a_month_passes(scene: Scene) -> None:
             projects.update_project(actor=organization.subject, project=scene.project, description=text)
         projects.update_project(actor=organization.subject, project=scene.project, description=DESCRIPTION)
         invitations.invite(actor=organization.subject, email="kai@example.com", role=Assigned("viewer"))
-    _spread(organization.place.schema)
+    _spread(organization.home.schema)
 
 
 def neighbors_move_in(scene: Scene) -> None:
     """Other organizations, created some days apart, and an hour of requests to all of them."""
-    neighbors = [found(name, placement="pool" if name < "D" else "schema").tenant for name in NEIGHBORS]
+    neighbors = [create_organization(name, placement="pool" if name < "D" else "schema").tenant for name in NEIGHBORS]
     tenants = [scene.organization.tenant, *neighbors]
     lifecycle.hold(slug=tenants[-1].slug, reason="Unpaid since October", actor=SYSTEM)
     now = datetime.now(UTC)

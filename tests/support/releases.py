@@ -87,7 +87,7 @@ def columns(location: SchemaLocation, table: str = "projects_project") -> set[st
 
 
 def location_of(organization: Organization) -> SchemaLocation:
-    home = (organization.place.alias, organization.place.schema)
+    home = (organization.home.alias, organization.home.schema)
     return next(location for location in all_locations() if (location.database or "default", location.schema) == home)
 
 

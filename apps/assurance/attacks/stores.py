@@ -73,12 +73,12 @@ def cache_keys(pair: Pair, watch: Watch) -> None:
 def files(pair: Pair, watch: Watch) -> None:
     with use(pair.victim.context):
         name = default_storage.save("probe/bait", ContentFile(pair.victim.marker.encode()))
-    place = {"folder": pair.victim.tenant.id.hex, "name": name, "root": str(settings.MEDIA_ROOT).strip("/")}
+    names = {"folder": pair.victim.tenant.id.hex, "name": name, "root": str(settings.MEDIA_ROOT).strip("/")}
     with use(pair.attacker.context):
         watch.expect(not default_storage.exists(name), "the victim's file name exists for the attacker")
         watch.expect(_ends_with(FileNotFoundError, default_storage.open, name), "the attacker opened the victim's file")
         for escape in ESCAPES:
-            _escape(watch, escape.format(**place))
+            _escape(watch, escape.format(**names))
     with use(None):
         refused = _ends_with(NoTenantContext, default_storage.open, name)
         watch.expect(refused, "a file could be opened without a context")

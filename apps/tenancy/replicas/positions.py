@@ -1,6 +1,6 @@
 """How far readers have seen a database written, kept in memory for as long as a replica may reasonably be behind.
 
-A position is a place in the write-ahead log, in bytes. While memory is away nobody knows the positions, and
+A position is how far the write-ahead log has come, in bytes. While memory is away nobody knows the positions, and
 everything is read from the primary.
 """
 

@@ -1,4 +1,4 @@
-"""Giving an organization its place: claimed from the store in a request, built by the provisioner otherwise."""
+"""Giving an organization its placement: claimed from the store in a request, built by the provisioner otherwise."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ Kind = Placement.Kind
 
 
 def open_tenant(*, name: str, kind: str, locale: str = "", is_probe: bool = False) -> Tenant:
-    """Insert a tenant with its address and claim a place for it, in the caller's control-plane transaction.
+    """Insert a tenant with its address and claim a placement for it, in the caller's control-plane transaction.
 
-    Without a free place the tenant stays in provisioning and the provisioner is asked to build one. Raises
+    Without a free one the tenant stays in provisioning and the provisioner is asked to build one. Raises
     SlugTaken when no free address was found.
     """
     tenant = _insert_with_free_slug(name, kind, is_probe=is_probe)
@@ -79,7 +79,7 @@ def request_finish(*, tenant_id: UUID, actor: Actor) -> Tenant:
 
 
 def unfinished() -> list[UUID]:
-    """Tenants still waiting for their place, oldest first."""
+    """Tenants still waiting for their placement, oldest first."""
     with control("find unfinished tenants"):
         waiting = Tenant.objects.filter(status=Tenant.Status.PROVISIONING).order_by("created_at")
         return list(waiting.values_list("id", flat=True))
@@ -103,7 +103,7 @@ def _insert_with_free_slug(name: str, kind: str, *, is_probe: bool) -> Tenant:
 
 
 def _claim(tenant: Tenant) -> bool:
-    """Give the tenant a place that is ready, and make it ready with it."""
+    """Give the tenant a placement that is ready, and make it ready with it."""
     claims = {Kind.SCHEMA: _claim_warm_schema, Kind.POOL: _claim_pool_place, Kind.DATABASE: _claim_database}
     placement = claims[Kind(tenant.requested_placement)](tenant)
     if placement is None:

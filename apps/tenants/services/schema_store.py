@@ -43,7 +43,7 @@ def replenish(
 ) -> Stock:
     """Build until at least so many schemas and pool places are ready (default: as settings say).
 
-    One run at a time. A place is noted before it is built, so the next run finishes what a killed one left.
+    One run at a time. What is built is noted before, so the next run finishes what a killed one left.
     """
     wanted = Stock(
         settings.WARM_SCHEMAS if schemas is None else schemas,
@@ -103,13 +103,13 @@ def _step_through(owner: str, found: SchemaState, release: Release) -> None:
         connections[owner].close()
 
 
-def _build(place: Placement | Pool) -> None:
-    """Build a noted place unless a killed run did; the schema and all its tables come in one transaction."""
+def _build(noted: Placement | Pool) -> None:
+    """Build what is noted unless a killed run did; the schema and all its tables come in one transaction."""
     owner = databases.owner_alias()
-    if not blueprint.schema_exists(owner, place.schema):
-        blueprint.build_schema(owner, place.schema, operator=settings.DATABASE_OPERATOR_ROLE)
-    place.built = True
-    place.save(update_fields=["built"])
+    if not blueprint.schema_exists(owner, noted.schema):
+        blueprint.build_schema(owner, noted.schema, operator=settings.DATABASE_OPERATOR_ROLE)
+    noted.built = True
+    noted.save(update_fields=["built"])
 
 
 def _next_pool() -> Pool:

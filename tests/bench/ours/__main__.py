@@ -19,7 +19,7 @@ from .site import OurSite  # noqa: E402
 
 def found_leak_tenants(pooled: int, own_schema: int) -> None:
     """Make the tenants of the leak benchmark."""
-    OurSite(pooled, own_schema).found()
+    OurSite(pooled, own_schema).create_organization()
 
 
 def leaks(pooled: int, own_schema: int, **how: int) -> dict[str, Any]:

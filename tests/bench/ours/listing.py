@@ -16,7 +16,7 @@ from . import tenants
 
 def listing(rows: int, name: str = "Listed") -> dict[str, str]:
     """The host of a tenant in its own schema with so many rows, and a fresh access token of its owner."""
-    tenant = tenants.found(name, "schema")
+    tenant = tenants.create_organization(name, "schema")
     with use(tenant.context()):
         if not Project.objects.exists():
             names = [f"Project {number}" for number in range(rows)]
@@ -34,5 +34,5 @@ def token_of_owner(tenant: Tenant) -> str:
 
 def crowd(number: int) -> list[dict[str, str]]:
     """Hosts and fresh access tokens of so many organizations in schemas of their own."""
-    found = [tenants.found(f"Crowd {one:04d}", "schema") for one in range(number)]
+    found = [tenants.create_organization(f"Crowd {one:04d}", "schema") for one in range(number)]
     return [{"host": f"{one.slug}.{settings.BASE_DOMAIN}", "token": token_of_owner(one)} for one in found]

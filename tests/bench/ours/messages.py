@@ -26,7 +26,10 @@ ROWS = 20
 def messages(proxy: CountingProxy | None) -> dict[str, Counts]:
     """Each case's messages; units of work alternate between two tenants, as a worker's requests do."""
     assert proxy is not None
-    organizations = [tenants.found("Counted A", "schema"), tenants.found("Counted B", "pool")]
+    organizations = [
+        tenants.create_organization("Counted A", "schema"),
+        tenants.create_organization("Counted B", "pool"),
+    ]
     first, second = (tenant.context() for tenant in organizations)
     for context in (first, second):
         with use(context):

@@ -30,10 +30,10 @@ class OurSite:
             found = Tenant.objects.filter(slug__in=self.labels)
             self._ids: dict[str, UUID] = dict(found.values_list("slug", "id"))
 
-    def found(self) -> None:
+    def create_organization(self) -> None:
         """Make the tenants."""
         for label, kind in self._kinds.items():
-            tenants.found(label, kind)
+            tenants.create_organization(label, kind)
 
     @contextmanager
     def enter(self, label: str) -> Iterator[None]:

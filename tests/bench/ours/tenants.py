@@ -35,7 +35,7 @@ def prepare() -> None:
     schema_store.replenish(schemas=2, pool_places=STORE)
 
 
-def found(name: str, placement: str) -> Tenant:
+def create_organization(name: str, placement: str) -> Tenant:
     """The organization of this name, created unless it exists."""
     if not schema_store.stock().schemas:
         schema_store.replenish(schemas=STORE, pool_places=STORE)
@@ -48,7 +48,7 @@ def found(name: str, placement: str) -> Tenant:
 def fill(tenants: int) -> int:
     """Found so many organizations in schemas of their own. Returns their number."""
     for number in range(tenants):
-        found(f"Filler {number:04d}", "schema")
+        create_organization(f"Filler {number:04d}", "schema")
     with control("count tenants"):
         return Tenant.objects.count()
 

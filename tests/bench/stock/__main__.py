@@ -19,7 +19,7 @@ from .site import StockSite  # noqa: E402
 
 def found_leak_tenants(tenants: int) -> None:
     """Make the tenants of the leak benchmark."""
-    StockSite(tenants).found()
+    StockSite(tenants).create_organization()
 
 
 def leaks(tenants: int, **how: int) -> dict[str, Any]:

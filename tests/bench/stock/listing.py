@@ -12,7 +12,7 @@ from .projects.models import Project
 
 def listing(rows: int) -> dict[str, str]:
     """The host of a tenant with so many rows, and a fresh access token of a user."""
-    client = tenants.found("listed")
+    client = tenants.create_organization("listed")
     with tenant_context(client):
         if not Project.objects.exists():
             names = [f"Project {number}" for number in range(rows)]

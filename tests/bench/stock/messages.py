@@ -25,7 +25,7 @@ ROWS = 20
 def messages(proxy: CountingProxy | None) -> dict[str, Counts]:
     """Each case's messages; units of work alternate between two tenants, as a worker's requests do."""
     assert proxy is not None
-    first, second = (tenants.found(label) for label in ("counted_a", "counted_b"))
+    first, second = (tenants.create_organization(label) for label in ("counted_a", "counted_b"))
     for client in (first, second):
         with tenant_context(client):
             Project.objects.all().delete()

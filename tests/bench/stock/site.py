@@ -22,10 +22,10 @@ class StockSite:
     def __init__(self, count: int) -> None:
         self.labels = [f"leak_{number}" for number in range(count)]
 
-    def found(self) -> None:
+    def create_organization(self) -> None:
         """Make the tenants."""
         for label in self.labels:
-            tenants.found(label)
+            tenants.create_organization(label)
 
     @contextmanager
     def enter(self, label: str) -> Iterator[None]:

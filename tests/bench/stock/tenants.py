@@ -24,7 +24,7 @@ def prepare() -> None:
         Client.objects.create(schema_name="public", name="public")
 
 
-def found(label: str) -> Client:
+def create_organization(label: str) -> Client:
     """The tenant with this schema and host name; made with its schema unless it is there."""
     client = Client.objects.filter(schema_name=label).first()
     if client is None:
@@ -41,7 +41,7 @@ def host(label: str) -> str:
 
 def fill(tenants: int) -> int:
     """Have so many tenants: the first one real, the others with copies of its tables. Returns their number."""
-    first = found("filler_0000")
+    first = create_organization("filler_0000")
     for number in range(1, tenants):
         schema = f"filler_{number:04d}"
         like = f"LIKE {first.schema_name}"

@@ -81,7 +81,7 @@ def _contexts_of(slug: str) -> list[tuple[Context, Chain]]:
 
 
 def _all_contexts() -> list[tuple[Context, Chain]]:
-    """Every chain that can be reached: an organization that is not ready has no place for one of its own."""
+    """Every chain that can be reached: an organization that is not ready has no schema for one of its own."""
     with use(CONTROL):
         owners = owners_of_control_chains()
     found: list[tuple[Context, Chain]] = [(CONTROL, control_chain(owner)) for owner in owners]
