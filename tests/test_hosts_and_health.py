@@ -21,7 +21,7 @@ from psycopg import sql
 
 from apps.audit.actors import SYSTEM
 from apps.core import encryption
-from apps.core.encryption import DecryptionError, SealedText, parse_master_keys
+from apps.core.encryption import DecryptionError, EncryptedText, parse_master_keys
 from apps.projects.models import Project
 from apps.tenancy import databases
 from apps.tenancy.context import control, use
@@ -181,15 +181,15 @@ def test_sealed_text__stored__is_unreadable_and_shows_nothing(platform, database
 
     assert b"postgres" not in stored
     assert database_row.url.reveal().startswith("postgres://")
-    assert str(database_row.url) == repr(database_row.url) == "<sealed>"
+    assert str(database_row.url) == repr(database_row.url) == "<encrypted>"
 
 
 @pytest.mark.parametrize("tampered", ["bit", "place", "key"])
 def test_sealed_text__changed_or_moved__does_not_open(platform, database, tampered):
     with control("look"):
-        sealed: SealedText = TenantDatabase.objects.first().url
-        other_key = DataKey.objects.exclude(id=UUID(bytes=sealed.sealed[1:17])).first()
-    place, raw = sealed._location, bytearray(sealed.sealed)
+        value: EncryptedText = TenantDatabase.objects.first().url
+        other_key = DataKey.objects.exclude(id=UUID(bytes=value.encrypted[1:17])).first()
+    place, raw = value._location, bytearray(value.encrypted)
     if tampered == "bit":
         raw[-1] ^= 1
     if tampered == "place":
@@ -198,7 +198,7 @@ def test_sealed_text__changed_or_moved__does_not_open(platform, database, tamper
         raw[1:17] = other_key.id.bytes
 
     with pytest.raises(DecryptionError):
-        SealedText(bytes(raw), place).reveal()
+        EncryptedText(bytes(raw), place).reveal()
 
 
 def test_sealed_text__after_its_key_was_erased__is_gone(platform, database):
@@ -206,12 +206,12 @@ def test_sealed_text__after_its_key_was_erased__is_gone(platform, database):
         row = TenantDatabase.objects.create(
             tenant=platform["pool"][0].tenant, name="none", schema="none", url="postgres://secret"
         )
-        sealed = TenantDatabase.objects.get(id=row.id).url
+        value = TenantDatabase.objects.get(id=row.id).url
         DataKey.objects.filter(tenant=platform["pool"][0].tenant).delete()
         row.delete()
 
     with pytest.raises(DecryptionError, match="erased"):
-        sealed.reveal()
+        value.reveal()
 
 
 def test_sealed_text__written_by_update__is_refused(platform, database):

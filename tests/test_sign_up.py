@@ -22,7 +22,7 @@ from apps.notifications.tasks import send_welcome_email
 from apps.onboarding.services import ensure_organization
 from apps.tenancy.context import control, use
 from apps.tenancy.schemas.blueprint import new_schema_name
-from apps.tenancy.walls.prefix import SCHEMA_NAME
+from apps.tenancy.walls.context_statements import SCHEMA_NAME
 from apps.tenants import slugs
 from apps.tenants.services import schema_store
 from tests.support.factories import PASSWORD

@@ -36,7 +36,7 @@ from apps.audit.verification import verify
 from apps.notifications.services import send_email_once
 from apps.staff import selectors
 from apps.tenancy.context import control
-from apps.tenancy.walls import cache, prefix, storage
+from apps.tenancy.walls import cache, context_statements, storage
 from apps.tenancy.walls.roles import APP_TENANT, NIL_TENANT
 from apps.tenants import directory
 from apps.tenants.errors import IllegalTransition
@@ -293,11 +293,11 @@ def test_verify_isolation__with_one_folder_for_all__opens_the_victims_file(verif
 
 
 def test_verify_isolation__with_a_role_that_outlives_its_transaction__finds_it(verified, monkeypatch):
-    def lasting(role: str, path: str, tenant: str) -> prefix.Prefix:
+    def lasting(role: str, path: str, tenant: str) -> context_statements.Prefix:
         kept = f"SET ROLE {role}" if role == APP_TENANT else f"SET LOCAL ROLE {role}"
-        return prefix.Prefix(f"{kept};SET LOCAL search_path={path};SET LOCAL app.tenant_id='{tenant}';", 3)
+        return context_statements.Prefix(f"{kept};SET LOCAL search_path={path};SET LOCAL app.tenant_id='{tenant}';", 3)
 
-    monkeypatch.setattr(prefix, "_set_local", lasting)
+    monkeypatch.setattr(context_statements, "_set_local", lasting)
     try:
         _, document = verified("--check", "attack.connection-reuse", "--placement", "pool")
     finally:

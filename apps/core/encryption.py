@@ -1,7 +1,7 @@
 """Envelope encryption: AES-256-GCM under a key per tenant, wrapped by a master key from the environment.
 
-A sealed value is ``format (1) | data key id (16) | nonce (12) | ciphertext and tag``. The names of the model and
-column are authenticated with it, so a sealed value cannot be moved to another column.
+An encrypted value is ``format (1) | data key id (16) | nonce (12) | ciphertext and tag``. The names of the model and
+column are authenticated with it, so an encrypted value cannot be moved to another column.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ KEY_BYTES = 32
 
 
 class DecryptionError(Exception):
-    """A sealed value cannot be opened: wrong key, wrong place, or changed."""
+    """An encrypted value cannot be opened: wrong key, wrong column, or changed."""
 
 
 @dataclass(frozen=True)
@@ -80,28 +80,28 @@ def unwrap(wrapped: bytes, *, owner: UUID, version: int) -> bytes:
     return _decrypt(keys[version], wrapped, owner.bytes)
 
 
-class SealedText:
+class EncryptedText:
     """An encrypted text that is opened on demand and never shown by accident."""
 
-    def __init__(self, sealed: bytes, location: bytes) -> None:
-        self.sealed = sealed
+    def __init__(self, encrypted: bytes, location: bytes) -> None:
+        self.encrypted = encrypted
         self._location = location
 
     def reveal(self) -> str:
         """The plain text. Raises DecryptionError."""
-        if self.sealed[:1] != FORMAT:
+        if self.encrypted[:1] != FORMAT:
             raise DecryptionError("Unknown format.")
-        key = _data_keys().by_id(UUID(bytes=self.sealed[1:17]))
-        return _decrypt(key.secret, self.sealed[17:], self._location).decode()
+        key = _data_keys().by_id(UUID(bytes=self.encrypted[1:17]))
+        return _decrypt(key.secret, self.encrypted[17:], self._location).decode()
 
     def __repr__(self) -> str:
-        return "<sealed>"
+        return "<encrypted>"
 
     __str__ = __repr__
 
 
 class EncryptedTextField(models.BinaryField):  # type: ignore[type-arg]
-    """Text sealed with the key of the row's tenant: assign a str, read back a SealedText.
+    """Text encrypted with the key of the row's tenant: assign a str, read back a EncryptedText.
 
     The model must have a ``tenant_id``. Written by ``save()`` only: ``update()`` and lookups are refused, as
     they know no row.
@@ -113,18 +113,18 @@ class EncryptedTextField(models.BinaryField):  # type: ignore[type-arg]
             return None
         if isinstance(value, str):
             key = _data_keys().newest(instance.tenant_id)  # type: ignore[attr-defined]
-            sealed = FORMAT + key.id.bytes + _encrypt(key.secret, value.encode(), self._location)
-            value = SealedText(sealed, self._location)
+            encrypted = FORMAT + key.id.bytes + _encrypt(key.secret, value.encode(), self._location)
+            value = EncryptedText(encrypted, self._location)
             setattr(instance, self.attname, value)
-        return _Written(value.sealed)
+        return _Written(value.encrypted)
 
     def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:
         if value is not None and not isinstance(value, _Written):
             self._refuse()
         return super().get_db_prep_value(value, connection, prepared)
 
-    def from_db_value(self, value: Any, expression: Any, connection: Any) -> SealedText | None:
-        return None if value is None else SealedText(bytes(value), self._location)
+    def from_db_value(self, value: Any, expression: Any, connection: Any) -> EncryptedText | None:
+        return None if value is None else EncryptedText(bytes(value), self._location)
 
     @property
     def _location(self) -> bytes:
@@ -136,7 +136,7 @@ class EncryptedTextField(models.BinaryField):  # type: ignore[type-arg]
 
 
 class _Written(bytes):
-    """A sealed value that came from pre_save()."""
+    """An encrypted value that came from pre_save()."""
 
 
 @lru_cache(maxsize=1)
@@ -150,8 +150,8 @@ def _encrypt(key: bytes, plain: bytes, authenticated: bytes) -> bytes:
     return nonce + AESGCM(key).encrypt(nonce, plain, authenticated)
 
 
-def _decrypt(key: bytes, sealed: bytes, authenticated: bytes) -> bytes:
+def _decrypt(key: bytes, encrypted: bytes, authenticated: bytes) -> bytes:
     try:
-        return AESGCM(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], authenticated)
+        return AESGCM(key).decrypt(encrypted[:NONCE_BYTES], encrypted[NONCE_BYTES:], authenticated)
     except InvalidTag as error:
-        raise DecryptionError("The value was sealed with another key, for another place, or changed.") from error
+        raise DecryptionError("The value was encrypted with another key, for another column, or changed.") from error

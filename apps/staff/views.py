@@ -14,11 +14,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from apps.core.errors import DomainError
-from apps.operations import services as fleet_events
 from apps.operations.selectors import all_outboxes, open_outbox, outbox_names
-from apps.tenancy import outbox as events
+from apps.operations.services import retry_event
 from apps.tenancy.context import CONTROL_ALIAS
-from apps.tenancy.outbox import Backlog
+from apps.tenancy.outbox import Backlog, backlog, pending
 
 from .access import is_superuser, staff_only
 from .forms import OutboxForm
@@ -42,8 +41,8 @@ def outbox(request: HttpRequest) -> HttpResponse:
         "title": "Outbox",
         "form": form,
         "database": database,
-        "figures": _figures(events.backlog(database)),
-        "events": events.pending(database, state=chosen.get("state", ""), limit=SHOWN),
+        "figures": _figures(backlog(database)),
+        "events": pending(database, state=chosen.get("state", ""), limit=SHOWN),
         "shown": SHOWN,
         "everything": is_superuser(request),
     }
@@ -60,12 +59,12 @@ def _choices(request: HttpRequest) -> list[tuple[str, str]]:
     return [(name, f"{name} (unreachable)" if name in away else name) for name in _visible(request)]
 
 
-def _figures(backlog: Backlog) -> list[dict[str, str]]:
+def _figures(found: Backlog) -> list[dict[str, str]]:
     shown = {
-        "Waiting": str(backlog.waiting),
-        "In hand": str(backlog.in_hand),
-        "Parked": str(backlog.parked),
-        "Behind": f"{backlog.lag_seconds:.0f} s",
+        "Waiting": str(found.waiting),
+        "In hand": str(found.in_hand),
+        "Parked": str(found.parked),
+        "Behind": f"{found.lag_seconds:.0f} s",
     }
     return [{"title": title, "value": value} for title, value in shown.items()]
 
@@ -77,7 +76,7 @@ def retry(request: HttpRequest, database: str, event_id: UUID) -> HttpResponse:
     if database not in _visible(request):
         raise Http404
     try:
-        fleet_events.retry_event(event_id=event_id, database=database, actor=staff_actor(user))
+        retry_event(event_id=event_id, database=database, actor=staff_actor(user))
         messages.success(request, "The event is handed over again within a second.")
     except DomainError as error:
         messages.error(request, error.message)

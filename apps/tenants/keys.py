@@ -15,7 +15,7 @@ class TenantDataKeys:
     """Reads wrapped keys, in a tenant's own context its own; a tenant's first key is made on first use."""
 
     def newest(self, tenant_id: UUID) -> OpenedKey:
-        with nullcontext() if _is_current(tenant_id) else control("seal a value"):
+        with nullcontext() if _is_current(tenant_id) else control("encrypt a value"):
             row = models.DataKey.objects.filter(tenant_id=tenant_id).order_by("-version").first()
             return self._opened(row or self._made(tenant_id))
 
@@ -24,7 +24,7 @@ class TenantDataKeys:
         if isinstance(current(), TenantContext):
             row = models.DataKey.objects.filter(id=key_id).first()
         if row is None:
-            with control("open a sealed value"):
+            with control("decrypt a value"):
                 row = models.DataKey.objects.filter(id=key_id).first()
         if row is None:
             raise DecryptionError("The key was erased.")

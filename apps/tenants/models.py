@@ -170,7 +170,7 @@ class Profile(models.Model):
 
 
 class DataKey(models.Model):
-    """A tenant's data key, wrapped by a master key. Deleting it makes what it sealed unreadable."""
+    """A tenant's data key, wrapped by a master key. Deleting it makes what it encrypted unreadable."""
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     tenant = TenantKey(related_name="data_keys", privileges="SELECT, INSERT")

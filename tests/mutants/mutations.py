@@ -50,23 +50,25 @@ MUTATIONS = [
         "    if tenant_column is None:\n        return statements",
         "    if tenant_column is None:\n        return [*statements, _grant(ALL_PRIVILEGES, table, APP_TENANT)]",
     ),
-    Mutation("role not set", f"{WALLS}/prefix.py", 'f"SET LOCAL ROLE {role};', 'f"SET LOCAL ROLE NONE;'),
+    Mutation("role not set", f"{WALLS}/context_statements.py", 'f"SET LOCAL ROLE {role};', 'f"SET LOCAL ROLE NONE;'),
     Mutation(
         "public in place of the tenant's schema",
-        f"{WALLS}/prefix.py",
+        f"{WALLS}/context_statements.py",
         "path = f'\"{schema}\", public'",
         'path = "public"',
     ),
-    Mutation("tenant setting forgotten", f"{WALLS}/prefix.py", "SET LOCAL app.tenant_id='{tenant}';", "SELECT 1;"),
+    Mutation(
+        "tenant setting forgotten", f"{WALLS}/context_statements.py", "SET LOCAL app.tenant_id='{tenant}';", "SELECT 1;"
+    ),
     Mutation(
         "control rights without a context",
-        f"{WALLS}/prefix.py",
+        f"{WALLS}/context_statements.py",
         'return _set_local("NONE", "public", "")',
         'return _set_local(APP_CONTROL, "public", "")',
     ),
     Mutation(
         "schema names not checked",
-        f"{WALLS}/prefix.py",
+        f"{WALLS}/context_statements.py",
         "    if not SCHEMA_NAME.fullmatch(schema):",
         "    if not schema:",
     ),
@@ -84,7 +86,7 @@ MUTATIONS = [
     ),
     Mutation(
         "session-wide settings instead of the transaction's",
-        f"{WALLS}/prefix.py",
+        f"{WALLS}/context_statements.py",
         'sql = f"SET LOCAL ROLE {role};SET LOCAL search_path={path};SET LOCAL app.tenant_id=',
         'sql = f"SET ROLE {role};SET search_path={path};SET app.tenant_id=',
     ),

@@ -20,7 +20,7 @@ from apps.audit.actors import SYSTEM
 from apps.fleet.models import MigrationRun, Quarantine
 from apps.fleet.services import migration
 from apps.onboarding import services as onboarding
-from apps.operations import services as fleet_events
+from apps.operations import services as operations
 from apps.projects.models import CustomField
 from apps.projects.services import custom_fields, documents, projects
 from apps.staff import services as staff
@@ -328,7 +328,7 @@ def remove_probe(acme: Organization) -> Act:
 def retry_event(acme: Organization) -> Act:
     with control("prepare"), atomic():
         event_id = outbox.emit("tests.stuck", {})
-    return lambda: fleet_events.retry_event(event_id=event_id, database="default", actor=SYSTEM)
+    return lambda: operations.retry_event(event_id=event_id, database="default", actor=SYSTEM)
 
 
 def request_retry(acme: Organization) -> Act:

@@ -24,13 +24,7 @@ from apps.tenancy import outbox
 from apps.tenancy.context import control, current_tenant_id
 from apps.tenancy.transactions import atomic
 
-from ..errors import (
-    AlreadyInvited,
-    AlreadyMember,
-    CredentialsRefused,
-    InvitationNotFound,
-    InvitationRefused,
-)
+from ..errors import AlreadyInvited, AlreadyMember, CredentialsRefused, InvitationNotFound, InvitationRefused
 from ..models import Invitation, Membership, User
 from ..roles import Assigned, check_may_give
 from . import members, people

@@ -17,7 +17,7 @@ from .. import bridge, replicas
 from ..context import Context, TenantContext, current
 from ..errors import ContextChangedInTransaction
 from ..replicas.positions import SUFFIX
-from ..walls.prefix import Prefix, comment_for, prefix_for
+from ..walls.context_statements import Prefix, comment_for, prefix_for
 from ..walls.roles import NIL_TENANT
 from .replica import ReplicaCursor, instead_of
 from .schema import DatabaseSchemaEditor

@@ -1,1 +1,0 @@
-"""Bringing every schema of every database to a release."""
