@@ -15,10 +15,11 @@ from apps.tenancy import outbox
 from apps.tenancy.context import control
 from apps.tenancy.transactions import atomic
 from apps.tenants.directory import DIRECTORY_CHANGED, VERSION_KEY, changed, directory
-from apps.tenants.models import Tenant
+from apps.tenants.models import Domain, Tenant
 from apps.tenants.services import lifecycle
 from apps.tenants.tasks import tell_of_changed_tenants
 from tests.support.clients import APEX, Program, issue
+from tests.support.factories import add_project
 
 PROJECTS = "/api/v1/projects"
 
@@ -142,3 +143,19 @@ def changed_now() -> None:
 def hold_unseen(organization: Any) -> None:
     with control("hold in another process"):
         Tenant.objects.filter(id=organization.tenant.id).update(held_at="2026-01-01T00:00Z", hold_reason="unpaid")
+
+
+def test_host__given_to_another_organization__shows_it_to_nobody_who_is_signed_in_to_the_first(platform, acme, sign_in):
+    other = platform["schema"][1]
+    browser, secret = sign_in(acme), add_project(other, "Of the other one").name
+    assert browser.get("/projects/").status_code == 200
+    with control("give the host away"):
+        Domain.objects.filter(domain=acme.host).update(tenant=other.tenant)
+    raise_version_elsewhere()
+
+    answers = [browser.get("/projects/") for _ in range(2)]
+    with control("take it back"):
+        Domain.objects.filter(domain=acme.host).update(tenant=acme.tenant)
+
+    assert [answer.status_code for answer in answers] == [503, 302]
+    assert not any(secret in answer.content.decode() for answer in answers)

@@ -28,7 +28,7 @@ from apps.tenancy import replicas
 from apps.tenancy.replicas import positions
 from apps.tenants import directory as directories
 from apps.tenants.directory import DirectoryEntry, directory
-from apps.tenants.serving import serve
+from apps.tenants.serving import come_again, serve
 
 from . import revocation, subjects
 from .errors import ForeignToken, TokenRefused
@@ -102,6 +102,8 @@ class SubjectMiddleware:
             entry = directory.find_anew(entry.key)
         if entry is None or (request.tenant is not None and entry.tenant is request.tenant):
             return self.get_response(request)
+        if request.tenant is not None and entry.tenant is not None and request.tenant.id != entry.tenant.id:
+            return come_again(request, entry.tenant)  # the session was read as one of the other organization's
         return serve(request, entry.tenant, self._respond_anew)
 
     def _respond_anew(self, request: Any) -> HttpResponseBase:

@@ -39,7 +39,7 @@ def serve(request: HttpRequest, tenant: Tenant | None, respond: Respond) -> Http
         context = tenant.context()
     except DecryptionError as error:
         log.error("tenant_database_credentials_unreadable", tenant=tenant.slug, error=str(error))
-        return _try_again(request, tenant, "temporarily_unavailable", f"{tenant.name} cannot be reached right now.")
+        return come_again(request, tenant)
     request.tenant = tenant  # type: ignore[attr-defined]
     structlog.contextvars.bind_contextvars(tenant=tenant.slug, tenant_id=str(tenant.id))
     active = current()
@@ -61,6 +61,11 @@ def respond_inside(context: Context, request: HttpRequest, respond: Respond) -> 
     if isinstance(response, StreamingHttpResponse):
         response.streaming_content = iterate_inside(context, response.streaming_content)  # type: ignore[arg-type]
     return response
+
+
+def come_again(request: HttpRequest, tenant: Tenant) -> HttpResponse:
+    """The answer where the organization is open, and yet cannot be served this moment."""
+    return _try_again(request, tenant, "temporarily_unavailable", f"{tenant.name} cannot be reached right now.")
 
 
 def unknown_host(request: HttpRequest) -> HttpResponse:
