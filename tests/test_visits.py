@@ -219,11 +219,11 @@ def test_member__handed_over_in_a_browser_on_a_visit__is_signed_in_and_visits_no
 
 
 def test_page__asked_for_on_a_visit__is_shown_or_refused_by_what_visitors_may(office, acme, subtests):
-    own, browser = stock(acme), Browser(lambda: enter(office, acme))
+    values, browser = stock(acme).arguments(), Browser(lambda: enter(office, acme))
 
     for route in [name for name in NEEDS if not is_api(name)]:
         with subtests.test(route):
-            response = call(browser.open(), "get", route, own.arguments())
+            response = call(browser.open(), "get", route, values)
 
             assert response.status_code in {200, 302, 403, 405, 404}
             if route in SHOWN_TO_VISITORS:
@@ -235,11 +235,11 @@ def test_page__asked_for_on_a_visit__is_shown_or_refused_by_what_visitors_may(of
 
 
 def test_api__asked_on_a_visit__does_not_know_the_visitor(office, acme, subtests):
-    own, browser = stock(acme), Browser(lambda: enter(office, acme))
+    values, browser = stock(acme).arguments(), Browser(lambda: enter(office, acme))
 
     for route in [name for name in NEEDS if is_api(name)]:
         with subtests.test(route):
-            response = call(browser.open(), "get", route, own.arguments())
+            response = call(browser.open(), "get", route, values)
 
             assert response.status_code in {200, 401, 405}
             assert (response.status_code == 200) == (route in SHOWN_TO_ALL)
@@ -277,13 +277,13 @@ def test_member__while_staff_visits__sees_no_other_members_than_before(visitor, 
 
 
 def test_unsafe_method__on_a_visit__is_refused_and_changes_nothing(office, acme, subtests):
-    own, browser = stock(acme), Browser(lambda: enter(office, acme))
+    values, browser = stock(acme).arguments(), Browser(lambda: enter(office, acme))
 
     for route in [name for name in NEEDS if name != "visit-end"]:
         visitor = browser.open()
         with subtests.test(route), acme.untouched():
             for method in UNSAFE:
-                response = call(visitor, method, route, own.arguments())
+                response = call(visitor, method, route, values)
                 assert response.status_code == 403, method
                 if is_api(route):
                     assert response.json()["code"] == "visit_read_only"

@@ -79,11 +79,13 @@ def test_routes__all__declare_a_permission_or_why_they_need_none(urlconf):
 
 
 def test_route__with_foreign_ids__finds_nothing_and_changes_nothing(home, loot, browser, subtests):
+    values = loot.arguments()
+
     for route in WITH_IDS:
         with subtests.test(route), loot.organization.untouched():
             client = browser.open()
             for method in METHODS:
-                response = call(client, method, route, loot.arguments())
+                response = call(client, method, route, values)
                 assert response.status_code in REFUSED, (method, response.content)
                 assert loot.word.encode() not in body(response), method
     assert browser.open().get("/").status_code == 200  # it was no lost session that was refused
@@ -103,19 +105,23 @@ def test_route__with_a_foreign_document_under_an_own_project__finds_nothing(home
 
 
 def test_route__without_ids__shows_nothing_foreign(home, loot, browser, subtests):
+    values = loot.arguments()
+
     for route in WITHOUT_IDS:
         with subtests.test(route), loot.organization.untouched():
             for method in METHODS:  # any of which may sign out
-                response = call(browser.open(), method, route, loot.arguments())
+                response = call(browser.open(), method, route, values)
                 assert response.status_code < 500, (method, response.content)
                 assert loot.word.encode() not in body(response), method
     assert browser.open().get("/").status_code == 200  # it was no lost session that was refused
 
 
 def test_route__with_a_foreign_session__is_anonymous(home, foreign, loot, browser, subtests):
+    values = loot.arguments()
+
     for route in NEEDS:
         with subtests.test(route), loot.organization.untouched():
-            response = call(browser.open(host=foreign.host), "get", route, loot.arguments())
+            response = call(browser.open(host=foreign.host), "get", route, values)
 
             assert response.status_code in {200, 302, 401, 403, 405}
             assert loot.word.encode() not in body(response)
@@ -152,10 +158,12 @@ def test_session__of_a_member_of_both__is_valid_on_its_own_host_only(home, forei
 
 
 def test_route__with_the_session_of_a_removed_member__is_anonymous(home, own, browser, subtests):
+    values = own.arguments()
+
     for route in NEEDS:
         client = browser.open()
         with subtests.test(route), removed(home):
-            response = call(client, "get", route, own.arguments())
+            response = call(client, "get", route, values)
 
             assert response.status_code in {200, 302, 401, 403, 405}
             assert (response.status_code == 200) == (route in OPEN)
