@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -93,9 +92,7 @@ def write_resource(root: Path, resource: Resource) -> list[Path]:
     for name in (resource.noun, resource.app, resource.parent, resource.plural or "x"):
         if not (name.isidentifier() and name.islower()):
             raise ValueError(f"'{name}' is not a word of small letters.")
-    contents: dict[Path, str] = {}
-    for file, text in _filled(root, resource):
-        contents[file] = text(contents.get(file) or (file.read_text() if file.exists() else ""))
+    contents = {root / _filled(part.file, resource): _changed(root, part, resource) for part in PARTS}
     for file, content in contents.items():
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(content)
@@ -103,34 +100,28 @@ def write_resource(root: Path, resource: Resource) -> list[Path]:
     return [file.relative_to(root) for file in contents]
 
 
-class _Change:
-    """What becomes of a file's text."""
-
-    def __init__(self, part: Part, text: str, imports: list[str], name: str) -> None:
-        self.part, self.text, self.imports, self.name = part, text, imports, name
-
-    def __call__(self, before: str) -> str:
-        if self.part.behind is NEW:
-            return self.text
-        if self.part.behind == END:
-            after = before.rstrip("\n") + "\n" + self.text
-        else:
-            after = before.replace(self.part.behind, self.part.behind + self.text, 1)
-        first = after.find("\nfrom ")
-        return after[: first + 1] + "".join(f"{line}\n" for line in self.imports) + after[first + 1 :]
-
-
-def _filled(root: Path, resource: Resource) -> Iterator[tuple[Path, _Change]]:
-    """Each file with its change. Raises ValueError unless all can be made."""
-    names = resource.names
-    for part in PARTS:
-        file = root / Template(part.file).substitute(names)
-        if part.behind is NEW and file.exists():
+def _changed(root: Path, part: Part, resource: Resource) -> str:
+    """What the part makes of its file. Raises ValueError if it cannot be put there."""
+    file = root / _filled(part.file, resource)
+    before = file.read_text() if file.exists() else None
+    text = _filled((root / TEMPLATES / part.template).read_text(), resource)
+    if part.behind is NEW:
+        if before is not None:
             raise ValueError(f"{file.relative_to(root)} is there already.")
-        if part.behind is not NEW and (not file.exists() or part.behind not in file.read_text()):
-            raise ValueError(f"{file.relative_to(root)} is not there, or does not have: {part.behind.strip()}")
-        text = Template((root / TEMPLATES / part.template).read_text()).substitute(names)
-        yield file, _Change(part, text, [Template(line).substitute(names) for line in part.imports], str(file))
+        return text
+    if before is None or part.behind not in before:
+        raise ValueError(f"{file.relative_to(root)} is not there, or does not have: {part.behind.strip()}")
+    if part.behind == END:
+        after = before.rstrip("\n") + "\n" + text
+    else:
+        after = before.replace(part.behind, part.behind + text, 1)
+    first = after.find("\nfrom ") + 1
+    imports = "".join(f"{_filled(line, resource)}\n" for line in part.imports)
+    return after[:first] + imports + after[first:]
+
+
+def _filled(text: str, resource: Resource) -> str:
+    return Template(text).substitute(resource.names)
 
 
 def _tidy(root: Path, files: list[Path]) -> None:
