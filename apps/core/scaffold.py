@@ -109,8 +109,10 @@ def _changed(root: Path, part: Part, resource: Resource) -> str:
         if before is not None:
             raise ValueError(f"{file.relative_to(root)} is there already.")
         return text
-    if before is None or part.behind not in before:
-        raise ValueError(f"{file.relative_to(root)} is not there, or does not have: {part.behind.strip()}")
+    if before is None:
+        raise ValueError(f"{file.relative_to(root)} is not there.")
+    if part.behind not in before:
+        raise ValueError(f"{file.relative_to(root)} does not have the line: {part.behind.strip()}")
     if part.behind == END:
         after = before.rstrip("\n") + "\n" + text
     else:
