@@ -324,7 +324,10 @@ def pages(scene: Scene) -> Iterator[tuple[str, str, str, bool]]:
 
 
 def other_pages(scene: Scene) -> Iterator[tuple[str, str, str, bool]]:
-    """What routes show besides the pages above, with a thing of each kind: a new page is looked at unasked."""
+    """What routes show besides the pages above, with a thing of each kind: a new page is looked at unasked.
+
+    A part of a page, which HTMX asks for, is none.
+    """
     host, things = scene.organization.host, stock(scene.organization).arguments()
     tables = (*TENANT_PAGES.values(), *ENTRY_PAGES.values())
     shown = {_route_at(address(scene)) for address in tables}
@@ -335,7 +338,7 @@ def other_pages(scene: Scene) -> Iterator[tuple[str, str, str, bool]]:
             continue
         address = address_of(route, things)
         response = owner.get(address)
-        if response.status_code == 200 and response["Content-Type"].startswith("text/html"):
+        if response.status_code == 200 and b"</html>" in response.content:
             yield route, host, address, True
 
 
