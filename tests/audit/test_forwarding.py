@@ -225,6 +225,21 @@ def test_sink__that_is_new__starts_with_the_first_event_announced_to_it(log, set
     assert file_sink.numbers() == [4, 5, 6]
 
 
+def test_sink__that_is_new_beside_one_that_is_away__does_not_start_with_what_that_one_lacks(
+    acme_log, settings, file_sink, relayed
+):
+    new, away = settings.AUDIT_SINKS[0], f"http://127.0.0.1:{free_port()}/"
+    settings.AUDIT_SINKS = [away]
+    acme_log.record(2)
+    relayed(acme_log)
+    settings.AUDIT_SINKS = [away, new]
+    acme_log.record()
+
+    relayed(acme_log)
+
+    assert file_sink.numbers() == [3]
+
+
 def test_sink__that_was_away_and_returns__gets_what_it_missed_in_order(acme_log, settings, relayed):
     with http_server(200, *[503] * 400) as server:
         settings.AUDIT_SINKS = [f"http://127.0.0.1:{server.port}/"]
