@@ -162,6 +162,13 @@ def test_verify_isolation__is_recorded__and_leaves_whole_chains(verified):
         assert all(verify(control_chain(tenant_id)).intact for tenant_id in probes)
 
 
+@pytest.mark.parametrize(("label", "found"), [("audit.SinkCursor", 0), ("audit.Event", 1), ("audit.Seal", 1)])
+def test_damage__of_a_changed_row__is_what_the_platform_does_not_do_itself(label, found):
+    before, after = {label: frozenset({"a"})}, {label: frozenset({"b"})}
+
+    assert len(targets.damage(before, after)) == found
+
+
 def test_verify_isolation__of_the_catalog_only__founds_nobody(verified):
     with control("count"):
         before = ControlEvent.objects.filter(action="probe.founded").count()

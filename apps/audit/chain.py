@@ -23,7 +23,7 @@ from apps.tenancy.context import control, current_tenant_id
 from apps.tenancy.transactions import atomic, lock
 from apps.tenancy.walls.roles import NIL_TENANT
 
-from .models import Anchor, ControlEvent, ControlSeal, Event, Seal, owner_or_nobody
+from .models import Anchor, ControlEvent, ControlSeal, Event, Seal, SinkCursor, owner_or_nobody
 
 log = structlog.get_logger(__name__)
 
@@ -83,6 +83,9 @@ class Chain:
     def anchors(self) -> QuerySet[Any]:
         return self._owned(Anchor.objects.filter(chain=self.kind))
 
+    def cursors(self) -> QuerySet[Any]:
+        return self._owned(SinkCursor.objects.filter(chain=self.kind))
+
     def unsealed(self) -> QuerySet[Any]:
         seals = Seal.objects if self.kind == Anchor.Chain.TENANT else ControlSeal.objects
         return self.events().filter(~Exists(seals.filter(event_id=OuterRef("id"))))
@@ -129,6 +132,10 @@ def tenant_chain() -> Chain:
 
 def control_chain(tenant_id: UUID | None) -> Chain:
     return Chain(Anchor.Chain.CONTROL, tenant_id)
+
+
+def chain_of(event: Event | ControlEvent) -> Chain:
+    return tenant_chain() if isinstance(event, Event) else control_chain(event.tenant_id)
 
 
 def seal(chain: Chain, *, fenced: bool = False) -> int:

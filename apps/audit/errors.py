@@ -13,6 +13,14 @@ class SinkUnavailable(Exception):
     """A sink did not take an event; later it may."""
 
 
+class NotSealedYet(Exception):
+    """An event has no number yet, as an older transaction may still write; sinks are sent what is sealed."""
+
+
+class SinkBusy(Exception):
+    """A sink has not come to an event yet: another worker is sending to it, or there was too much before it."""
+
+
 class EventRefused(Exception):
     """A sink will never take this event."""
 

@@ -97,13 +97,13 @@ class Seal(TenantModel, Link):
         ]
 
 
-def owner_key() -> TenantKey:
-    """The organization that an append-only row of the control plane is about; the row outlives it."""
+def owner_key(*, privileges: str = "SELECT", control_privileges: str = APPEND_ONLY) -> TenantKey:
+    """The organization that a row of the control plane is about; the row outlives it."""
     return TenantKey(
         settings.TENANT_MODEL,
         models.DO_NOTHING,
-        privileges="SELECT",
-        control_privileges=APPEND_ONLY,
+        privileges=privileges,
+        control_privileges=control_privileges,
         db_constraint=False,
         null=True,
         related_name="+",
@@ -161,3 +161,23 @@ class Anchor(models.Model):
 
     def __str__(self) -> str:
         return f"{self.chain} chain up to {self.number}"
+
+
+class SinkCursor(models.Model):
+    """How far a sink was sent a chain, and which worker has it to itself, until when."""
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    tenant = owner_key(privileges="", control_privileges="SELECT, INSERT, UPDATE (number, claimed_by, claimed_until)")
+    chain = models.CharField(max_length=7, choices=Anchor.Chain.choices)
+    sink = models.CharField(max_length=50)
+    number = models.BigIntegerField()
+    claimed_by = models.UUIDField(null=True)
+    claimed_until = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(owner_or_nobody(), "chain", "sink", name="audit_sinkcursor_sink"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.sink} has the {self.chain} chain up to {self.number}"

@@ -8,11 +8,11 @@ from apps.tenancy import outbox
 from apps.tenancy.tasks import retrying
 
 from . import forwarding
-from .errors import SinkUnavailable
+from .errors import NotSealedYet, SinkBusy, SinkUnavailable
 from .models import ControlEvent, Event
 
 # About eight hours, as in the outbox; then the task fails, which is logged.
-RETRIES = retrying(SinkUnavailable, attempts=100, longest_pause=300)
+RETRIES = retrying(SinkUnavailable, SinkBusy, NotSealedYet, attempts=100, longest_pause=300)
 
 
 @outbox.subscribe(forwarding.EVENT_RECORDED)

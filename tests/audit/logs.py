@@ -87,6 +87,14 @@ class Log:
         with self.inside():
             return list(self.chain.seals().order_by("number").values_list("number", flat=True))
 
+    def hashes(self) -> list[str]:
+        with self.inside():
+            return [bytes(link.hash).hex() for link in self.chain.in_order()]
+
+    def sealed_ids(self) -> list[str]:
+        with self.inside():
+            return [str(link.event_id) for link in self.chain.in_order()]
+
     def tamper(self, *statements: str, **values: Any) -> None:
         """Write past all walls: in the tenant plane as the operator, in the control plane as the owner."""
         tenant_id = self.organization.tenant.id

@@ -20,7 +20,7 @@ from apps.access.models import IdempotentCall, Share
 from apps.accounts.models import HandoffCode, RefreshToken, RevokedToken, Session, SupportVisit, TokenFamily
 from apps.accounts.roles import Assigned
 from apps.accounts.services import api_keys, invitations, people, roles
-from apps.audit.models import Anchor, ControlEvent, ControlSeal, Event, Seal
+from apps.audit.models import Anchor, ControlEvent, ControlSeal, Event, Seal, SinkCursor
 from apps.projects.models import Document, Project, SearchTerm
 from apps.projects.services import custom_fields
 from apps.tenancy.context import control
@@ -191,5 +191,8 @@ THINGS: dict[str, Thing] = {
     "audit.ControlSeal": Thing(lambda its: ControlSeal.objects.create(**its.owned, **_link())),
     "audit.Anchor": Thing(
         lambda its: Anchor.objects.create(**its.owned, chain="tenant", number=next(_numbers), hash=b"x")
+    ),
+    "audit.SinkCursor": Thing(
+        lambda its: SinkCursor.objects.create(**its.owned, chain="tenant", sink=its.word, number=next(_numbers))
     ),
 }

@@ -1,6 +1,19 @@
 """Events that leave with the transaction that caused them; see ``events``."""
 
-from .events import INSERT, STATES, Backlog, Pending, backlog, emit, finish, pending, retry, subscribe, subscribers_of
+from .events import (
+    INSERT,
+    STATES,
+    Backlog,
+    Pending,
+    backlog,
+    emit,
+    finish,
+    payloads,
+    pending,
+    retry,
+    subscribe,
+    subscribers_of,
+)
 
 __all__ = [
     "INSERT",
@@ -10,6 +23,7 @@ __all__ = [
     "backlog",
     "emit",
     "finish",
+    "payloads",
     "pending",
     "retry",
     "subscribe",

@@ -29,6 +29,8 @@ PENDING = """WITH events AS (SELECT *, CASE WHEN available_at = 'infinity' THEN 
     FROM platform.outbox)
     SELECT event_id, tenant_id, topic, state, attempts, deliveries, last_error, created_at FROM events
     WHERE %(state)s IN ('', state) ORDER BY created_at, id LIMIT %(limit)s"""
+PAYLOADS = """SELECT payload FROM platform.outbox
+    WHERE topic = %s AND tenant_id IS NOT DISTINCT FROM %s AND payload @> %s ORDER BY id"""
 BACKLOG = """SELECT
     count(*) FILTER (WHERE available_at < 'infinity' AND (waiting_for IS NULL OR available_at <= now())),
     count(*) FILTER (WHERE available_at < 'infinity' AND waiting_for IS NOT NULL AND available_at > now()),
@@ -112,6 +114,15 @@ def pending(database: str, *, state: str = "", limit: int = 100) -> list[Pending
     with use(OutboxContext(database)), connections[database].cursor() as cursor:
         cursor.execute(PENDING, {"state": state, "limit": limit})
         return [Pending(*row) for row in cursor.fetchall()]
+
+
+def payloads(
+    topic: str, *, tenant_id: UUID | None, containing: Mapping[str, Any], database: str
+) -> list[dict[str, Any]]:
+    """What the events of a topic about a tenant (or nobody) say that are not done yet, oldest first."""
+    with use(OutboxContext(database)), connections[database].cursor() as cursor:
+        cursor.execute(PAYLOADS, [topic, tenant_id, json.dumps(dict(containing))])
+        return [json.loads(row[0]) for row in cursor.fetchall()]
 
 
 def backlog(database: str) -> Backlog:
