@@ -41,13 +41,15 @@ def done(request: HttpRequest, message: str, to: str, **route: Any) -> HttpRespo
     return redirect(to, **route)
 
 
-def swapped(request: HttpRequest, message: str, to: str, *, part: str, context: dict[str, Any]) -> HttpResponse:
+def swapped(
+    request: HttpRequest, message: str, to: str, *, part: str, context: dict[str, Any], **route: Any
+) -> HttpResponse:
     """Say what was done beside the part of the page that has changed by it, which htmx puts in place of the old one.
 
     ``part`` is the template of the part, which the page includes, too. Without htmx all is as with ``done``.
     """
     if not request.headers.get("HX-Request"):
-        return done(request, message, to)
+        return done(request, message, to, **route)
     return render(request, "swapped.html", {**context, "part": part, "message": message})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.exceptions import ValidationError as InvalidValue
 from django.db import models
 from django.utils.dateparse import parse_datetime
@@ -28,6 +29,9 @@ class CursorPages(CursorPagination):
     def paginate_queryset(self, queryset: Any, request: Any, view: Any = None) -> list[Any] | None:
         self.model = queryset.model
         self._check_page_size(request)
+        column = self.position_field(request, view)
+        if self.model._meta.get_field(column).null:
+            raise ImproperlyConfigured(f"{column} may be empty, and a cursor would lose the rows where it is.")
         return super().paginate_queryset(queryset, request, view)
 
     def position_field(self, request: Any, view: Any) -> str:
