@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.accounts.models import HandoffCode, User
+from apps.accounts.services import handoff
 from apps.accounts.services.handoff import issue_handoff_code
 from apps.accounts.services.people import make_password_token
 from apps.notifications.tasks import send_welcome_email
@@ -24,8 +25,9 @@ from apps.tenancy.context import control, use
 from apps.tenancy.schemas.blueprint import new_schema_name
 from apps.tenancy.walls.context_statements import SCHEMA_NAME
 from apps.tenants import slugs
+from apps.tenants.models import Tenant
 from apps.tenants.services import schema_store
-from tests.support.factories import PASSWORD
+from tests.support.factories import PASSWORD, Organization
 
 NAUGHTY = [
     "",
@@ -228,7 +230,7 @@ def test_invitation__of_an_address_somebody_signed_up_with__ends_their_access(st
     assert client.get("/").status_code == 302
 
 
-def test_owner__founded_by_command__sets_a_password_by_the_mail_and_signs_in(stocked):
+def test_owner__created_by_command__sets_a_password_by_the_mail_and_signs_in(stocked):
     created = ensure_organization(organization="By Command", owner_email="boss@example.com")
     with use(created.tenant.context()):
         send_welcome_email(event_id="x")
@@ -308,9 +310,47 @@ def test_handoff_code__older_than_a_minute__is_worth_nothing(acme):
     with control("let time pass"):
         row = HandoffCode.objects.get()
         assert row.expires_at <= timezone.now() + timedelta(seconds=60)
-        HandoffCode.objects.update(expires_at=timezone.now())
+    outlive(acme, ready_seconds_ago=61)
 
     assert not redeem(acme.host, code)
+
+
+def test_handoff_code__that_a_slow_placement_outlived__works_for_a_minute(acme):
+    code = issue_handoff_code(tenant_id=acme.tenant.id, user_id=acme.owner.id)
+    outlive(acme, ready_seconds_ago=30)
+    handoff.clear_expired_codes()
+
+    assert redeem(acme.host, code)
+
+
+def test_handoff_code__while_the_placement_is_not_there__is_kept(acme):
+    issue_handoff_code(tenant_id=acme.tenant.id, user_id=acme.owner.id)
+    with control("let time pass"):
+        HandoffCode.objects.update(expires_at=timezone.now())
+        Tenant.objects.filter(id=acme.tenant.id).update(status=Tenant.Status.PROVISIONING, ready_at=None)
+
+    handoff.clear_expired_codes()
+
+    with control("look"):
+        assert HandoffCode.objects.count() == 1
+
+
+def test_handoff_code__that_is_over__is_cleared(acme):
+    issue_handoff_code(tenant_id=acme.tenant.id, user_id=acme.owner.id)
+    outlive(acme, ready_seconds_ago=61)
+
+    handoff.clear_expired_codes()
+
+    with control("look"):
+        assert not HandoffCode.objects.exists()
+
+
+def outlive(organization: Organization, *, ready_seconds_ago: int) -> None:
+    """The codes that there are have expired, and the organization is ready for so long."""
+    with control("let time pass"):
+        HandoffCode.objects.update(expires_at=timezone.now())
+        ready_at = timezone.now() - timedelta(seconds=ready_seconds_ago)
+        Tenant.objects.filter(id=organization.tenant.id).update(ready_at=ready_at)
 
 
 def test_handoff_code__of_somebody_who_is_no_member__is_worth_nothing(home, foreign):

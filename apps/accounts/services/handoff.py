@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.db.models import Q
 from django.utils import timezone
 
 from apps.audit import services as audit
 from apps.audit.actors import ANONYMOUS
 from apps.tenancy.context import TenantContext, control, current_tenant
 from apps.tenancy.transactions import atomic
+from apps.tenants.models import Tenant
 
-from ..codes import digest, lifetime, new_code
+from ..codes import digest, lifetime, new_code, oldest_valid
 from ..errors import HandoffRefused
 from ..models import HandoffCode, Membership
 
 
 def issue_handoff_code(*, tenant_id: UUID, user_id: UUID) -> str:
-    """A code that signs the person in on the tenant's host, once, within HANDOFF_SECONDS."""
+    """A code that signs the person in on the tenant's host, once, within HANDOFF_SECONDS of being issued.
+
+    Where the tenant is not ready yet, within as long of being ready.
+    """
     code = new_code()
     expires_at = timezone.now() + lifetime()
     with control("hand over a session"), atomic():
@@ -34,8 +39,8 @@ def redeem_handoff_code(*, code: str) -> Membership:
     now = timezone.now()
     with control("hand over a session"), atomic():
         row = (
-            HandoffCode.objects.select_for_update()
-            .filter(tenant_id=tenant.tenant_id, code_hash=digest(code), used_at__isnull=True, expires_at__gt=now)
+            HandoffCode.objects.select_for_update(of=("self",))
+            .filter(_fresh(), tenant_id=tenant.tenant_id, code_hash=digest(code), used_at__isnull=True)
             .first()
         )
         if row is None:
@@ -55,4 +60,9 @@ def redeem_handoff_code(*, code: str) -> Membership:
 
 def clear_expired_codes() -> None:
     with control("clear expired codes"):
-        HandoffCode.objects.filter(expires_at__lt=timezone.now()).delete()
+        awaited = Q(tenant__status=Tenant.Status.PROVISIONING)
+        HandoffCode.objects.exclude(_fresh() | awaited).delete()
+
+
+def _fresh() -> Q:
+    return Q(expires_at__gt=timezone.now()) | Q(tenant__ready_at__gt=oldest_valid())
