@@ -11,6 +11,7 @@ from apps.accounts.errors import BeyondOwnRights, LastOwner, MemberNotFound
 from apps.accounts.models import Membership
 from apps.accounts.roles import Assigned
 from apps.accounts.services import api_keys, members
+from apps.audit.models import ControlEvent
 from apps.tenancy.context import control
 from tests.support.factories import add_person
 
@@ -43,6 +44,19 @@ def test_ownership__transferred__makes_the_owner_an_admin(firm):
     assert (response.status_code, response.json()["role"]) == (200, "owner")
     assert (role_of(firm, heir), role_of(firm, firm.owner)) == ("owner", "admin")
     assert send(client, "GET", "/users/me").status_code == 401, "the token speaks of an owner"
+
+
+def test_ownership__transferred__is_recorded_of_both(firm):
+    heir = membership(firm, add_person(firm, "viewer"))
+    own = membership(firm, firm.owner)
+
+    send(program(firm), "POST", f"/members/{heir.id}/ownership")
+
+    with control("look"):
+        found = ControlEvent.objects.filter(tenant_id=firm.tenant.id, resource_type="membership")
+        changes = {event.resource_id: event.changes["role"] for event in found if "role" in event.changes}
+    assert changes[str(heir.id)][-1] == "owner"
+    assert changes[str(own.id)] == ["owner", "admin"]
 
 
 def test_ownership__transferred_to_a_custom_role_or_oneself__works_or_changes_nothing(firm):

@@ -115,11 +115,12 @@ def transfer_ownership(*, actor: Subject, member_id: UUID) -> Membership:
         if own is None or own.role != Role.OWNER:
             raise BeyondOwnRights(_("Only an owner can transfer ownership."))
         if heir.id != own.id:
-            before = heir.role_name
+            before, given_up = heir.role_name, own.role_name
             heir.role, heir.custom_role, own.role = Role.OWNER, None, Role.ADMIN
             _save_rights(heir)
             _save_rights(own)
             _record("member.ownership_transferred", actor, heir, {"role": [before, heir.role_name]})
+            _record("member.role_changed", actor, own, {"role": [given_up, own.role_name]})
     return heir
 
 
