@@ -31,6 +31,7 @@ from .settings import DATA_DIR, STATIC_ROOT  # noqa: E402
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = os.environ.get("TEST_EMAIL_BACKEND", "django.core.mail.backends.locmem.EmailBackend")
+EMAIL_TIMEOUT = 2  # what a killed worker had in hand is taken up again after some of these
 EMAIL_FILE_PATH = os.environ.get("TEST_EMAIL_FOLDER", "")
 REQUESTS_PER_MINUTE_ADDRESS = REQUESTS_PER_MINUTE_USER = 1_000_000  # tests of limits set their own
 if "TEST_STATIC_FILES" not in os.environ:  # only a browser needs them as they are served in production

@@ -18,7 +18,8 @@ from .composition import compose
 from .models import SentEmail
 
 KEPT = timedelta(days=30)
-CLAIM = timedelta(seconds=3 * settings.EMAIL_TIMEOUT)  # longer than a mail server may take for one mail
+STEPS = 12  # of the talk with a mail server, from connecting to its word that it has the mail
+CLAIM = timedelta(seconds=STEPS * settings.EMAIL_TIMEOUT)  # longer than one mail may take
 PRODUCT = Brand()
 NOWHERE = ".invalid"
 
