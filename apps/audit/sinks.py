@@ -1,4 +1,4 @@
-"""Sinks outside that are sent every event as it happens, so that no one person holds all copies.
+"""Sinks outside that are sent a copy of every event, so that no one person holds all copies.
 
 Knows neither models nor settings: the settings parse AUDIT_SINKS with it when they are loaded.
 """
