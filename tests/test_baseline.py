@@ -69,7 +69,7 @@ def test_reset__after_rows_were_changed_and_removed__puts_them_back(organization
     assert everything(organizations) == before
 
 
-def test_reset__after_an_organization_was_founded__leaves_nobody_new(organizations, reset):
+def test_reset__after_an_organization_was_created__leaves_nobody_new(organizations, reset):
     before = everything(organizations)
     create_organization(placement="pool")
 

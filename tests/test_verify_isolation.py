@@ -347,7 +347,7 @@ def test_verify_isolation__without_anything_to_find__says_that_it_proved_nothing
 @pytest.mark.parametrize("kind", ["pool", "schema", "database"])
 def test_probes__that_a_killed_run_left__are_removed_by_the_next(verified, kind):
     before = traces()
-    targets.found_pair(kind)
+    targets.create_pair(kind)
     assert traces() != before
 
     verified("--check", "catalog.keys")
@@ -407,7 +407,7 @@ def test_probes__while_they_are_there__count_in_no_figure_and_get_no_mail(platfo
             return [selectors.organizations(), selectors.sign_ups(2), selectors.members_per_tenant()]
 
     before = figures()
-    pair = targets.found_pair("pool")
+    pair = targets.create_pair("pool")
     try:
         assert figures() == before
         send_email_once(to=pair.victim.owner.email, template="welcome", context={}, key="none")

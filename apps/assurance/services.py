@@ -114,7 +114,7 @@ def _readings(checks: list[Check], steps: _Steps) -> tuple[list[CheckOutcome], d
 
 
 def _attacks(checks: list[Check], kind: str, steps: _Steps) -> list[CheckOutcome]:
-    pair = targets.found_pair(kind)
+    pair = targets.create_pair(kind)
     outcomes = []
     for check in checks:
         steps.next(f"{kind}: {check.title}")

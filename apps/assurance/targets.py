@@ -99,7 +99,7 @@ def placements() -> list[str]:
     return [kind for kind in Placement.Kind.values if kind in used | {settings.DEFAULT_PLACEMENT}]
 
 
-def found_pair(kind: str) -> Pair:
+def create_pair(kind: str) -> Pair:
     run = secrets.token_hex(4)
     attacker, victim = (_create(kind, f"{run}{letter}") for letter in "ab")
     return Pair(kind, attacker, victim)

@@ -101,7 +101,7 @@ class EncryptedText:
 
 
 class EncryptedTextField(models.BinaryField):  # type: ignore[type-arg]
-    """Text encrypted with the key of the row's tenant: assign a str, read back a EncryptedText.
+    """Text encrypted with the key of the row's tenant: assign a str, read back an EncryptedText.
 
     The model must have a ``tenant_id``. Written by ``save()`` only: ``update()`` and lookups are refused, as
     they know no row.

@@ -129,4 +129,4 @@ def _filled(text: str, resource: Resource) -> str:
 def _tidy(root: Path, files: list[Path]) -> None:
     """Imports in order, lines as long as they may be."""
     for command in (["check", "--quiet", "--fix", "--select", "I"], ["format", "--quiet"]):
-        subprocess.run([sys.executable, "-m", "ruff", *command, *map(str, files)], cwd=root, check=False)
+        subprocess.run([sys.executable, "-m", "ruff", *command, *map(str, files)], cwd=root, check=True)

@@ -42,10 +42,8 @@ def serve(request: HttpRequest, tenant: Tenant | None, respond: Respond) -> Http
         return come_again(request, tenant)
     request.tenant = tenant  # type: ignore[attr-defined]
     structlog.contextvars.bind_contextvars(tenant=tenant.slug, tenant_id=str(tenant.id))
-    active = current()
-    if (
-        isinstance(active, TenantContext) and active.tenant_id == tenant.id
-    ):  # it is served already, and is entered again as it is now
+    served = current()
+    if isinstance(served, TenantContext) and served.tenant_id == tenant.id:  # it has room, and is entered as it is now
         return respond_inside(context, request, respond)
     try:
         with bulkhead.room_for(tenant.id):

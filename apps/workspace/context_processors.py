@@ -21,7 +21,7 @@ class PageBrand:
     stylesheet: str = ""
 
 
-def brand_of(tenant: Tenant) -> PageBrand:
+def page_brand_of(tenant: Tenant) -> PageBrand:
     """Costs no query: the profile came with the tenant."""
     profile: Profile | None = getattr(tenant, "profile", None)
     if profile is None:
@@ -37,7 +37,7 @@ def surroundings(request: Any) -> dict[str, Any]:
     around: dict[str, Any] = {"theme": theme_of(request)}
     tenant = getattr(request, "tenant", None)
     if tenant is not None:
-        around["brand"] = brand_of(tenant)
+        around["brand"] = page_brand_of(tenant)
     subject = getattr(request, "subject", ANONYMOUS)  # a refusal may come before anybody has looked who asks
     if tenant is not None and subject.is_authenticated:
         around["navigation"] = links(MAIN, subject.permissions, request.path)

@@ -42,7 +42,7 @@ def run(servers: Servers) -> None:
         for attempt in range(1, ROUNDS + 1):
             for number in databases:
                 say(f"{NAME}: round {attempt} of {ROUNDS}, {number} tenants")
-                _extend(ours[number], our_workers[number].call("founding_times", samples=OUR_SAMPLES))
+                _extend(ours[number], our_workers[number].call("creation_times", samples=OUR_SAMPLES))
                 stock[number] += stock_workers[number].call("save_times", samples=STOCK_SAMPLES)
     _report(ours, stock)
 
@@ -52,7 +52,7 @@ def _fill(project: str, worker: Worker, tenants: int) -> None:
     worker.call("prepare")
     found = worker.call("fill", tenants=tenants)
     assert found == tenants, f"{project} has {found} tenants instead of {tenants}"
-    warm_up = "founding_times" if project == "ours" else "save_times"
+    warm_up = "creation_times" if project == "ours" else "save_times"
     worker.call(warm_up, samples=1)
 
 

@@ -32,7 +32,7 @@ serve(
         "prepare": tenants.prepare,
         "fill": tenants.fill,
         "fill_store": tenants.fill_store,
-        "founding_times": tenants.founding_times,
+        "creation_times": tenants.creation_times,
         "messages": lambda: messages.messages(PROXY),
         "found_leak_tenants": found_leak_tenants,
         "leaks": leaks,

@@ -58,7 +58,7 @@ def fill_store(schemas: int) -> int:
     return schema_store.replenish(schemas=schemas, pool_places=0).schemas
 
 
-def founding_times(samples: int) -> Times:
+def creation_times(samples: int) -> Times:
     """Milliseconds of each way of creating, one after the other; the organizations are removed again."""
     times: Times = defaultdict(list)
     ways = _ways()

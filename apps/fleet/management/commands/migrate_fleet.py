@@ -40,7 +40,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         progress = _Progress(self, as_json=options["json"] or not sys.stderr.isatty())
         with in_one_line():
-            locations = _places(options["tenant"], options["placement"])
+            locations = _locations(options["tenant"], options["placement"])
             if options["plan"] or options["dry_run"]:
                 groups = rehearse(locations) if options["dry_run"] else plan_fleet(locations)
                 self._show_plan(groups, as_json=options["json"])
@@ -126,7 +126,7 @@ class _Progress:
         self.this.stderr.flush()
 
 
-def _places(slug: str | None, kind: str | None) -> list[SchemaLocation] | None:
+def _locations(slug: str | None, kind: str | None) -> list[SchemaLocation] | None:
     """The chosen locations; None for all."""
     if slug:
         location = location_of(slug=slug)
