@@ -6,9 +6,11 @@ started the run.
 
 import atexit
 import os
+import sys
 from pathlib import Path
 
 from deploy.local import start_servers, stop_servers
+from deploy.local.system import open_lock, try_lock
 from tests.support.pooler import Pooler, through
 
 _WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
@@ -17,6 +19,9 @@ _DATA_DIR = Path(__file__).resolve().parent.parent / "var" / "test" / _WORKER
 if os.environ.get("TENANTRY_TEST_SERVERS") != _WORKER:  # child processes of a test find them running
     for _name in [name for name in os.environ if name.startswith("DATABASE_") or name == "REDIS_URL"]:
         del os.environ[_name]
+    _DATA_DIR.parent.mkdir(parents=True, exist_ok=True)
+    if not try_lock(open_lock(_DATA_DIR.with_suffix(".lock"))):  # whoever ended first would stop the other's servers
+        sys.exit("error: another test run of this checkout is not over: wait for it, or use a clone")
     os.environ.update(start_servers(_DATA_DIR, durable=False))
     os.environ["TENANTRY_TEST_SERVERS"] = _WORKER
     atexit.register(stop_servers, _DATA_DIR)
