@@ -27,7 +27,7 @@ test: $(STAMP) ## Run all tests but the slow ones; only some with T="tests/test_
 	@$(BIN)/python -m pytest -q $(if $(T),$(T),-m "not slow" --numprocesses 2 --dist worksteal)
 
 test-slow: $(STAMP) ## Run the slow tests: killed processes, browser, load
-	@$(BIN)/python -m pytest -q -m slow $(T)
+	@$(BIN)/python -m pytest -q -m slow --numprocesses 2 --dist loadfile $(T)
 
 lint: $(STAMP) ## Check style, types, layers, security, migrations
 	@$(BIN)/ruff check .
