@@ -40,7 +40,7 @@ def redeem_handoff_code(*, code: str) -> Membership:
     with control("hand over a session"), atomic():
         row = (
             HandoffCode.objects.select_for_update(of=("self",))
-            .filter(_fresh(), tenant_id=tenant.tenant_id, code_hash=digest(code), used_at__isnull=True)
+            .filter(_fresh(), tenant_id=tenant.tenant_id, used_at__isnull=True, code_hash=digest(code))
             .first()
         )
         if row is None:
