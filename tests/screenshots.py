@@ -26,9 +26,10 @@ def main() -> int:
     from apps.fleet.services.control_plane import migrate_control
     from apps.tenants.services import schema_store
     from tests.support import servers
-    from tests.support.browsing import browsing, furnish, pages, serving, visit
+    from tests.support.browsing import browsing, furnish, pages, visit
     from tests.support.factories import create_organization
     from tests.support.history import a_month_passes, neighbors_move_in
+    from tests.support.serving import serving
 
     servers.recreate_databases()
     call_command("setup_roles", verbosity=0)

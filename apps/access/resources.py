@@ -20,6 +20,7 @@ from apps.core.preconditions import etag_of
 from apps.core.rendering import plain_columns
 from apps.tenancy import replicas
 
+from .bodies import Limit
 from .list_query import ListQuery
 from .models import IdempotentCall
 from .services import idempotency
@@ -45,7 +46,7 @@ class Replayed(Exception):
 class ResourceView(GenericAPIView[Any]):
     """A view that declares its permissions; with a ``finder`` it is about one thing, found as ``self.resource``.
 
-    ``query`` is what may be asked of its list.
+    ``query`` is what may be asked of its list, ``body_limit`` how long a body may be that is longer than most.
 
     An unsafe call with an Idempotency-Key runs once and answers the same for 24 hours. ``deprecated_at`` and
     ``sunset_at`` announce the end of a view.
@@ -57,6 +58,7 @@ class ResourceView(GenericAPIView[Any]):
     deprecated_at: ClassVar[datetime | None] = None
     sunset_at: ClassVar[datetime | None] = None
     query: ClassVar[ListQuery] = ListQuery()
+    body_limit: ClassVar[Limit | None] = None
     resource: Any = None
     call: IdempotentCall | None = None
 

@@ -28,6 +28,7 @@ log = structlog.get_logger(__name__)
 REDIS_TIMEOUT_SECONDS = 0.2
 KEPT_SECONDS = 5
 OK = "ok"
+ALIVE_PATH = "/health"
 
 
 class HealthMiddleware:
@@ -35,7 +36,7 @@ class HealthMiddleware:
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
-        self.answers = {"/health": alive, "/ready": ready, "/health/redis": redis_ready}
+        self.answers = {ALIVE_PATH: alive, "/ready": ready, "/health/redis": redis_ready}
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         answer = self.answers.get(request.path_info)

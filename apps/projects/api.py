@@ -187,6 +187,7 @@ class DocumentsView(ResourceView):
     permissions_by_method: ClassVar[dict[str, str]] = allow(GET=PROJECTS_READ, POST=PROJECTS_WRITE)
     finder = staticmethod(selectors.find_project)
     parser_classes = (MultiPartParser,)
+    body_limit = staticmethod(documents.longest_upload)
     queryset = Document.objects.none()
 
     @extend_schema(responses=DocumentSerializer(many=True))

@@ -14,6 +14,7 @@ from django.urls import set_urlconf
 from django_tenants.middleware.main import TenantMainMiddleware
 from django_tenants.utils import remove_www
 
+from apps.core.bodies import is_granted
 from apps.tenancy.databases import statements_sent
 
 from .directory import directory
@@ -22,7 +23,10 @@ from .traffic import Figures, recorder
 
 
 class TrafficMiddleware:
-    """Notes what each request came to, for the figures of its organization; files and unknown hosts are left out."""
+    """Notes what each request came to, for the figures of its organization; files and unknown hosts are left out.
+
+    So is the question for a body that may then come.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -30,7 +34,7 @@ class TrafficMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         began, sent = perf_counter(), statements_sent()
         response = self.get_response(request)
-        if hasattr(request, "tenant"):
+        if hasattr(request, "tenant") and not is_granted(request):
             figures = Figures(
                 requests=1,
                 errors=int(response.status_code >= 500),

@@ -23,11 +23,11 @@ from tests.support.browsing import (
     furnish,
     other_pages,
     pages,
-    serving,
     speak,
     visit,
 )
 from tests.support.factories import PASSWORD
+from tests.support.serving import serving
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,7 @@ import pytest
 
 from apps.accounts.selectors import memberships_of
 from apps.accounts.services import tokens
-from tests.support.browsing import ROOT, serving
+from tests.support.serving import ROOT, serving
 
 pytestmark = pytest.mark.slow
 

@@ -1,18 +1,13 @@
-"""The product in a real browser: a running server, pages with what went wrong on them, and all that there are."""
+"""The product in a real browser: pages with what went wrong on them, and all that there are."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -38,44 +33,8 @@ from tests.support.factories import PASSWORD, Organization, add_document, add_pe
 from tests.support.routes import NEEDS, TENANT_URLS, Anybody, address_of, is_api
 from tests.support.things import stock
 
-ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or "/usr/bin/chromium"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-PORT_VARIABLES = ("PORT", "PUBLIC_PORT")
-
-# -- the server ---------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def serving() -> Iterator[int]:
-    """The application on the test servers' data, at the yielded port, with its files as in production."""
-    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings_test", "LOG_LEVEL": "ERROR"}
-    environment["TEST_STATIC_FILES"] = "collected"
-    for task in (["build_messages"], ["build_css"], ["collectstatic", "--noinput", "-v", "0"]):
-        subprocess.run([sys.executable, "manage.py", *task], cwd=ROOT, env=environment, check=True)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    environment |= dict.fromkeys(PORT_VARIABLES, str(port))
-    command = ["-m", "granian", "--interface", "wsgi", "--port", str(port), "--workers", "1", "--blocking-threads", "2"]
-    server = subprocess.Popen(
-        [sys.executable, *command, "--log-level", "error", "config.wsgi:application"],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            with socket.socket() as client:
-                if client.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.1)
-        yield port
-    finally:
-        server.terminate()
-        server.wait(timeout=20)
 
 
 @contextmanager

@@ -22,6 +22,12 @@ from ..errors import DocumentNotFound, DocumentTooLarge, DownloadRefused, Projec
 from ..models import DOCUMENT, Document, Project
 
 SALT = "projects.download"
+FORM_BYTES = 2**20  # of what surrounds a file in a form
+
+
+def longest_upload() -> int:
+    """The bytes of a form with the longest document."""
+    return int(settings.DOCUMENT_MAX_BYTES) + FORM_BYTES
 
 
 def add_document(*, actor: Subject, project: Project, upload: UploadedFile) -> Document:

@@ -9,6 +9,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
+from apps.access.bodies import bodies_up_to
 from apps.access.decisions import authorize
 from apps.access.guards import requires
 from apps.access.permissions import PROJECTS_READ, PROJECTS_WRITE
@@ -22,6 +23,7 @@ from ..services import documents
 from .projects import detail
 
 
+@bodies_up_to(documents.longest_upload)
 @requires(PROJECTS_WRITE, on=find_project)
 @require_POST
 def document_upload(request: TenantRequest, project: Project) -> HttpResponse:

@@ -1,0 +1,118 @@
+"""What the server answers by itself, and how answers leave it."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.test import Client
+
+from tests.support.clients import API, issue
+from tests.support.factories import add_document, add_project
+
+from .conftest import LARGE, SMALL
+from .wire import Wire
+
+STATIC = {"/static/small.css": SMALL, "/static/large.css": LARGE}
+
+
+@pytest.fixture
+def stranger(acme, port) -> Wire:
+    return Wire(port, acme.host)
+
+
+@pytest.mark.parametrize("host", ["localhost", "nobody.localhost", "127.0.0.1"])
+@pytest.mark.parametrize(("method", "content"), [("GET", b'{"status": "ok"}'), ("HEAD", b"")])
+def test_health__asked_on_any_host__is_good(port, host, method, content):
+    reply = Wire(port, host).call(method, "/health")
+
+    assert (reply.status, reply.content, reply.headers["Content-Type"]) == (200, content, "application/json")
+
+
+@pytest.mark.parametrize("path", STATIC)
+def test_file__that_is_static__comes_with_the_headers_that_every_answer_has(stranger, path):
+    reply = stranger.call("GET", path)
+    page = stranger.call("GET", "/sign-in/")
+
+    assert (reply.status, reply.content) == (200, STATIC[path])
+    assert reply.headers["Content-Type"] == 'text/css; charset="utf-8"'
+    shared = ("Permissions-Policy", "X-Content-Type-Options", "Referrer-Policy", "Cross-Origin-Opener-Policy")
+    assert {name: reply.headers[name] for name in shared} == {name: page.headers[name] for name in shared}
+    assert reply.headers["Content-Security-Policy"].startswith("default-src 'self'")
+    assert "max-age" in reply.headers["Cache-Control"]
+
+
+@pytest.mark.parametrize("path", STATIC)
+def test_file__that_is_static__is_answered_as_django_would(stranger, path):
+    through_django = Client(HTTP_HOST=stranger.host).get(path)
+    direct = stranger.call("GET", path)
+
+    ours = {name.lower(): value for name, value in direct.headers.items()}
+    assert {name.lower(): value for name, value in through_django.items()}.items() <= ours.items()
+
+
+@pytest.mark.parametrize("path", STATIC)
+def test_file__asked_for_in_part_or_unchanged__is_not_sent_whole(stranger, path):
+    tag = stranger.call("GET", path).headers["ETag"]
+    part = stranger.call("GET", path, Range="bytes=3-9")
+    unchanged = stranger.call("GET", path, If_None_Match=tag)
+    head = stranger.call("HEAD", path)
+
+    assert (part.status, part.content) == (206, STATIC[path][3:10])
+    assert part.headers["Content-Range"] == f"bytes 3-9/{len(STATIC[path])}"
+    assert (unchanged.status, unchanged.content) == (304, b"")
+    assert (head.status, head.content, head.headers["Content-Length"]) == (200, b"", str(len(STATIC[path])))
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_file__that_is_static__is_for_reading_only(stranger, method):
+    assert stranger.call(method, "/static/small.css").status == 405
+
+
+def test_answer__that_is_long__comes_whole_and_leaves_no_file_that_it_is_not_sent_from(acme, port):
+    content = os.urandom(2_000_000)
+    document = add_document(acme, add_project(acme, "Plan"), content)
+    wire = Wire(port, acme.host, issue(acme).access)
+
+    reply = wire.call("GET", f"{API}/projects/{document.project_id}/documents/{document.id}/content")
+
+    assert (reply.status, reply.content) == (200, content)
+    assert reply.headers["Content-Length"] == str(len(content))
+    spool = Path(settings.DATA_DIR) / "spool"
+    assert oct(spool.stat().st_mode & 0o777) == "0o700"
+
+
+def test_page__asked_for_compressed__is(stranger):
+    reply = stranger.call("GET", "/sign-in/", Accept_Encoding="gzip")
+
+    assert reply.headers["Content-Encoding"] == "gzip"
+    assert b"</html>" in gzip.decompress(reply.content)
+
+
+def test_answer__with_cookies__sets_each_of_them(acme, port):
+    wire = Wire(port, acme.host)
+    page = wire.call("GET", "/sign-in/")
+    cookie = page.headers["Set-Cookie"].partition(";")[0]
+    token = page.content.decode().partition('name="csrfmiddlewaretoken" value="')[2].partition('"')[0]
+    fields = f"csrfmiddlewaretoken={token}&login={acme.owner.email}&password={acme.password.replace(' ', '+')}"
+
+    kind = "application/x-www-form-urlencoded"
+    reply = wire.call("POST", "/sign-in/", fields.encode(), Content_Type=kind, Cookie=cookie)
+
+    names = {value.partition("=")[0] for value in reply.headers.get_all("Set-Cookie")}
+    assert names >= {settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME}
+
+
+@pytest.mark.parametrize(
+    "path", ["/%FF", "/%00", "/a%2Fb", "/ä".encode().decode("latin-1"), "/?q=%FF", "/" + "a" * 9000]
+)
+def test_address__of_any_bytes__is_answered(stranger, path):
+    with stranger.begun("GET", path) as client:
+        answer = client.recv(100)
+
+    assert answer.startswith((b"HTTP/1.1 404", b"HTTP/1.1 400", b"HTTP/1.1 302", b"HTTP/1.1 200", b"HTTP/1.1 414")), (
+        answer
+    )
