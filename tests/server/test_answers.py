@@ -51,7 +51,9 @@ def test_file__that_is_static__is_answered_as_django_would(stranger, path):
     direct = stranger.call("GET", path)
 
     ours = {name.lower(): value for name, value in direct.headers.items()}
-    assert {name.lower(): value for name, value in through_django.items()}.items() <= ours.items()
+    theirs = {name.lower(): value for name, value in through_django.items()}
+    del theirs["vary"]  # of compressing answers on the way: files are compressed when they are collected
+    assert theirs.items() <= ours.items()
 
 
 @pytest.mark.parametrize("path", STATIC)
@@ -106,13 +108,12 @@ def test_answer__with_cookies__sets_each_of_them(acme, port):
     assert names >= {settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME}
 
 
-@pytest.mark.parametrize(
-    "path", ["/%FF", "/%00", "/a%2Fb", "/ä".encode().decode("latin-1"), "/?q=%FF", "/" + "a" * 9000]
-)
+ODD = ["/%FF", "/%00", "/a%2Fb", "/\xc3\xa4", "/?q=%FF", "/" + "a" * 9000]
+
+
+@pytest.mark.parametrize("path", ODD)
 def test_address__of_any_bytes__is_answered(stranger, path):
     with stranger.begun("GET", path) as client:
-        answer = client.recv(100)
+        line = client.recv(100).decode("latin-1").partition("\r\n")[0]
 
-    assert answer.startswith((b"HTTP/1.1 404", b"HTTP/1.1 400", b"HTTP/1.1 302", b"HTTP/1.1 200", b"HTTP/1.1 414")), (
-        answer
-    )
+    assert line.split()[1] in ("200", "302", "400", "404", "414"), line

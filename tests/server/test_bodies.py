@@ -89,6 +89,7 @@ def test_refusal__of_a_body__is_a_problem_for_programs(member):
     assert (reply.json()["status"], reply.json()["code"]) == (413, "content_too_large")
 
 
+@pytest.mark.slow
 def test_body__that_stops_coming__is_given_up(member):
     began = time.monotonic()
     with member.begun("POST", f"{API}/projects", "Content-Length: 20") as client:
