@@ -1,4 +1,4 @@
-"""A project behind the web server, started by the web line of the Procfile."""
+"""A project behind the web server: ours as the Procfile starts it, any other as a WSGI application."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ from deploy.local.system import port_is_free
 from .servers import DATA_DIR, ROOT
 
 FIRST_PORT = 64420
-OUR_APPLICATION = "config.wsgi:application"
+OUR_APPLICATION = "config.rsgi:application"
+WSGI = "granian --interface wsgi --http 1 --host ${HOST} --port $PORT --workers 2 --blocking-threads 4 --no-ws"
 START_SECONDS, STOP_SECONDS, SETTLE_SECONDS = 60, 20, 60
 LOOK_SECONDS, IDLE_SECONDS = 0.3, 0.03
 MEBIBYTE = 2**20
@@ -72,7 +73,7 @@ class Web:
 
 @contextmanager
 def serving(application: str, environment: dict[str, str], *, name: str) -> Iterator[Web]:
-    """The application as the Procfile has ours served; what it prints goes to the logs."""
+    """The application, with as many processes and threads whichever it is; what it prints goes to the logs."""
     port = next(port for port in range(FIRST_PORT, FIRST_PORT + PORTS_TRIED) if port_is_free(port))
     (DATA_DIR / "static").mkdir(exist_ok=True)
     with (DATA_DIR / "logs" / f"{name}.log").open("ab") as log:
@@ -93,9 +94,10 @@ def serving(application: str, environment: dict[str, str], *, name: str) -> Iter
 
 
 def _line(application: str) -> str:
+    if application != OUR_APPLICATION:
+        return f"{WSGI} --log-level warning {application}"
     line: str = parse_procfile((ROOT / "Procfile").read_text()).processes["web"]
-    assert OUR_APPLICATION in line
-    return line.replace(OUR_APPLICATION, application)
+    return line
 
 
 def _environment(environment: dict[str, str], port: int) -> dict[str, str]:
