@@ -5,11 +5,15 @@ from __future__ import annotations
 import gzip
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from django.conf import settings
 from django.test import Client
+from structlog.testing import capture_logs
 
+from config.server.messages import environ_of
+from config.server.static import StaticFiles
 from tests.support.clients import API, issue
 from tests.support.factories import add_document, add_project
 
@@ -117,3 +121,19 @@ def test_address__of_any_bytes__is_answered(stranger, path):
         line = client.recv(100).decode("latin-1").partition("\r\n")[0]
 
     assert line.split()[1] in ("200", "302", "400", "404", "414"), line
+
+
+def test_file__that_is_static__is_logged_like_every_request(settings):
+    Path(settings.STATIC_ROOT, "logged.css").write_bytes(SMALL)
+    scope = SimpleNamespace(
+        method="GET", path="/static/logged.css", query_string="secret=1", http_version="1.1", scheme="http"
+    )
+    scope.client, scope.server, scope.authority, scope.headers = "192.0.2.7:1234", "127.0.0.1:8000", None, {}
+
+    with capture_logs() as lines:
+        answer = StaticFiles().answer(environ_of(scope))
+
+    assert (answer.status, answer.content) == (200, SMALL)
+    finished = next(line for line in lines if line["event"] == "request_finished")
+    assert (finished["request"], finished["code"]) == ("GET /static/logged.css", 200)
+    assert not any("secret" in str(line) for line in lines)
