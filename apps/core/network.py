@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from ipaddress import IPv6Address, ip_address, ip_network
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -10,8 +12,13 @@ from django.http import HttpRequest
 
 def client_ip(request: HttpRequest) -> str | None:
     """The address that the outermost of our own TRUSTED_PROXIES saw; what clients claim beyond it is ignored."""
-    hops = [part.strip() for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if part.strip()]
-    hops.append(request.META.get("REMOTE_ADDR", ""))
+    return client_ip_in(request.META)
+
+
+def client_ip_in(environ: Mapping[str, Any]) -> str | None:
+    """The same, of a request that Django has not seen yet."""
+    hops = [part.strip() for part in environ.get("HTTP_X_FORWARDED_FOR", "").split(",") if part.strip()]
+    hops.append(environ.get("REMOTE_ADDR", ""))
     claimed = hops[-1 - min(settings.TRUSTED_PROXIES, len(hops) - 1)]
     try:
         return str(ip_address(claimed.rpartition("%")[0] or claimed))

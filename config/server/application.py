@@ -10,6 +10,7 @@ import structlog
 from granian.rsgi import HTTPProtocol, Scope
 
 from apps.core.bodies import QUESTION, BodyQuestion
+from apps.core.network import client_ip_in, network_of
 from apps.operations import health
 from apps.tenants.traffic import Figures, recorder
 
@@ -67,7 +68,7 @@ class Server:
         if self._in_hand >= WAITING:
             raise Refused(BUSY)
         ask = partial(self._ask, environ, protocol)
-        body = await self._receiver.receive(scope.headers, protocol, environ["REMOTE_ADDR"], ask)
+        body = await self._receiver.receive(scope.headers, protocol, network_of(client_ip_in(environ)), ask)
         self._in_hand += 1
         try:
             await self._threads.run(with_body(environ, body), protocol, partial(self._reply, scope, protocol))

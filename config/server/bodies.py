@@ -29,10 +29,10 @@ class Receiver:
         self._spooled = 0
         self._receiving: Counter[str] = Counter()
 
-    async def receive(self, headers: GivenHeaders, protocol: HTTPProtocol, address: str, ask: Asking) -> Body:
+    async def receive(self, headers: GivenHeaders, protocol: HTTPProtocol, network: str, ask: Asking) -> Body:
         """The whole body: bytes, or a file at its beginning.
 
-        Raises Refused if it is cut short, too slow, longer than agreed, one of too many from this address, or if
+        Raises Refused if it is cut short, too slow, longer than agreed, one of too many from this network, or if
         there is no room for it.
         """
         if "content-length" not in headers and "transfer-encoding" not in headers:
@@ -40,7 +40,7 @@ class Receiver:
         announced = _announced(headers)
         if announced == 0:
             return b""
-        with self._counted(address):
+        with self._counted(network):
             body = _Body(self._folder, self._make_room)
             try:
                 await self._read(body, announced, protocol, ask)
@@ -88,16 +88,16 @@ class Receiver:
         self._spooled += more
 
     @contextmanager
-    def _counted(self, address: str) -> Iterator[None]:
-        if self._receiving[address] >= RECEIVING:
+    def _counted(self, network: str) -> Iterator[None]:
+        if self._receiving[network] >= RECEIVING:
             raise Refused(TOO_MANY)
-        self._receiving[address] += 1
+        self._receiving[network] += 1
         try:
             yield
         finally:
-            self._receiving[address] -= 1
-            if not self._receiving[address]:
-                del self._receiving[address]
+            self._receiving[network] -= 1
+            if not self._receiving[network]:
+                del self._receiving[network]
 
 
 class _Body:

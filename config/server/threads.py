@@ -12,7 +12,7 @@ from threading import Thread
 import structlog
 from granian.rsgi import HTTPProtocol
 
-from .limits import STUCK_SECONDS, THREADS, WAIT_SECONDS
+from .limits import STOP_SECONDS, STUCK_SECONDS, THREADS, WAIT_SECONDS
 from .messages import Answer, Environ
 from .refusals import BUSY, FAILED
 
@@ -55,11 +55,12 @@ class Threads:
         loop.call_later(LOOK_SECONDS, self._look)
 
     def stop(self) -> None:
-        """Let what waits be done, then end."""
+        """Let what waits be done, then end; who still works after STOP_SECONDS is not waited for."""
         for _ in self._threads:
             self._queue.put(None)
+        deadline = time.monotonic() + STOP_SECONDS
         for thread in self._threads:
-            thread.join()
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     @property
     def are_stuck(self) -> bool:
@@ -86,7 +87,7 @@ class Threads:
     def _answer(self, job: Job) -> Answer:
         try:
             return self._respond(job.environ)
-        except Exception:  # Django answers its own errors; this is one of what lies beneath it
+        except BaseException:  # Django answers its own errors; a thread that ends, as by SystemExit, never comes back
             log.exception("request_failed", request=f"{job.environ['REQUEST_METHOD']} {job.environ['PATH_INFO']}")
             return FAILED.answer(job.environ["PATH_INFO"])
 
