@@ -67,20 +67,21 @@ class Server:
         """Have Django answer what has come whole. Raises Refused."""
         if self._in_hand >= WAITING:
             raise Refused(BUSY)
-        ask = partial(self._ask, environ, protocol)
-        body = await self._receiver.receive(scope.headers, protocol, network_of(client_ip_in(environ)), ask)
+        network = network_of(client_ip_in(environ))
+        ask = partial(self._ask, environ, network, protocol)
+        body = await self._receiver.receive(scope.headers, protocol, network, ask)
         self._in_hand += 1
         try:
-            await self._threads.run(with_body(environ, body), protocol, partial(self._reply, scope, protocol))
+            await self._threads.run(with_body(environ, body), network, protocol, partial(self._reply, scope, protocol))
         finally:
             self._in_hand -= 1
             self._receiver.release(body)
 
-    async def _ask(self, environ: Environ, protocol: HTTPProtocol, announced: int | None) -> int:
+    async def _ask(self, environ: Environ, network: str, protocol: HTTPProtocol, announced: int | None) -> int:
         """How long a body this requester may send, as the application says. Raises Refused with its answer."""
         question = BodyQuestion(announced)
         answers: list[Answer] = []
-        await self._threads.run({**with_body(environ, b""), QUESTION: question}, protocol, answers.append)
+        await self._threads.run({**with_body(environ, b""), QUESTION: question}, network, protocol, answers.append)
         if question.limit is None:
             raise Refused(answers[0])
         return question.limit

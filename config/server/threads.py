@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from queue import SimpleQueue
 from threading import Thread
 
 import structlog
@@ -15,6 +14,7 @@ from granian.rsgi import HTTPProtocol
 from .limits import STOP_SECONDS, STUCK_SECONDS, THREADS, WAIT_SECONDS
 from .messages import Answer, Environ
 from .refusals import BUSY, FAILED
+from .turns import Turns
 
 LOOK_SECONDS = 0.5
 log = structlog.get_logger(__name__)
@@ -43,8 +43,8 @@ class Threads:
 
     def __init__(self, respond: Callable[[Environ], Answer]) -> None:
         self._respond = respond
-        self._queue: SimpleQueue[Job | None] = SimpleQueue()
-        self._waiting: dict[Job, bool] = {}  # in the order in which they came
+        self._turns: Turns[Job] = Turns()
+        self._waiting: dict[Job, bool] = {}
         self._begun: dict[Job, float] = {}
         self._threads = [Thread(target=self._work, name=f"django-{n}", daemon=True) for n in range(THREADS)]
 
@@ -56,8 +56,7 @@ class Threads:
 
     def stop(self) -> None:
         """Let what waits be done, then end; who still works after STOP_SECONDS is not waited for."""
-        for _ in self._threads:
-            self._queue.put(None)
+        self._turns.close()
         deadline = time.monotonic() + STOP_SECONDS
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
@@ -68,15 +67,17 @@ class Threads:
         begun = min(self._begun.copy().values(), default=time.monotonic())
         return time.monotonic() - begun > STUCK_SECONDS
 
-    async def run(self, environ: Environ, protocol: HTTPProtocol, deliver: Callable[[Answer], None]) -> None:
-        """Wait until the request was answered, though not for its client to take the answer."""
+    async def run(
+        self, environ: Environ, network: str, protocol: HTTPProtocol, deliver: Callable[[Answer], None]
+    ) -> None:
+        """Wait for the turn of the network, and until the request was answered; its client may still be reading."""
         job = Job(environ, protocol, deliver, self._loop.create_future(), self._loop.time())
         self._waiting[job] = True
-        self._queue.put(job)
+        self._turns.put(network, job)
         await job.over
 
     def _work(self) -> None:
-        while job := self._queue.get():
+        while job := self._turns.get():
             if not self._take(job):
                 continue
             self._begun[job] = time.monotonic()

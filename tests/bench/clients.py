@@ -22,7 +22,8 @@ QUIET_SECONDS, ATTACK_SECONDS = 20.0, 60.0
 BASELINE_SECONDS = 15.0  # that a server is attacked for which is expected not to answer
 TURNS, LOAD_SECONDS, CONNECTIONS = 5, 8, 16
 SERVERS = {"ours": web.OUR_APPLICATION, "WSGI": "config.wsgi:application"}
-GENEROUS = {"REQUESTS_PER_MINUTE_USER": "100000000", "REQUESTS_PER_MINUTE_ADDRESS": "100000000", "LOG_LEVEL": "ERROR"}
+GENEROUS = {"REQUESTS_PER_MINUTE_USER": "100000000", "LOG_LEVEL": "ERROR"}
+ELSEWHERE = "127.0.0.2"  # where the ordinary ones are
 UNDISTURBED, ALL_ANSWERED, NO_SLOWER = Aim(at_most=2.0), Aim(at_least=100), Aim(at_least=1.0)
 
 
@@ -92,7 +93,7 @@ def _report(kind: str, name: str, quiet: Stream, beside: Stream, health: Stream,
 
 
 def _stream(port: int, path: str, headers: dict[str, str]) -> Stream:
-    return Stream(port, path, [headers] * ORDINARY, RATE)
+    return Stream(port, path, [headers] * ORDINARY, RATE, ELSEWHERE)
 
 
 def _headers(worker: Worker) -> dict[str, str]:

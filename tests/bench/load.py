@@ -26,6 +26,7 @@ class Stream:
     path: str
     headers: Sequence[dict[str, str]]  # of one request after the other, in turn
     rate: float
+    source: str = "127.0.0.1"
     waits: list[float] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
     _due: Iterator[tuple[float, dict[str, str]]] = field(default_factory=lambda: iter(()))
@@ -62,7 +63,7 @@ class Stream:
             yield start + number / self.rate, headers
 
     def _send(self) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20, source_address=(self.source, 0))
         while True:
             with self._lock:
                 due, headers = next(self._due, (None, {}))
