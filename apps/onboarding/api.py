@@ -11,7 +11,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.access.resources import ResourceView
-from apps.access.services.attempts import SIGN_UP, count_attempt
+from apps.access.services.attempts import SIGN_UP
+from apps.accounts.known_devices import count_attempt, remember
 from apps.accounts.selectors import memberships_of
 from apps.accounts.serializers import TokensSerializer, described
 from apps.accounts.services import tokens
@@ -40,8 +41,10 @@ class RegisterView(ResourceView):
         outcome = services.sign_up(**content)
         if outcome.is_ready:
             body = described(tokens.issue(memberships_of(outcome.owner, tenant_id=outcome.tenant.id)[0]))
-            return Response(body, status=status.HTTP_201_CREATED)
-        return Response(_promised(outcome), status=status.HTTP_202_ACCEPTED)
+            response = Response(body, status=status.HTTP_201_CREATED)
+        else:
+            response = Response(_promised(outcome), status=status.HTTP_202_ACCEPTED)
+        return remember(request._request, response, outcome.owner)
 
 
 def _promised(outcome: services.SignUp) -> dict[str, Any]:

@@ -14,12 +14,13 @@ from rest_framework.response import Response
 from apps.access.list_query import ListQuery
 from apps.access.permissions import DESCRIPTIONS, MEMBER, ORGANIZATION_READ, USERS_MANAGE
 from apps.access.resources import ResourceView, allow
-from apps.access.services.attempts import INVITATION, SIGN_IN, VERIFICATION, count_attempt
+from apps.access.services.attempts import ACCEPTANCE, INVITATION, SIGN_IN, VERIFICATION, count_attempt
 from apps.core.locales import LOCALE
 from apps.core.validators import no_control_characters
 
 from .. import selectors
 from ..errors import MemberNotFound
+from ..known_devices import remember
 from ..models import Invitation, Membership
 from ..roles import named
 from ..serializers import TokensSerializer, described
@@ -142,7 +143,7 @@ class PasswordView(ResourceView):
         people.change_password(
             user=user, old=passwords["old_password"], new=passwords["new_password"], actor=self.subject
         )
-        return Response(status=status.HTTP_204_NO_CONTENT)
+        return remember(request._request, Response(status=status.HTTP_204_NO_CONTENT), user)
 
 
 class VerificationView(ResourceView):
@@ -275,10 +276,11 @@ class AcceptView(ResourceView):
     @extend_schema(request=AcceptSerializer, responses={201: TokensSerializer})
     def post(self, request: Request) -> Response:
         content = self.valid(AcceptSerializer)
-        count_attempt(request._request, INVITATION, content["token"])
+        count_attempt(request._request, ACCEPTANCE, content["token"])
         joined = invitations.accept(**content)
         (membership,) = selectors.memberships_of(joined.user, tenant_id=joined.tenant_id)
-        return Response(described(tokens.issue(membership)), status=status.HTTP_201_CREATED)
+        response = Response(described(tokens.issue(membership)), status=status.HTTP_201_CREATED)
+        return remember(request._request, response, membership.user)
 
 
 class SessionsView(ResourceView):

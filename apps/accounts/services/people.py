@@ -104,7 +104,7 @@ def make_password_token(person: User) -> str:
     return default_token_generator.make_token(person)
 
 
-def set_password(*, user_id: UUID, token: str, password: str) -> None:
+def set_password(*, user_id: UUID, token: str, password: str) -> User:
     """Set a member's password with the proof from their mail, which is spent by that. Their sessions end.
 
     Raises PasswordLinkRefused, WeakPassword. The mail arrived, so the address is theirs.
@@ -123,6 +123,7 @@ def set_password(*, user_id: UUID, token: str, password: str) -> None:
         store_password(locked)
         EmailAddress.objects.filter(user=member, email=member.email).update(verified=True)
         audit.record("password.set", actor=ANONYMOUS, resource=member, tenant_id=tenant_id)
+    return locked
 
 
 def change_password(*, user: User, old: str, new: str, actor: Actor) -> None:
