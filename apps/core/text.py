@@ -26,4 +26,4 @@ def without_nul(text: str) -> str:
 
 def normalized_email(address: str) -> str:
     """The one form in which addresses are kept and looked for."""
-    return address.strip().lower()
+    return without_nul(address).strip().lower()

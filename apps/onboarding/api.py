@@ -16,6 +16,7 @@ from apps.accounts.known_devices import count_attempt, remember
 from apps.accounts.selectors import memberships_of
 from apps.accounts.serializers import TokensSerializer, described
 from apps.accounts.services import tokens
+from apps.core.api_fields import NameField
 from apps.tenants.links import link
 from apps.tenants.selectors import primary_domain
 
@@ -23,7 +24,7 @@ from . import services
 
 
 class RegisterSerializer(serializers.Serializer[Any]):
-    organization = serializers.CharField(max_length=services.NAME_MAX_LENGTH)
+    organization = NameField(max_length=services.NAME_MAX_LENGTH, one_script=True)
     email = serializers.EmailField(max_length=254)
     password = serializers.CharField(max_length=1000, trim_whitespace=False)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 
 from apps.access.permissions import Role
 from apps.accounts.models import Membership, User
@@ -14,6 +14,7 @@ from apps.accounts.roles import Assigned
 from apps.accounts.services import members, people
 from apps.audit import services as audit
 from apps.audit.actors import ANONYMOUS
+from apps.core import names
 from apps.core.text import normalized_email
 from apps.tenancy.context import control
 from apps.tenancy.transactions import atomic, lock
@@ -23,7 +24,6 @@ from apps.tenants.services import provisioning
 from .errors import InvalidName, InvalidPlacement, OrganizationExists, PlacementDiffers
 
 NAME_MAX_LENGTH = 200
-CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,10 @@ def find_organization(*, organization: str, owner_email: str, placement: str = "
 
 def validated(*, organization: str, placement: str) -> tuple[str, str]:
     """The cleaned name and the placement to use. Raises InvalidName, InvalidPlacement."""
-    name = " ".join(CONTROL_CHARACTER.sub(" ", organization).split())
+    try:
+        name = names.cleaned(organization, one_script=True)
+    except ValidationError as error:
+        raise InvalidName(error.messages[0], field="organization") from error
     if not name or len(name) > NAME_MAX_LENGTH:
         raise InvalidName(field="organization")
     kind = placement or settings.DEFAULT_PLACEMENT

@@ -15,8 +15,8 @@ from apps.access.list_query import ListQuery
 from apps.access.permissions import DESCRIPTIONS, MEMBER, ORGANIZATION_READ, USERS_MANAGE
 from apps.access.resources import ResourceView, allow
 from apps.access.services.attempts import ACCEPTANCE, INVITATION, SIGN_IN, VERIFICATION, count_attempt
+from apps.core.api_fields import NameField
 from apps.core.locales import LOCALE
-from apps.core.validators import no_control_characters
 
 from .. import selectors
 from ..errors import MemberNotFound
@@ -41,7 +41,7 @@ class RoleNameSerializer(serializers.Serializer[Any]):
 
 
 class ProfileSerializer(serializers.Serializer[Any]):
-    name = serializers.CharField(max_length=150, allow_blank=True, required=False, validators=[no_control_characters])
+    name = NameField(max_length=150, allow_blank=True, required=False, one_script=True)
     locale = serializers.RegexField(LOCALE, max_length=12, allow_blank=True, required=False)
     time_zone = serializers.CharField(max_length=64, allow_blank=True, required=False)
 
@@ -98,7 +98,7 @@ class InviteSerializer(RoleNameSerializer):
 class AcceptSerializer(serializers.Serializer[Any]):
     token = serializers.CharField(max_length=200)
     password = serializers.CharField(max_length=1000, trim_whitespace=False)
-    name = serializers.CharField(max_length=150, required=False, allow_blank=True, validators=[no_control_characters])
+    name = NameField(max_length=150, required=False, allow_blank=True, one_script=True)
 
 
 class SessionSerializer(serializers.Serializer[Any]):

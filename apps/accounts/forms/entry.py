@@ -10,7 +10,7 @@ from django import forms
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
-from apps.core.validators import no_control_characters
+from apps.core.form_fields import NameFormField
 
 HOST_NAME = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
 
@@ -61,10 +61,10 @@ class OrganizationAddressForm(forms.Form):
 class AcceptForm(SetPasswordForm):
     """A new password, or for ``known`` people the one they have."""
 
-    name = forms.CharField(
+    name = NameFormField(
         max_length=150,
         required=False,
-        validators=[no_control_characters],
+        one_script=True,
         label=_("Your name"),
         widget=forms.TextInput(attrs={"autocomplete": "name"}),
     )

@@ -8,8 +8,8 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from apps.access.permissions import DESCRIPTIONS, by_area
+from apps.core.form_fields import NameFormField
 from apps.core.forms import choose
-from apps.core.validators import no_control_characters
 
 
 class RoleChoiceForm(forms.Form):
@@ -35,7 +35,7 @@ class InviteForm(RoleChoiceForm):
 class RoleForm(forms.Form):
     """A name and permissions; those that are not ``grantable`` are shown, but cannot be chosen."""
 
-    name = forms.CharField(max_length=60, label=_("Name"), validators=[no_control_characters])
+    name = NameFormField(max_length=60, one_script=True, label=_("Name"))
     permissions = forms.MultipleChoiceField(
         required=False, choices=list(DESCRIPTIONS.items()), widget=forms.CheckboxSelectMultiple
     )

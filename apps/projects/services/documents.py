@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from apps.access.subjects import Subject
 from apps.accounts.services import sharing
 from apps.audit import services as audit
+from apps.core.names import visible
 from apps.tenancy.context import current_tenant_id
 from apps.tenancy.transactions import atomic
 
@@ -30,7 +31,7 @@ def add_document(*, actor: Subject, project: Project, upload: UploadedFile) -> D
     if size > settings.DOCUMENT_MAX_BYTES:
         limit = settings.DOCUMENT_MAX_BYTES // (1024 * 1024)
         raise DocumentTooLarge(_("Documents may have up to %(limit)s MB.") % {"limit": limit}, field="file")
-    name = (upload.name or "document")[:255]
+    name = visible(upload.name or "")[:255] or "document"
     document = Document(
         project=project,
         name=name,
