@@ -15,7 +15,7 @@ from django.utils import timezone
 from apps.access.permissions import GRANTS, ROLES_MANAGE, USERS_MANAGE, Role
 from apps.access.subjects import API_KEY, USER, Subject
 from apps.audit.selectors import AuditEntry
-from apps.core.text import normalized_email
+from apps.core.addresses import normalized_email
 from apps.tenancy.context import control
 
 from .devices import device

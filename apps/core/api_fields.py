@@ -1,4 +1,4 @@
-"""Fields of serializers, for what people call things."""
+"""Fields of serializers, for what people call things, and for where they are reached."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from rest_framework import serializers
 
-from . import names
+from . import addresses, names
 
 
 class NameField(serializers.CharField):
@@ -20,5 +20,15 @@ class NameField(serializers.CharField):
     def to_internal_value(self, data: Any) -> str:
         try:
             return names.cleaned(super().to_internal_value(data), one_script=self.one_script)
+        except ValidationError as error:
+            raise serializers.ValidationError(error.messages, code=error.code) from error
+
+
+class AddressField(serializers.EmailField):
+    """An e-mail address, in the form in which it is kept."""
+
+    def to_internal_value(self, data: Any) -> str:
+        try:
+            return addresses.checked(super().to_internal_value(data))
         except ValidationError as error:
             raise serializers.ValidationError(error.messages, code=error.code) from error

@@ -1,4 +1,4 @@
-"""Fields of forms, for what people call things."""
+"""Fields of forms, for what people call things, and for where they are reached."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 
-from . import names
+from . import addresses, names
 
 
 class NameFormField(forms.CharField):
@@ -18,3 +18,13 @@ class NameFormField(forms.CharField):
 
     def to_python(self, value: Any) -> str | None:
         return names.cleaned(super().to_python(value) or "", one_script=self.one_script)
+
+
+class AddressFormField(forms.EmailField):
+    """An e-mail address, in the form in which it is kept."""
+
+    default_validators = []  # noqa: RUF012  what is in that form is valid
+
+    def to_python(self, value: Any) -> str:
+        address = super().to_python(value)
+        return addresses.checked(address) if address else ""

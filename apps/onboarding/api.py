@@ -16,7 +16,7 @@ from apps.accounts.known_devices import count_attempt, remember
 from apps.accounts.selectors import memberships_of
 from apps.accounts.serializers import TokensSerializer, described
 from apps.accounts.services import tokens
-from apps.core.api_fields import NameField
+from apps.core.api_fields import AddressField, NameField
 from apps.tenants.links import link
 from apps.tenants.selectors import primary_domain
 
@@ -25,7 +25,7 @@ from . import services
 
 class RegisterSerializer(serializers.Serializer[Any]):
     organization = NameField(max_length=services.NAME_MAX_LENGTH, one_script=True)
-    email = serializers.EmailField(max_length=254)
+    email = AddressField(max_length=254)
     password = serializers.CharField(max_length=1000, trim_whitespace=False)
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from apps.core.form_fields import NameFormField
+from apps.core.form_fields import AddressFormField, NameFormField
 
 from .services import NAME_MAX_LENGTH
 
@@ -15,7 +15,7 @@ class SignUpForm(forms.Form):
         label=_("Name of your organization"),
         widget=forms.TextInput(attrs={"autocomplete": "organization", "aria-describedby": "address"}),
     )
-    email = forms.EmailField(
+    email = AddressFormField(
         max_length=254, label=_("Your e-mail address"), widget=forms.EmailInput(attrs={"autocomplete": "email"})
     )
     password = forms.CharField(

@@ -15,7 +15,7 @@ from apps.accounts.services import members, people
 from apps.audit import services as audit
 from apps.audit.actors import ANONYMOUS
 from apps.core import names
-from apps.core.text import normalized_email
+from apps.core.addresses import normalized_email
 from apps.tenancy.context import control
 from apps.tenancy.transactions import atomic, lock
 from apps.tenants.models import Placement, Tenant

@@ -15,6 +15,7 @@ from apps.access.permissions import MEMBER
 from apps.access.resources import ResourceView, allow
 from apps.access.services.attempts import LOOKUP, RESET, SIGN_IN
 from apps.access.subjects import USER
+from apps.core.api_fields import AddressField
 
 from ..errors import TokenRefused
 from ..known_devices import count_attempt, remember
@@ -23,7 +24,7 @@ from ..services import lookup, people, sessions, tokens
 
 
 class LoginSerializer(serializers.Serializer[Any]):
-    email = serializers.EmailField(max_length=254)
+    email = AddressField(max_length=254)
     password = serializers.CharField(max_length=1000, trim_whitespace=False)
     organization = serializers.CharField(
         max_length=63, required=False, help_text="Slug or id; needed by members of several, on the apex."
@@ -35,7 +36,7 @@ class RefreshSerializer(serializers.Serializer[Any]):
 
 
 class AddressSerializer(serializers.Serializer[Any]):
-    email = serializers.EmailField(max_length=254)
+    email = AddressField(max_length=254)
 
 
 class ValidSerializer(serializers.Serializer[Any]):

@@ -15,7 +15,7 @@ from apps.access.list_query import ListQuery
 from apps.access.permissions import DESCRIPTIONS, MEMBER, ORGANIZATION_READ, USERS_MANAGE
 from apps.access.resources import ResourceView, allow
 from apps.access.services.attempts import ACCEPTANCE, INVITATION, SIGN_IN, VERIFICATION, count_attempt
-from apps.core.api_fields import NameField
+from apps.core.api_fields import AddressField, NameField
 from apps.core.locales import LOCALE
 
 from .. import selectors
@@ -92,7 +92,7 @@ class InvitationSerializer(serializers.ModelSerializer[Invitation]):
 
 
 class InviteSerializer(RoleNameSerializer):
-    email = serializers.EmailField(max_length=254)
+    email = AddressField(max_length=254)
 
 
 class AcceptSerializer(serializers.Serializer[Any]):

@@ -8,7 +8,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from apps.access.permissions import DESCRIPTIONS, by_area
-from apps.core.form_fields import NameFormField
+from apps.core.form_fields import AddressFormField, NameFormField
 from apps.core.forms import choose
 
 
@@ -23,7 +23,7 @@ class RoleChoiceForm(forms.Form):
 
 
 class InviteForm(RoleChoiceForm):
-    email = forms.EmailField(
+    email = AddressFormField(
         max_length=254,
         label=_("E-mail address"),
         help_text=_("We mail a link to it that works once."),

@@ -13,13 +13,14 @@ from django.db.models.functions import Lower, Now
 from django.utils import timezone
 
 from apps.access.permissions import GRANTS, Role
+from apps.core.addresses import normalized_email
 from apps.tenancy.constraints import TenantForeignKey
 from apps.tenancy.fields import TenantKey
 
 
 class UserManager(BaseUserManager["User"]):
     def get_by_natural_key(self, username: str | None) -> User:
-        return self.get(email=(username or "").lower())
+        return self.get(email=normalized_email(username or ""))
 
 
 class User(AbstractBaseUser, PermissionsMixin):

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from apps.access.subjects import Subject
 from apps.audit import services as audit
 from apps.audit.actors import ANONYMOUS, Actor
-from apps.core.text import normalized_email
+from apps.core.addresses import normalized_email
 from apps.tenancy import outbox
 from apps.tenancy.context import control, current_tenant_id
 from apps.tenancy.transactions import atomic

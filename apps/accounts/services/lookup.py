@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from apps.audit import services as audit
 from apps.audit.actors import ANONYMOUS
-from apps.core.text import normalized_email
+from apps.core.addresses import normalized_email
 from apps.tenancy import outbox
 from apps.tenancy.context import control
 from apps.tenancy.transactions import atomic

@@ -14,7 +14,7 @@ from django.db import IntegrityError
 
 from apps.audit import services as audit
 from apps.audit.actors import ANONYMOUS, Actor
-from apps.core.text import normalized_email
+from apps.core.addresses import normalized_email
 from apps.tenancy import outbox
 from apps.tenancy.context import control, current_tenant
 from apps.tenancy.transactions import atomic

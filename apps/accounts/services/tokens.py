@@ -13,7 +13,7 @@ from django.utils import timezone
 from apps.access.subjects import USER, Subject
 from apps.audit import services as audit
 from apps.audit.actors import ANONYMOUS, Actor, origin
-from apps.core.text import normalized_email
+from apps.core.addresses import normalized_email
 from apps.tenancy.context import control
 from apps.tenancy.transactions import atomic
 
