@@ -45,7 +45,7 @@ def sign_up(*, organization: str, email: str, password: str, placement: str = ""
     Raises a DomainError that names the field.
     """
     with control("sign-up"):
-        person = people.identify_person(email=email, password=password)
+        person = people.identify_person(email=email, password=password, organization=organization)
     name, kind = validated(organization=organization, placement=placement)
     return _create_organization(name, kind, lambda: people.save_person(person), locale=locale)
 

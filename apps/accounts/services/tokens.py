@@ -104,10 +104,8 @@ def clear_expired_tokens() -> None:
 
 def _authenticated(email: str, password: str) -> User:
     with control("sign-in"):
-        user = User.objects.filter(email=normalized_email(email), is_active=True).first()
-        if user is None:
-            User().set_password(password)  # as slow as a wrong password, or the time would tell who is known
-            raise CredentialsRefused
+        known = User.objects.filter(email=normalized_email(email), is_active=True).first()
+        user = known or User()  # whose check takes as long, or the time would tell who is known
         if not user.check_password(password):
             raise CredentialsRefused
     return user
