@@ -240,6 +240,8 @@ ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_RATE_LIMITS = False  # ours count by network and account, and hold while the counter is away
 HANDOFF_SECONDS = 60
+CLOCK_LEEWAY_SECONDS = 30  # how far the clocks of our machines may be apart: see apps/core/clocks.py
+PASSWORD_RESET_TIMEOUT = 3 * 24 * 3600 + CLOCK_LEEWAY_SECONDS
 INVITATION_DAYS = 7
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", 0)
 

@@ -10,7 +10,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
 
 from apps.accounts import passwords
-from apps.accounts.errors import WeakPassword
+from apps.accounts.errors import PasswordLinkRefused, WeakPassword
 from apps.accounts.models import User
 from apps.accounts.roles import Assigned
 from apps.accounts.services import invitations, people
@@ -142,3 +142,38 @@ def test_hash__of_what_is_chosen_now__is_that_of_form_c():
     person.set_password(DECOMPOSED)
 
     assert AbstractBaseUser.check_password(person, COMPOSED)
+
+
+# -- links -------------------------------------------------------------------------------------------------------
+
+
+def set_by(token: str, person: User, acme: Any, password: str) -> None:
+    with acme.inside():
+        people.set_password(user_id=person.pk, token=token, password=password)
+
+
+def test_link__while_somebody_signs_in__stays_good_until_it_is_used(acme, sign_in):
+    person = add_person(acme)
+    token = people.make_password_token(person)
+
+    sign_in(acme, person)
+    Program(acme.host).post("auth/login", {"email": person.email, "password": PASSWORD})
+    set_by(token, person, acme, "another password that is long enough")
+
+    with pytest.raises(PasswordLinkRefused):
+        set_by(token, person, acme, PASSWORD)
+
+
+def test_link__from_before_the_password_was_changed__is_spent(acme):
+    person = add_person(acme)
+    token = people.make_password_token(person)
+    with acme.inside():
+        people.change_password(user=person, old=PASSWORD, new="another password that is long enough", actor=SYSTEM)
+
+    with pytest.raises(PasswordLinkRefused):
+        set_by(token, person, acme, PASSWORD)
+
+
+def test_link__of_somebody_else__is_refused(acme):
+    with pytest.raises(PasswordLinkRefused):
+        set_by(people.make_password_token(add_person(acme)), add_person(acme), acme, PASSWORD)

@@ -16,6 +16,7 @@ from django.http.response import HttpResponseBase
 from django.utils.crypto import salted_hmac
 
 from apps.access.services import attempts
+from apps.core.clocks import signed_within
 
 from .models import User
 from .selectors import person_of_address
@@ -58,7 +59,8 @@ def _known_to(request: HttpRequest, address: str) -> str:
 
 def _read(request: HttpRequest) -> tuple[str, list[str]]:
     try:
-        device, people = signing.loads(request.COOKIES.get(settings.DEVICE_COOKIE_NAME, ""), salt=SALT, max_age=SECONDS)
+        cookie = request.COOKIES.get(settings.DEVICE_COOKIE_NAME, "")
+        device, people = signed_within(cookie, salt=SALT, seconds=SECONDS)
     except signing.BadSignature:
         return "", []
     return device, people

@@ -6,7 +6,6 @@ from uuid import UUID
 
 from allauth.account.models import EmailAddress
 from django.contrib.auth.password_validation import validate_password
-from django.contrib.auth.tokens import default_token_generator
 from django.core import signing
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError
@@ -14,6 +13,7 @@ from django.db import IntegrityError
 from apps.audit import services as audit
 from apps.audit.actors import ANONYMOUS, Actor
 from apps.core.addresses import normalized_email
+from apps.core.clocks import signed_within
 from apps.tenancy import outbox
 from apps.tenancy.context import TenantContext, control, current, current_tenant
 from apps.tenancy.transactions import atomic
@@ -22,6 +22,7 @@ from apps.tenants.selectors import profile_of
 from .. import passwords
 from ..errors import EmailUnavailable, PasswordLinkRefused, VerificationRefused, WeakPassword, WrongPassword
 from ..models import Membership, User
+from ..password_links import password_links
 from ..selectors import find_member
 from . import sessions
 
@@ -109,7 +110,7 @@ def request_password_reset(*, email: str) -> None:
 
 def make_password_token(person: User) -> str:
     """The proof in a link with which a person sets a password: once, within PASSWORD_RESET_TIMEOUT."""
-    return default_token_generator.make_token(person)
+    return password_links.make_token(person)
 
 
 def set_password(*, user_id: UUID, token: str, password: str) -> User:
@@ -119,13 +120,13 @@ def set_password(*, user_id: UUID, token: str, password: str) -> User:
     """
     tenant_id = current_tenant().tenant_id
     member = find_member(user_id, tenant_id)
-    if member is None or not default_token_generator.check_token(member, token):
+    if member is None or not password_links.check_token(member, token):
         raise PasswordLinkRefused
     validate(password, member)
     member.set_password(password)
     with control("set a password"), atomic():
         locked = User.objects.select_for_update().get(pk=member.pk)
-        if not default_token_generator.check_token(locked, token):
+        if not password_links.check_token(locked, token):
             raise PasswordLinkRefused  # somebody was faster with the same link
         locked.password = member.password
         store_password(locked)
@@ -167,7 +168,7 @@ def verify_email(*, user: User, token: str, actor: Actor) -> None:
     the stranger the mail but not the password. Raises VerificationRefused.
     """
     try:
-        claim = signing.loads(token, salt=VERIFICATION_SALT, max_age=VERIFICATION_SECONDS)
+        claim = signed_within(token, salt=VERIFICATION_SALT, seconds=VERIFICATION_SECONDS)
     except signing.BadSignature as error:
         raise VerificationRefused from error
     if claim != [str(user.pk), user.email]:

@@ -13,6 +13,7 @@ from django.utils import timezone
 from apps.access.subjects import USER, Subject
 from apps.audit import services as audit
 from apps.audit.actors import ANONYMOUS, Actor, origin
+from apps.core import clocks
 from apps.core.addresses import normalized_email
 from apps.tenancy.context import control
 from apps.tenancy.transactions import atomic
@@ -97,9 +98,8 @@ def sign_out(*, actor: Subject, expires_at: datetime) -> None:
 
 def clear_expired_tokens() -> None:
     with control("clear expired tokens"):
-        now = timezone.now()
-        RevokedToken.objects.filter(expires_at__lt=now).delete()
-        TokenFamily.objects.filter(expires_at__lt=now).delete()
+        RevokedToken.objects.filter(expires_at__lt=clocks.over()).delete()
+        TokenFamily.objects.filter(expires_at__lt=clocks.over()).delete()
 
 
 def _authenticated(email: str, password: str) -> User:
@@ -115,12 +115,14 @@ def _rotated(token_id: UUID, family_id: UUID, tenant_id: UUID) -> TokenPair | No
     now = timezone.now()
     with atomic():
         unused = RefreshToken.objects.filter(
-            id=token_id, family_id=family_id, tenant_id=tenant_id, used_at=None, expires_at__gt=now
+            id=token_id, family_id=family_id, tenant_id=tenant_id, used_at=None, expires_at__gt=clocks.over()
         )
         if not unused.update(used_at=now):
             return None
         family = (
-            TokenFamily.objects.select_for_update().filter(id=family_id, revoked_at=None, expires_at__gt=now).first()
+            TokenFamily.objects.select_for_update()
+            .filter(id=family_id, revoked_at=None, expires_at__gt=clocks.over())
+            .first()
         )
         if family is None:
             raise TokenRefused

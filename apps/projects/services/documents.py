@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from apps.access.subjects import Subject
 from apps.accounts.services import sharing
 from apps.audit import services as audit
+from apps.core.clocks import signed_within
 from apps.core.names import visible
 from apps.tenancy.context import current_tenant_id
 from apps.tenancy.transactions import atomic
@@ -79,7 +80,7 @@ def sign_download(*, document: Document, subject: Subject) -> str:
 def check_download(*, document: Document, subject: Subject, signature: str) -> None:
     """Raises DownloadRefused unless the proof is for this document, person and organization, and fresh."""
     try:
-        claim = signing.loads(signature, salt=SALT, max_age=settings.DOCUMENT_LINK_SECONDS)
+        claim = signed_within(signature, salt=SALT, seconds=settings.DOCUMENT_LINK_SECONDS)
     except signing.BadSignature as error:
         raise DownloadRefused from error
     if claim != _claim(document.id, subject.id):
