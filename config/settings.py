@@ -241,6 +241,8 @@ ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_RATE_LIMITS = False  # ours count by network and account, and hold while the counter is away
 HANDOFF_SECONDS = 60
+CLOCK_LEEWAY_SECONDS = 30  # how far the clocks of our machines may be apart: see apps/core/clocks.py
+PASSWORD_RESET_TIMEOUT = 3 * 24 * 3600 + CLOCK_LEEWAY_SECONDS
 INVITATION_DAYS = 7
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", 0)
 
@@ -287,13 +289,14 @@ TENANT_CONCURRENCY = env.int("TENANT_CONCURRENCY", 2)  # of the four threads of 
 TENANT_WAITING = env.int("TENANT_WAITING", 1)  # one thread is left for others even so
 REQUESTS_PER_MINUTE_ADDRESS = env.int("REQUESTS_PER_MINUTE_ADDRESS", 100)
 REQUESTS_PER_MINUTE_USER = env.int("REQUESTS_PER_MINUTE_USER", 1000)
-ATTEMPT_LIMITS = {  # action: per network, per account, in so many seconds
-    "sign-in": (30, 10, 300),
-    "sign-up": (20, 5, 300),  # it tells a right password from a wrong one, as sign-in does
-    "reset": (20, 5, 3600),
-    "lookup": (20, 5, 3600),
-    "invitation": (100, 100, 3600),
-    "verification": (20, 5, 3600),
+ATTEMPT_LIMITS = {  # action: how many in so many seconds, of what is counted (see apps/access/services/attempts.py)
+    "sign-in": {"network": 30, "pair": 10, "account": 50, "device": 10, "seconds": 300},
+    "sign-up": {"network": 20, "pair": 5, "account": 25, "device": 5, "seconds": 300},  # tells passwords apart, too
+    "reset": {"network": 20, "pair": 5, "account": 10, "device": 5, "seconds": 3600},
+    "lookup": {"network": 20, "pair": 5, "account": 10, "device": 5, "seconds": 3600},
+    "verification": {"account": 5, "seconds": 3600},
+    "invitation": {"account": 100, "seconds": 3600},  # of an organization
+    "acceptance": {"network": 300, "account": 20, "seconds": 3600},  # of an invitation's link
 }
 
 # -- API ---------------------------------------------------------------------------------------------------------
@@ -369,6 +372,7 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", f"Tenantry <hello@{BASE_DOMAI
 
 _secure = PUBLIC_SCHEME == "https"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _secure
+DEVICE_COOKIE_NAME = "device"
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", False)
 SECURE_HSTS_SECONDS = 31_536_000 if _secure else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = _secure

@@ -443,8 +443,6 @@ NOTHING_CHANGES: dict[str, Callable[[Organization], Act]] = {
         lambda: members.transfer_ownership(actor=acme.subject, member_id=membership_of(acme, acme.owner).id)
     ),
     "a release of what is not held": lambda acme: lambda: lifecycle.release(slug=acme.tenant.slug, actor=SYSTEM),
-    "a reset for a stranger": lambda acme: lambda: people.request_password_reset(email="nobody@example.com"),
-    "a lookup for a stranger": lambda acme: lambda: lookup.request_organizations(email="nobody@example.com"),
 }
 
 

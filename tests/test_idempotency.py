@@ -22,6 +22,7 @@ from apps.tenancy.context import control
 from tests.support import servers
 from tests.support.clients import API, Crowd, Program, issue, membership_of, program_of
 from tests.support.factories import Organization, add_person, add_project
+from tests.support.limits import allow
 
 PLAN = {"name": "Plan"}
 
@@ -233,12 +234,12 @@ def test_call__that_is_refused__is_refused_the_same_again(acme, path, body, stat
 
 
 def test_call__that_came_too_often__may_be_tried_again(acme, settings):
-    settings.ATTEMPT_LIMITS = {"invitation": (100, 1, 300)}
+    allow(settings, "invitation", account=1)
     client, body = program_of(acme), {"email": "a@example.com", "role": "viewer"}
     client.post("invitations", {**body, "email": "b@example.com"})
 
     refused = post(client, body, path="invitations")
-    settings.ATTEMPT_LIMITS = {"invitation": (100, 100, 300)}
+    allow(settings, "invitation", account=100)
     again = post(client, body, path="invitations")
 
     assert (refused.status_code, again.status_code) == (429, 201)

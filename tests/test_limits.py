@@ -25,6 +25,7 @@ from apps.core.network import client_ip, network_of
 from apps.core.text import folded
 from tests.support.clients import APEX, API, ME, Crowd, Program, issue, program_of
 from tests.support.factories import PASSWORD, add_person
+from tests.support.limits import allow
 
 # -- requests ----------------------------------------------------------------------------------------------------
 
@@ -316,18 +317,14 @@ ATTEMPTS = [
     Attempt("lookup", f"{API}/auth/find-organizations", mail),
     Attempt("lookup", f"{API}/auth/find-organizations", mail, on_apex=True),
     Attempt("sign-up", f"{API}/auth/register", creating, on_apex=True),
-    Attempt("invitation", f"{API}/invitations/accept", lambda n: {"token": f"t{n}", "password": PASSWORD}),
+    Attempt("acceptance", f"{API}/invitations/accept", lambda n: {"token": f"t{n}", "password": PASSWORD}),
 ]
 each_attempt = pytest.mark.parametrize("attempt", ATTEMPTS, ids=lambda a: f"{a.action} {a.path} {a.on_apex}")
 
 
-def allow(settings: Any, action: str, per_network: int, per_account: int) -> None:
-    settings.ATTEMPT_LIMITS = {**configuration.ATTEMPT_LIMITS, action: (per_network, per_account, 300)}
-
-
 @each_attempt
 def test_attempts__for_one_account__are_limited_from_everywhere_and_lock_no_other(acme, settings, attempt):
-    allow(settings, attempt.action, 100, 2)
+    allow(settings, attempt.action, account=2)
 
     answers = [attempt.make(acme, 1, f"192.0.2.{n}") for n in range(3)]
 
@@ -341,7 +338,7 @@ def test_attempts__for_one_account__are_limited_from_everywhere_and_lock_no_othe
 
 @each_attempt
 def test_attempts__of_one_network__are_limited_for_all_accounts(acme, settings, attempt):
-    allow(settings, attempt.action, 2, 100)
+    allow(settings, attempt.action, network=2)
 
     answers = [attempt.make(acme, n, f"2001:db8::{n}") for n in range(1, 4)]
 
@@ -350,7 +347,7 @@ def test_attempts__of_one_network__are_limited_for_all_accounts(acme, settings, 
 
 
 def test_attempts__by_page_and_api__count_together(acme, settings):
-    allow(settings, "sign-in", 100, 2)
+    allow(settings, "sign-in", account=2)
     page, api = ATTEMPTS[2], ATTEMPTS[0]
 
     statuses = [attempt.make(acme, 1).status_code for attempt in (page, api, page, api)]
@@ -362,7 +359,7 @@ SPELLINGS = [f"{name}@example.com" for name in ("José", "JOSÉ", "Jose\u0301", 
 
 
 def test_attempts__for_one_account__however_spelled__count_together(acme, settings):
-    allow(settings, "sign-in", 100, len(SPELLINGS))
+    allow(settings, "sign-in", account=len(SPELLINGS))
     client = Client(HTTP_HOST=acme.host)
 
     answers = [client.post("/sign-in/", {"login": name, "password": "x"}) for name in [*SPELLINGS, "jose@example.com"]]
@@ -373,7 +370,7 @@ def test_attempts__for_one_account__however_spelled__count_together(acme, settin
 
 
 def test_account__that_is_endless__is_counted_by_its_beginning(database, settings, monkeypatch):
-    allow(settings, "sign-in", 100, 1)
+    allow(settings, "sign-in", account=1)
     longest = []
     monkeypatch.setattr(attempts, "folded", lambda text: longest.append(len(text)) or folded(text))
     request = RequestFactory().get("/")
@@ -388,7 +385,7 @@ def test_account__that_is_endless__is_counted_by_its_beginning(database, setting
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_account__however_spelled__is_one(database, settings, spelling):
-    allow(settings, "sign-in", 100, 1)
+    allow(settings, "sign-in", account=1)
     request = RequestFactory().get("/")
     attempts.count_attempt(request, attempts.SIGN_IN, "jose@example.com")
 
@@ -396,8 +393,8 @@ def test_account__however_spelled__is_one(database, settings, spelling):
         attempts.count_attempt(request, attempts.SIGN_IN, spelling)
 
 
-def test_attempts__over_the_limit__lock_out_the_right_password_but_not_who_is_in(acme, settings):
-    allow(settings, "sign-in", 100, 1)
+def test_attempts__over_the_limit__lock_out_the_right_password_of_strangers_but_not_who_is_in(acme, settings):
+    allow(settings, "sign-in", account=1)
     person = add_person(acme)
     token, good = issue(acme, person).access, {"email": person.email, "password": PASSWORD}
     assert Program(acme.host).post("auth/login", {**good, "password": "wrong"}).status_code == 401
@@ -409,7 +406,7 @@ def test_attempts__over_the_limit__lock_out_the_right_password_but_not_who_is_in
 
 def test_invitations__of_an_organization__are_limited(platform, database, settings):
     home, foreign = platform["pool"]
-    allow(settings, "invitation", 100, 2)
+    allow(settings, "invitation", account=2)
 
     def invite(organization: Any, name: str) -> int:
         body = {"email": f"{name}@example.com", "role": "viewer"}
@@ -420,21 +417,17 @@ def test_invitations__of_an_organization__are_limited(platform, database, settin
 
 
 def test_limits__as_shipped__are_those_of_the_product():
-    assert configuration.ATTEMPT_LIMITS["sign-in"] == (30, 10, 300)
-    assert configuration.ATTEMPT_LIMITS["sign-up"] == (20, 5, 300)
-    assert configuration.ATTEMPT_LIMITS.keys() == {
-        "sign-in",
-        "sign-up",
-        "reset",
-        "lookup",
-        "invitation",
-        "verification",
-    }
+    shipped = configuration.ATTEMPT_LIMITS
+
+    assert shipped["sign-in"] == {"network": 30, "pair": 10, "account": 50, "device": 10, "seconds": 300}
+    assert shipped["sign-up"] == {"network": 20, "pair": 5, "account": 25, "device": 5, "seconds": 300}
+    assert shipped["invitation"] == {"account": 100, "seconds": 3600}
+    assert shipped.keys() == {"sign-in", "sign-up", "reset", "lookup", "invitation", "acceptance", "verification"}
 
 
 @pytest.mark.parametrize("is_page", [True, False])
 def test_verification__asked_for_too_often__is_not_mailed(acme, sign_in, settings, is_page):
-    allow(settings, "verification", 100, 2)
+    allow(settings, "verification", account=2)
     browser, program = sign_in(acme), program_of(acme)
 
     def ask() -> int:

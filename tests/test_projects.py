@@ -123,7 +123,7 @@ def test_document__without_or_with_another_signature__is_refused(home, browser, 
 def test_document__link_older_than_its_time__is_refused(home, browser, settings):
     project = add_project(home)
     document = add_document(home, project)
-    settings.DOCUMENT_LINK_SECONDS = -1
+    settings.DOCUMENT_LINK_SECONDS = -settings.CLOCK_LEEWAY_SECONDS - 1
 
     response = browser.get(f"/projects/{project.id}/documents/{document.id}/", follow=True)
 

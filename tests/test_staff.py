@@ -36,6 +36,7 @@ from apps.tenants.traffic import Figures
 from tests.support.clients import APEX, staff_browser
 from tests.support.completeness import assert_complete
 from tests.support.factories import PASSWORD, Organization
+from tests.support.limits import allow
 from tests.support.routes import CONTROL_URLS, STAFF_MODELS, STAFF_ROUTES
 from tests.support.things import Belongings
 
@@ -147,7 +148,7 @@ def test_sign_in__of_staff_on_an_organizations_host__is_refused(acme):
 
 
 def test_sign_in__tried_too_often__is_refused_for_a_while(platform, database, settings):
-    settings.ATTEMPT_LIMITS = {**settings.ATTEMPT_LIMITS, "sign-in": (30, 2, 300)}
+    allow(settings, "sign-in", account=2)
     services.appoint(email="ops@example.com", password=PASSWORD, is_superuser=True, actor=SYSTEM)
     client = Client(HTTP_HOST=APEX)
 

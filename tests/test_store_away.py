@@ -28,6 +28,7 @@ from apps.tenants.services import schema_store
 from deploy.local.binaries import find_valkey
 from tests.support.clients import APEX, API, ME, Program, issue, membership_of
 from tests.support.factories import PASSWORD, Organization, add_person, add_project
+from tests.support.limits import allow
 
 TROUBLES = ("stopped", "hung", "full")
 WAIT_SECONDS = 10
@@ -225,7 +226,7 @@ ATTEMPTS = [
     ("sign-in", f"{API}/auth/login", {"email": "a@example.com", "password": "wrong"}),
     ("reset", f"{API}/auth/password-reset", {"email": "a@example.com"}),
     ("lookup", f"{API}/auth/find-organizations", {"email": "a@example.com"}),
-    ("invitation", f"{API}/invitations/accept", {"token": "t", "password": PASSWORD}),
+    ("acceptance", f"{API}/invitations/accept", {"token": "t", "password": PASSWORD}),
 ]
 
 
@@ -233,7 +234,7 @@ ATTEMPTS = [
 def test_attempts__while_the_store_is_away__are_counted_in_the_database(
     acme, store, trouble, settings, action, path, body
 ):
-    settings.ATTEMPT_LIMITS = {action: (100, 2, 300)}
+    allow(settings, action, network=100, account=2)
     store.breaks(trouble)
 
     answers = [Program(acme.host).post(path, body) for _ in range(3)]
@@ -246,7 +247,7 @@ def test_attempts__while_the_store_is_away__are_counted_in_the_database(
 
 
 def test_attempts__counted_in_the_database__end_with_their_window(acme, store, settings):
-    settings.ATTEMPT_LIMITS = {"sign-in": (100, 1, 1)}
+    allow(settings, "sign-in", account=1, seconds=1)
     body = ATTEMPTS[0][2]
     store.breaks("stopped")
 

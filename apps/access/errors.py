@@ -3,6 +3,7 @@ from __future__ import annotations
 from django.core.exceptions import PermissionDenied
 from django.utils.translation import gettext_lazy as _
 
+from apps.core.durations import in_words
 from apps.core.errors import DomainError
 
 
@@ -17,11 +18,12 @@ class MissingPermission(PermissionDenied):
 class TooManyAttempts(DomainError):
     status = 429
     code = "too_many_attempts"
-    message = _("That was tried too often. Wait a minute and try again.")
+    message = _("That was tried too often. Try again in %(time)s.")
 
     def __init__(self, *, retry_after_seconds: int = 60) -> None:
-        super().__init__()
-        self.headers = {"Retry-After": str(max(retry_after_seconds, 1))}
+        seconds = max(retry_after_seconds, 1)
+        super().__init__(str(self.message) % {"time": in_words(seconds)})
+        self.headers = {"Retry-After": str(seconds)}
 
 
 class InvalidIdempotencyKey(DomainError):

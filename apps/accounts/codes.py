@@ -7,7 +7,8 @@ import secrets
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.utils import timezone
+
+from apps.core import clocks
 
 
 def new_code() -> str:
@@ -24,4 +25,4 @@ def lifetime() -> timedelta:
 
 def oldest_valid() -> datetime:
     """When a code that still works was issued at the earliest."""
-    return timezone.now() - lifetime()
+    return clocks.over() - lifetime()

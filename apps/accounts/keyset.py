@@ -15,6 +15,7 @@ from django.db.models import Q
 from django.utils import timezone
 from jwt.algorithms import RSAAlgorithm
 
+from apps.core import clocks
 from apps.core.encryption import unwrap
 from apps.tenancy.context import control
 
@@ -43,8 +44,7 @@ class KeySet:
     def signing(self) -> Key:
         """The newest key that is in use."""
         live = self._live()  # may make the first key, so the time is asked afterward
-        now = timezone.now()
-        usable = [key for key in live.values() if key.signs_from <= now]
+        usable = [key for key in live.values() if key.signs_from <= clocks.begun()]
         return max(usable, key=lambda key: key.signs_from)
 
     def verifying(self, key_id: str) -> RSAPublicKey | None:
@@ -75,7 +75,7 @@ def _load() -> dict[str, Key]:
     with control("load signing keys"):
         live = SigningKey.objects.filter(Q(retires_at=None) | Q(retires_at__gt=timezone.now()))
         rows = list(live)
-        if not any(row.signs_from <= timezone.now() for row in rows):
+        if not any(row.signs_from <= clocks.begun() for row in rows):
             ensure_signing_key()
             rows = list(live.all())
     return {str(row.id): _opened(row) for row in rows}

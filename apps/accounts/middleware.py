@@ -19,6 +19,7 @@ from apps.access import limits
 from apps.access.limits import Policy, Usage
 from apps.access.subjects import Subject
 from apps.core import memory
+from apps.core.durations import in_words
 from apps.core.errors import DomainError
 from apps.core.http import is_api, is_safe
 from apps.core.memory import MemoryAway
@@ -181,9 +182,10 @@ def _is_good(known: Known, token: TokenState) -> bool:
 
 
 def _too_many(request: HttpRequest, usage: Usage) -> HttpResponse:
-    numbers = {"quota": usage.policy.quota, "seconds": usage.policy.seconds}
-    detail = _("More than %(quota)s requests in %(seconds)s seconds.") % numbers
-    headers = {"Retry-After": str(max(usage.reset_seconds, 1))}
+    wait = max(usage.reset_seconds, 1)
+    said = {"quota": usage.policy.quota, "seconds": usage.policy.seconds, "time": in_words(wait)}
+    detail = _("More than %(quota)s requests in %(seconds)s seconds. Try again in %(time)s.") % said
+    headers = {"Retry-After": str(wait)}
     return error_response(request, 429, "too_many_requests", detail, headers=headers)
 
 

@@ -16,10 +16,9 @@ from uuid import UUID
 import structlog
 from django.conf import settings
 from django.db.models import Q
-from django.utils import timezone
 from redis import Redis
 
-from apps.core import memory
+from apps.core import clocks, memory
 from apps.core.memory import MemoryAway, Question, Script
 from apps.tenancy import outbox
 from apps.tenancy.context import control
@@ -98,14 +97,13 @@ def republish(*, tenant_id: UUID, member_id: UUID | None = None, family_id: UUID
 
 def look_up(token: TokenState) -> bool:
     """Whether PostgreSQL holds a token for good; the store learns the answer."""
-    now = timezone.now()
     with control("check a token"):
         membership = Membership.objects.filter(tenant_id=token.tenant_id, id=token.member_id)
         version, is_active = membership.values_list("version", "user__is_active").first() or (GONE, True)
         alive = TokenFamily.objects.filter(
-            Q(expires_at__gt=now), id=token.family_id, tenant_id=token.tenant_id, revoked_at=None
+            Q(expires_at__gt=clocks.over()), id=token.family_id, tenant_id=token.tenant_id, revoked_at=None
         ).exists()
-        revoked = RevokedToken.objects.filter(family_id=UUID(token.family_id), expires_at__gt=now)
+        revoked = RevokedToken.objects.filter(family_id=UUID(token.family_id), expires_at__gt=clocks.over())
         revoked_ids = [str(token_id) for token_id in revoked.values_list("id", flat=True)]
     if not is_active:
         return False  # the store is not told: they may be let in again

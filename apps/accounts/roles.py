@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
+
+from django.conf import settings
+from django.utils import translation
 
 from apps.access.permissions import GRANTS, Role
 from apps.access.subjects import Subject
@@ -49,6 +53,16 @@ def check_may_give(actor: Subject, *roles: Assigned) -> None:
 def within_reach(actor: Subject, holders: Iterable[Membership | Invitation]) -> set[UUID]:
     """The ids of those members or invitations whose role the actor may give or take."""
     return {holder.id for holder in holders if may_give(actor, Assigned.of(holder))}
+
+
+@lru_cache(maxsize=1)
+def built_in_names() -> frozenset[str]:
+    """What the built-in roles are called, by programs and in every language."""
+    called = set(Role.values)
+    for language, _ in settings.LANGUAGES:
+        with translation.override(language):
+            called |= {str(role.label) for role in Role}
+    return frozenset(called)
 
 
 def named(role: str, tenant_id: UUID) -> Assigned:

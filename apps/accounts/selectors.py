@@ -15,7 +15,7 @@ from django.utils import timezone
 from apps.access.permissions import GRANTS, ROLES_MANAGE, USERS_MANAGE, Role
 from apps.access.subjects import API_KEY, USER, Subject
 from apps.audit.selectors import AuditEntry
-from apps.core.text import normalized_email
+from apps.core.addresses import normalized_email
 from apps.tenancy.context import control
 
 from .devices import device
@@ -46,6 +46,11 @@ def find_person(user_id: Any) -> User | None:
         return User.objects.filter(id=user_id, is_active=True).first()
 
 
+def person_of_address(address: str) -> User | None:
+    with control("find a person"):
+        return User.objects.filter(email=normalized_email(address), is_active=True).first()
+
+
 def find_visit(visit_id: Any, tenant_id: UUID) -> SupportVisit | None:
     """A support visit that is going on, of somebody who still may; one query."""
     with control("authenticate a visit"):
@@ -71,8 +76,7 @@ def memberships_of(user: User, *, tenant_id: UUID | None = None, organization: s
 
 
 def memberships_of_address(email: str) -> list[Membership]:
-    with control("find organizations"):
-        user = User.objects.filter(email=normalized_email(email), is_active=True).first()
+    user = person_of_address(email)
     return memberships_of(user) if user else []
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends import db
-from django.utils import timezone
 
 from apps.audit.actors import origin
+from apps.core import clocks
 from apps.tenancy.context import Context, ControlContext, TenantContext, control, current, use
 
 from .models import Session
@@ -36,7 +36,7 @@ class SessionStore(db.SessionStore):
     def load(self) -> dict[str, Any]:
         with use(self._context):
             row = Session.objects.filter(
-                session_key=self.session_key, tenant_id=self._tenant_id, expire_date__gt=timezone.now()
+                session_key=self.session_key, tenant_id=self._tenant_id, expire_date__gt=clocks.over()
             ).first()
         if row is None:
             self._session_key = None  # type: ignore[assignment]

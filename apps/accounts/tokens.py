@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import threading
-import time
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
@@ -21,6 +20,7 @@ from rest_framework_simplejwt.tokens import Token as SimpleToken
 
 from apps.access.permissions import EVERYONE
 from apps.access.subjects import USER, Subject
+from apps.core import clocks
 
 from .errors import TokenRefused
 from .keyset import keyset
@@ -44,14 +44,16 @@ class Verified:
 
     @property
     def still_holds(self) -> bool:
-        return self.expires > time.time() and keyset.verifying(self.key_id) is not None
+        return self.expires > clocks.over().timestamp() and keyset.verifying(self.key_id) is not None
 
 
 class RotatingBackend(TokenBackend):
     """Signs with the newest key; verifies with the one that ``kid`` names, if it is ours."""
 
     def __init__(self) -> None:
-        super().__init__(ALGORITHM, audience=settings.TOKEN_AUDIENCE, issuer=settings.TOKEN_ISSUER)
+        super().__init__(
+            ALGORITHM, audience=settings.TOKEN_AUDIENCE, issuer=settings.TOKEN_ISSUER, leeway=clocks.leeway()
+        )
 
     def encode(self, payload: dict[str, Any]) -> str:
         key = keyset.signing()
@@ -69,6 +71,7 @@ class RotatingBackend(TokenBackend):
                 algorithms=[ALGORITHM],
                 audience=self.audience,
                 issuer=self.issuer,
+                leeway=self.get_leeway(),
                 options={"require": list(REQUIRED), "strict_aud": True},
             )
         except (jwt.InvalidTokenError, ValueError) as error:

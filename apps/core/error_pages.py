@@ -13,6 +13,7 @@ from django.utils import translation
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from .durations import in_words
 from .locales import language_of_browser
 from .theme import theme_of
 
@@ -111,7 +112,7 @@ RELOADED, RELOAD_SECONDS = 503, 5
 # The codes whose own words say no more than the explanation does.
 UNSPECIFIC = frozenset(
     "bad_request not_found server_error temporarily_unavailable csrf_failed unknown_host tenant_deactivated "
-    "tenant_provisioning content_too_large too_many_attempts method_not_allowed".split()
+    "tenant_provisioning content_too_large too_many_attempts too_many_requests method_not_allowed".split()
 )
 
 
@@ -128,7 +129,7 @@ def error_page(
         "code": code,
         "detail": "" if code in UNSPECIFIC else detail,
         "explanation": BY_CODE.get(code) or BY_STATUS.get(status, default),
-        "wait": headers.get("Retry-After", "") if status == 429 else "",
+        "wait": int(headers["Retry-After"]) if status == 429 and "Retry-After" in headers else 0,
         "request_id": structlog.contextvars.get_contextvars().get("request_id", "") if status >= 500 else "",
         "again": request.get_full_path() if request.method in ("GET", "HEAD") else "",
         "tenant": getattr(request, "tenant", None),
@@ -138,6 +139,7 @@ def error_page(
     }
     is_htmx = bool(request.headers.get("HX-Request"))  # its middleware may not have been reached
     with translation.override(getattr(request, "LANGUAGE_CODE", "") or language_of_browser(request)):
+        context["wait_in_words"] = in_words(context["wait"])
         text = render_to_string("errors/toast.html" if is_htmx else "errors/error.html", context)
     response = HttpResponse(text, status=status)
     if status == RELOADED and context["again"] and not is_htmx:

@@ -11,8 +11,12 @@ from rest_framework import serializers
 from rest_framework.renderers import JSONRenderer
 from rest_framework.utils.encoders import JSONEncoder
 
+from .api_fields import AddressField, NameField
+
 # Fields whose representation is the column's value as JSON has it.
 PLAIN = (
+    AddressField,
+    NameField,
     serializers.BigIntegerField,
     serializers.BooleanField,
     serializers.CharField,

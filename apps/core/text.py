@@ -22,8 +22,3 @@ def words(text: str, *, longest: int = 60) -> list[str]:
 def without_nul(text: str) -> str:
     """PostgreSQL stores every character but this one."""
     return text.replace("\x00", "")
-
-
-def normalized_email(address: str) -> str:
-    """The one form in which addresses are kept and looked for."""
-    return address.strip().lower()

@@ -62,8 +62,8 @@ def send_invitation(event_id: str, invitation_id: str, generation: int) -> None:
 @outbox.subscribe(RESET_REQUESTED)
 @shared_task(**PERSISTENT)
 def send_password_reset(event_id: str, user_id: str) -> None:
-    """Mail the link with which a member sets a new password."""
-    member = find_member(UUID(user_id), current_tenant().tenant_id)
+    """Mail the link with which a member sets a new password; nothing where the address was nobody's."""
+    member = find_member(UUID(user_id), current_tenant().tenant_id) if user_id else None
     if member is not None:
         path = path_to("set-password", user_id=member.pk, token=make_password_token(member))
         send(PASSWORD_RESET, to=member.email, key=event_id, path=path, member=member.membership)
@@ -82,8 +82,8 @@ def send_verification(event_id: str, user_id: str) -> None:
 @outbox.subscribe(LOOKUP_REQUESTED)
 @shared_task(control_reason="tell somebody their organizations", **PERSISTENT)
 def send_organizations(event_id: str, user_id: str) -> None:
-    """Mail somebody the addresses of the organizations they belong to."""
-    person = find_person(user_id)
+    """Mail somebody the addresses of the organizations they belong to; nothing where the address was nobody's."""
+    person = find_person(user_id) if user_id else None
     if person is not None:
         memberships = memberships_of(person)
         found = [(m.tenant.name, link(primary_domain(m.tenant_id).domain)) for m in memberships]

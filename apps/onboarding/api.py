@@ -11,10 +11,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.access.resources import ResourceView
-from apps.access.services.attempts import SIGN_UP, count_attempt
+from apps.access.services.attempts import SIGN_UP
+from apps.accounts.known_devices import count_attempt, remember
 from apps.accounts.selectors import memberships_of
 from apps.accounts.serializers import TokensSerializer, described
 from apps.accounts.services import tokens
+from apps.core.api_fields import AddressField, NameField
 from apps.tenants.links import link
 from apps.tenants.selectors import primary_domain
 
@@ -22,8 +24,8 @@ from . import services
 
 
 class RegisterSerializer(serializers.Serializer[Any]):
-    organization = serializers.CharField(max_length=services.NAME_MAX_LENGTH)
-    email = serializers.EmailField(max_length=254)
+    organization = NameField(max_length=services.NAME_MAX_LENGTH, one_script=True)
+    email = AddressField(max_length=254)
     password = serializers.CharField(max_length=1000, trim_whitespace=False)
 
 
@@ -40,8 +42,10 @@ class RegisterView(ResourceView):
         outcome = services.sign_up(**content)
         if outcome.is_ready:
             body = described(tokens.issue(memberships_of(outcome.owner, tenant_id=outcome.tenant.id)[0]))
-            return Response(body, status=status.HTTP_201_CREATED)
-        return Response(_promised(outcome), status=status.HTTP_202_ACCEPTED)
+            response = Response(body, status=status.HTTP_201_CREATED)
+        else:
+            response = Response(_promised(outcome), status=status.HTTP_202_ACCEPTED)
+        return remember(request._request, response, outcome.owner)
 
 
 def _promised(outcome: services.SignUp) -> dict[str, Any]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 
 from apps.access.permissions import Role
 from apps.accounts.models import Membership, User
@@ -14,7 +14,8 @@ from apps.accounts.roles import Assigned
 from apps.accounts.services import members, people
 from apps.audit import services as audit
 from apps.audit.actors import ANONYMOUS
-from apps.core.text import normalized_email
+from apps.core import names
+from apps.core.addresses import normalized_email
 from apps.tenancy.context import control
 from apps.tenancy.transactions import atomic, lock
 from apps.tenants.models import Placement, Tenant
@@ -23,7 +24,6 @@ from apps.tenants.services import provisioning
 from .errors import InvalidName, InvalidPlacement, OrganizationExists, PlacementDiffers
 
 NAME_MAX_LENGTH = 200
-CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def sign_up(*, organization: str, email: str, password: str, placement: str = ""
     Raises a DomainError that names the field.
     """
     with control("sign-up"):
-        person = people.identify_person(email=email, password=password)
+        person = people.identify_person(email=email, password=password, organization=organization)
     name, kind = validated(organization=organization, placement=placement)
     return _create_organization(name, kind, lambda: people.save_person(person), locale=locale)
 
@@ -81,7 +81,10 @@ def find_organization(*, organization: str, owner_email: str, placement: str = "
 
 def validated(*, organization: str, placement: str) -> tuple[str, str]:
     """The cleaned name and the placement to use. Raises InvalidName, InvalidPlacement."""
-    name = " ".join(CONTROL_CHARACTER.sub(" ", organization).split())
+    try:
+        name = names.cleaned(organization, one_script=True)
+    except ValidationError as error:
+        raise InvalidName(error.messages[0], field="organization") from error
     if not name or len(name) > NAME_MAX_LENGTH:
         raise InvalidName(field="organization")
     kind = placement or settings.DEFAULT_PLACEMENT

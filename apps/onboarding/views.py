@@ -14,7 +14,8 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.access.guards import public
-from apps.access.services.attempts import SIGN_UP, count_attempt
+from apps.access.services.attempts import SIGN_UP
+from apps.accounts.known_devices import count_attempt, remember
 from apps.accounts.services.handoff import issue_handoff_code
 from apps.core.errors import DomainError
 from apps.core.forms import blaming, form_page, posted
@@ -58,7 +59,8 @@ def sign_up(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         with blaming(form):
             count_attempt(request, SIGN_UP, form.cleaned_data["email"])
-            return _welcome(services.sign_up(**form.cleaned_data, locale=get_language() or ""))
+            outcome = services.sign_up(**form.cleaned_data, locale=get_language() or "")
+            return remember(request, _welcome(outcome), outcome.owner)
     response = form_page(request, "onboarding/sign_up.html", form, **_address(request.POST.get("organization", "")))
     hosts = link(f"*.{settings.BASE_DOMAIN}", path="")
     response["Content-Security-Policy"] = content_security_policy(form_targets=hosts)

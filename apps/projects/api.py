@@ -27,6 +27,7 @@ from apps.access.permissions import (
 )
 from apps.access.resources import ResourceView, allow
 from apps.accounts.services import sharing
+from apps.core.api_fields import NameField
 from apps.core.validators import printable
 
 from . import selectors
@@ -37,7 +38,7 @@ BULK_MAX = 100
 
 
 class ProjectSerializer(serializers.ModelSerializer[Project]):
-    name = serializers.CharField(max_length=120, validators=[printable])
+    name = NameField(max_length=120)
     description = serializers.CharField(max_length=5000, allow_blank=True, required=False, validators=[printable])
     custom_fields = serializers.DictField(required=False)
 
@@ -85,10 +86,8 @@ class RelationSerializer(serializers.Serializer[Any]):
 
 class CustomFieldSerializer(serializers.ModelSerializer[CustomField]):
     key = serializers.RegexField(r"^[a-z][a-z0-9_]{0,39}\Z", max_length=40)
-    label: Any = serializers.CharField(max_length=80, validators=[printable])
-    choices = serializers.ListField(
-        child=serializers.CharField(max_length=80, validators=[printable]), max_length=50, required=False
-    )
+    label: Any = NameField(max_length=80)
+    choices = serializers.ListField(child=NameField(max_length=80), max_length=50, required=False)
 
     class Meta:
         model = CustomField

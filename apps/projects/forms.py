@@ -10,7 +10,9 @@ from django.utils.translation import pgettext_lazy
 
 from apps.access.permissions import Relation
 from apps.accounts.models import Membership
+from apps.core.form_fields import NameFormField
 from apps.core.forms import choose
+from apps.core.names import cleaned
 from apps.core.validators import printable
 
 from .models import CustomField, Project
@@ -27,6 +29,7 @@ class ProjectForm(forms.ModelForm):
     class Meta:
         model = Project
         fields = ("name", "description", "is_private")
+        field_classes = {"name": NameFormField}  # noqa: RUF012
         widgets = {  # noqa: RUF012
             "name": forms.TextInput(attrs={"autofocus": True}),
             "description": forms.Textarea(attrs={"rows": 4}),
@@ -36,8 +39,7 @@ class ProjectForm(forms.ModelForm):
 
     def __init__(self, *args: Any, custom_fields: Iterable[CustomField], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name in ("name", "description"):
-            self.fields[name].validators.append(printable)
+        self.fields["description"].validators.append(printable)
         values = self.instance.custom_fields
         for defined in custom_fields:
             field = _form_field(defined)
@@ -77,7 +79,7 @@ class PersonForm(forms.Form):
 class CustomFieldForm(forms.Form):
     """A field that projects get; one that is there keeps its key and kind."""
 
-    label = forms.CharField(max_length=80, validators=[printable], label=_("Label"))
+    label = NameFormField(max_length=80, label=_("Label"))
     key = forms.CharField(
         max_length=40,
         label=_("Key"),
@@ -91,7 +93,6 @@ class CustomFieldForm(forms.Form):
     )
     choices = forms.CharField(
         required=False,
-        validators=[printable],
         label=_("Choices"),
         widget=forms.Textarea(attrs={"rows": 4}),
         help_text=_("One a line; for a choice only."),
@@ -109,7 +110,7 @@ class CustomFieldForm(forms.Form):
                 del self.fields["choices"]
 
     def clean_choices(self) -> list[str]:
-        lines = (line.strip() for line in self.cleaned_data["choices"].splitlines())
+        lines = (cleaned(line) for line in self.cleaned_data["choices"].splitlines())
         found = list(dict.fromkeys(line for line in lines if line))
         if len(found) > MAX_CHOICES or any(len(choice) > MAX_CHOICE for choice in found):
             raise forms.ValidationError(

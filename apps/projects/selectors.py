@@ -46,11 +46,12 @@ def projects_with_document_counts(subject: Subject) -> QuerySet[Project]:
 
 
 def search(rows: QuerySet[Project], text: str) -> QuerySet[Project]:
-    """Projects with a word that begins like each of the words."""
-    for word in words(text):
+    """Projects with a word that begins like each of the words; none where a text has no word."""
+    wanted = words(text)
+    for word in wanted:
         hits = SearchTerm.objects.filter(term__gte=word, term__lt=word + LAST)
         rows = rows.filter(id__in=hits.values("project_id"))
-    return rows
+    return rows.none() if text and not wanted else rows
 
 
 def find_project(subject: Subject, project_id: UUID) -> Project:

@@ -7,7 +7,7 @@ from apps.accounts.services import people, sessions, visits
 from apps.audit import services as audit
 from apps.audit.actors import Actor
 from apps.audit.services import difference, state
-from apps.core.text import normalized_email
+from apps.core.addresses import normalized_email
 from apps.tenancy.context import control
 from apps.tenancy.transactions import atomic
 

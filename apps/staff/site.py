@@ -9,7 +9,8 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver
 from unfold.sites import UnfoldAdminSite
 
-from apps.access.services.attempts import SIGN_IN, count_attempt
+from apps.access.services.attempts import SIGN_IN
+from apps.accounts.known_devices import count_attempt, remember
 
 from . import services
 from .access import is_staff, is_superuser, signing_in, staff_only
@@ -47,6 +48,7 @@ class StaffSite(UnfoldAdminSite):  # type: ignore[misc]
             if before.is_authenticated and before != request.user:
                 services.note_sign_out(before)
             services.note_sign_in(_person(request))
+            remember(request, response, _person(request))
         return response
 
     def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:

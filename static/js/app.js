@@ -118,13 +118,18 @@ for (const picker of document.querySelectorAll("[data-color-for]")) {
   field.addEventListener("input", () => field.validity.valid && field.value.length === 7 && (picker.value = field.value));
 }
 
-// A countdown on the page that says how long to wait.
+// A countdown on the page that says how long to wait, in the words of the server.
+function inWords(seconds) {
+  const [count, unit] = seconds < 120 ? [seconds, "second"] : [Math.ceil(seconds / 60), "minute"];
+  return new Intl.NumberFormat(document.documentElement.lang, { style: "unit", unit, unitDisplay: "long" }).format(count);
+}
+
 const countdown = document.querySelector("[data-countdown]");
 if (countdown) {
   let left = Number(countdown.dataset.countdown);
   const tick = setInterval(() => {
     left -= 1;
-    countdown.textContent = String(Math.max(left, 0));
+    countdown.textContent = inWords(Math.max(left, 0));
     if (left <= 0) {
       clearInterval(tick);
       document.querySelector("[data-after-countdown]")?.removeAttribute("hidden");

@@ -226,8 +226,8 @@ MUTATIONS = [
     Mutation(
         "refresh token works twice",
         f"{ACCOUNTS}/services/tokens.py",
-        "tenant_id=tenant_id, used_at=None, expires_at__gt=now",
-        "tenant_id=tenant_id, expires_at__gt=now",
+        "tenant_id=tenant_id, used_at=None, expires_at__gt=clocks.over()",
+        "tenant_id=tenant_id, expires_at__gt=clocks.over()",
         TOKENS,
     ),
     Mutation(

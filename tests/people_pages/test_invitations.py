@@ -67,7 +67,7 @@ def test_invitation__made_in_a_dialog__tells_htmx_where_to_go(acme, browser):
 
 def test_invitations__too_many__are_refused(acme, browser, monkeypatch):
     invitation = invite(acme)
-    monkeypatch.setitem(settings.ATTEMPT_LIMITS, "invitation", (100, 1, 60))
+    monkeypatch.setitem(settings.ATTEMPT_LIMITS, "invitation", {"account": 1, "seconds": 60})
     browser.post("/invitations/new/", {"email": "one@example.com", "role": "member"})
 
     form = browser.post("/invitations/new/", {"email": "two@example.com", "role": "member"})

@@ -12,6 +12,7 @@ from apps.access.permissions import GRANTS, Role
 from apps.accounts.models import ApiKey, Membership
 from apps.accounts.roles import Assigned
 from apps.accounts.services import members, roles
+from apps.core import clocks
 from apps.tenancy.context import control
 from tests.support import servers
 from tests.support.clients import APEX, ME, Program, membership_of, program_of
@@ -74,7 +75,7 @@ def test_api_key__past_its_time__is_refused(acme):
     assert Program(acme.host, made["key"]).get("projects").status_code == 200
 
     with control("let time pass"):
-        ApiKey.objects.filter(id=made["id"]).update(expires_at=timezone.now())
+        ApiKey.objects.filter(id=made["id"]).update(expires_at=clocks.over())
 
     assert Program(acme.host, made["key"]).get("projects").status_code == 401
 

@@ -100,7 +100,7 @@ FORGED: dict[str, Callable[[Forge], str]] = {
     "kid is a number": lambda f: f.by_hand({"alg": "RS256", "kid": 1}, f.signature),
     "kid is a list": lambda f: f.by_hand({"alg": "RS256", "kid": [f.key.id]}, f.signature),
     "no kid": lambda f: f.without_kid(),
-    "expired": lambda f: f.signed(exp=int(time.time()) - 1),
+    "expired": lambda f: f.signed(exp=int(time.time()) - 60),
     "exp is text": lambda f: f.signed(exp="tomorrow"),
     "nbf in the future": lambda f: f.signed(nbf=int(time.time()) + 60),
     "iat in the future": lambda f: f.signed(iat=int(time.time()) + 60),

@@ -1,6 +1,8 @@
-"""How often somebody may try to get in, per network and per account.
+"""How often somebody may try to get in: limits that hold whoever guesses, and not whom they guess about.
 
-Counted in memory; while that is away in PostgreSQL, so that nobody gets more attempts by taking it down.
+What strangers try is counted by their network, by the network and the account together, and by the account. What a
+device tries that is known to be the account's is counted by that device alone, so nobody else uses it up. Counted in
+memory; while that is away in PostgreSQL, so that nobody gets more attempts by taking it down.
 """
 
 from __future__ import annotations
@@ -27,16 +29,21 @@ from ..models import Attempt
 log = structlog.get_logger(__name__)
 
 ACCOUNT_MAX_LENGTH = 320  # of an address; folding makes up to 18 characters of one, and what is longer is nobody's
-SIGN_IN, SIGN_UP, RESET, INVITATION, LOOKUP = "sign-in", "sign-up", "reset", "invitation", "lookup"
-VERIFICATION = "verification"
+SIGN_IN, SIGN_UP, RESET, LOOKUP, VERIFICATION = "sign-in", "sign-up", "reset", "lookup", "verification"
+INVITATION, ACCEPTANCE = "invitation", "acceptance"
 
 
-def count_attempt(request: HttpRequest, action: str, account: str) -> None:
-    """Raises TooManyAttempts."""
-    per_network, per_account, seconds = settings.ATTEMPT_LIMITS[action]
-    network = network_of(client_ip(request))
-    _count(Policy(f"{action}:network", per_network, seconds), network)
-    _count(Policy(f"{action}:account", per_account, seconds), folded(account.strip()[:ACCOUNT_MAX_LENGTH]))
+def count_attempt(request: HttpRequest, action: str, account: str, *, device: str = "") -> None:
+    """Count an attempt of this network, or of a ``device`` that is known to be the account's.
+
+    Raises TooManyAttempts.
+    """
+    whose, network = folded(account.strip()[:ACCOUNT_MAX_LENGTH]), network_of(client_ip(request))
+    who = {"device": device} if device else {"network": network, "pair": f"{network} {whose}", "account": whose}
+    limit = settings.ATTEMPT_LIMITS[action]
+    for kind, name in who.items():
+        if kind in limit:
+            _count(Policy(f"{action}:{kind}", limit[kind], limit["seconds"]), name)
 
 
 def clear_old_attempts() -> None:

@@ -13,16 +13,18 @@ from rest_framework.response import Response
 
 from apps.access.permissions import MEMBER
 from apps.access.resources import ResourceView, allow
-from apps.access.services.attempts import LOOKUP, RESET, SIGN_IN, count_attempt
+from apps.access.services.attempts import LOOKUP, RESET, SIGN_IN
 from apps.access.subjects import USER
+from apps.core.api_fields import AddressField
 
 from ..errors import TokenRefused
+from ..known_devices import count_attempt, remember
 from ..serializers import TokensSerializer, described
 from ..services import lookup, people, sessions, tokens
 
 
 class LoginSerializer(serializers.Serializer[Any]):
-    email = serializers.EmailField(max_length=254)
+    email = AddressField(max_length=254)
     password = serializers.CharField(max_length=1000, trim_whitespace=False)
     organization = serializers.CharField(
         max_length=63, required=False, help_text="Slug or id; needed by members of several, on the apex."
@@ -34,7 +36,7 @@ class RefreshSerializer(serializers.Serializer[Any]):
 
 
 class AddressSerializer(serializers.Serializer[Any]):
-    email = serializers.EmailField(max_length=254)
+    email = AddressField(max_length=254)
 
 
 class ValidSerializer(serializers.Serializer[Any]):
@@ -53,7 +55,10 @@ def host_tenant_id(request: Request) -> Any:
 
 
 class LoginView(ResourceView):
-    """Tokens for e-mail address and password. Members of several organizations name one, or get the list (409)."""
+    """Tokens for e-mail address and password. Members of several organizations name one, or get the list (409).
+
+    A program that keeps the cookie of the answer is known from then on: what strangers try does not lock it out.
+    """
 
     public_because = "people sign in here"
     authentication_classes = ()
@@ -63,7 +68,7 @@ class LoginView(ResourceView):
         credentials = self.valid(LoginSerializer)
         count_attempt(request._request, SIGN_IN, credentials["email"])
         pair = tokens.sign_in(**credentials, tenant_id=host_tenant_id(request))
-        return Response(described(pair))
+        return remember(request._request, Response(described(pair)), pair.membership.user)
 
 
 class RefreshView(ResourceView):

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from apps.access.permissions import KEYS_MANAGE
 from apps.access.resources import ResourceView, allow
-from apps.core.validators import no_control_characters
+from apps.core.api_fields import NameField
 
 from .. import selectors
 from ..models import ApiKey
@@ -20,7 +20,7 @@ from ..services import api_keys
 
 
 class ApiKeySerializer(serializers.ModelSerializer[ApiKey]):
-    name = serializers.CharField(max_length=100, validators=[no_control_characters])
+    name = NameField(max_length=100)
     scopes = serializers.ListField(child=serializers.CharField(max_length=60), min_length=1, max_length=100)
 
     class Meta:

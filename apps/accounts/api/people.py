@@ -14,12 +14,13 @@ from rest_framework.response import Response
 from apps.access.list_query import ListQuery
 from apps.access.permissions import DESCRIPTIONS, MEMBER, ORGANIZATION_READ, USERS_MANAGE
 from apps.access.resources import ResourceView, allow
-from apps.access.services.attempts import INVITATION, SIGN_IN, VERIFICATION, count_attempt
+from apps.access.services.attempts import ACCEPTANCE, INVITATION, SIGN_IN, VERIFICATION, count_attempt
+from apps.core.api_fields import AddressField, NameField
 from apps.core.locales import LOCALE
-from apps.core.validators import no_control_characters
 
 from .. import selectors
 from ..errors import MemberNotFound
+from ..known_devices import remember
 from ..models import Invitation, Membership
 from ..roles import named
 from ..serializers import TokensSerializer, described
@@ -40,7 +41,7 @@ class RoleNameSerializer(serializers.Serializer[Any]):
 
 
 class ProfileSerializer(serializers.Serializer[Any]):
-    name = serializers.CharField(max_length=150, allow_blank=True, required=False, validators=[no_control_characters])
+    name = NameField(max_length=150, allow_blank=True, required=False, one_script=True)
     locale = serializers.RegexField(LOCALE, max_length=12, allow_blank=True, required=False)
     time_zone = serializers.CharField(max_length=64, allow_blank=True, required=False)
 
@@ -91,13 +92,13 @@ class InvitationSerializer(serializers.ModelSerializer[Invitation]):
 
 
 class InviteSerializer(RoleNameSerializer):
-    email = serializers.EmailField(max_length=254)
+    email = AddressField(max_length=254)
 
 
 class AcceptSerializer(serializers.Serializer[Any]):
     token = serializers.CharField(max_length=200)
     password = serializers.CharField(max_length=1000, trim_whitespace=False)
-    name = serializers.CharField(max_length=150, required=False, allow_blank=True, validators=[no_control_characters])
+    name = NameField(max_length=150, required=False, allow_blank=True, one_script=True)
 
 
 class SessionSerializer(serializers.Serializer[Any]):
@@ -142,7 +143,7 @@ class PasswordView(ResourceView):
         people.change_password(
             user=user, old=passwords["old_password"], new=passwords["new_password"], actor=self.subject
         )
-        return Response(status=status.HTTP_204_NO_CONTENT)
+        return remember(request._request, Response(status=status.HTTP_204_NO_CONTENT), user)
 
 
 class VerificationView(ResourceView):
@@ -275,10 +276,11 @@ class AcceptView(ResourceView):
     @extend_schema(request=AcceptSerializer, responses={201: TokensSerializer})
     def post(self, request: Request) -> Response:
         content = self.valid(AcceptSerializer)
-        count_attempt(request._request, INVITATION, content["token"])
+        count_attempt(request._request, ACCEPTANCE, content["token"])
         joined = invitations.accept(**content)
         (membership,) = selectors.memberships_of(joined.user, tenant_id=joined.tenant_id)
-        return Response(described(tokens.issue(membership)), status=status.HTTP_201_CREATED)
+        response = Response(described(tokens.issue(membership)), status=status.HTTP_201_CREATED)
+        return remember(request._request, response, membership.user)
 
 
 class SessionsView(ResourceView):

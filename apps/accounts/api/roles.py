@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from apps.access.permissions import ORGANIZATION_READ, ROLES_MANAGE
 from apps.access.resources import ResourceView, allow
-from apps.core.validators import no_control_characters
+from apps.core.api_fields import NameField
 
 from .. import selectors
 from ..models import CustomRole
@@ -20,7 +20,7 @@ from ..services import roles
 
 
 class RoleSerializer(serializers.ModelSerializer[CustomRole]):
-    name = serializers.CharField(max_length=60, validators=[no_control_characters])
+    name = NameField(max_length=60, one_script=True)
     permissions = serializers.ListField(child=serializers.CharField(max_length=60), max_length=100)
 
     class Meta:

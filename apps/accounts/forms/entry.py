@@ -10,7 +10,7 @@ from django import forms
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
-from apps.core.validators import no_control_characters
+from apps.core.form_fields import AddressFormField, NameFormField
 
 HOST_NAME = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
 
@@ -26,7 +26,7 @@ class SetPasswordForm(forms.Form):
 
 
 class AddressForm(forms.Form):
-    email = forms.EmailField(
+    email = AddressFormField(
         max_length=254, label=_("E-mail address"), widget=forms.EmailInput(attrs={"autocomplete": "email"})
     )
 
@@ -61,10 +61,10 @@ class OrganizationAddressForm(forms.Form):
 class AcceptForm(SetPasswordForm):
     """A new password, or for ``known`` people the one they have."""
 
-    name = forms.CharField(
+    name = NameFormField(
         max_length=150,
         required=False,
-        validators=[no_control_characters],
+        one_script=True,
         label=_("Your name"),
         widget=forms.TextInput(attrs={"autocomplete": "name"}),
     )
@@ -83,6 +83,6 @@ class SignInForm(LoginForm):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["login"].label = _("E-mail address")
+        self.fields["login"] = AddressFormField(label=_("E-mail address"), widget=self.fields["login"].widget)
         for field in self.fields.values():
             field.widget.attrs.pop("placeholder", None)

@@ -10,8 +10,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apps.access.permissions import DESCRIPTIONS
+from apps.core.form_fields import NameFormField
 from apps.core.forms import choose
-from apps.core.validators import no_control_characters
 
 NEVER = "never"
 EXPIRIES = {"30": _("In 30 days"), "90": _("In 90 days"), "365": _("In a year"), NEVER: _("Never")}
@@ -20,9 +20,8 @@ EXPIRIES = {"30": _("In 30 days"), "90": _("In 90 days"), "365": _("In a year"),
 class ApiKeyForm(forms.Form):
     """A new key, with some of the permissions that its maker has."""
 
-    name = forms.CharField(
+    name = NameFormField(
         max_length=100,
-        validators=[no_control_characters],
         label=_("Name"),
         help_text=_("What uses it, so that you know it when you see it here."),
     )

@@ -7,9 +7,9 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from apps.core.form_fields import NameFormField
 from apps.core.forms import choose
 from apps.core.locale_choices import languages, time_zones
-from apps.core.validators import no_control_characters
 
 
 class PasswordForm(forms.Form):
@@ -31,10 +31,10 @@ class PasswordForm(forms.Form):
 class ProfileForm(forms.Form):
     """What the organization knows a member by; empty choices are the organization's."""
 
-    name = forms.CharField(
+    name = NameFormField(
         max_length=150,
         required=False,
-        validators=[no_control_characters],
+        one_script=True,
         label=_("Your name"),
         widget=forms.TextInput(attrs={"autocomplete": "name"}),
     )

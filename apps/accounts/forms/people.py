@@ -8,8 +8,8 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from apps.access.permissions import DESCRIPTIONS, by_area
+from apps.core.form_fields import AddressFormField, NameFormField
 from apps.core.forms import choose
-from apps.core.validators import no_control_characters
 
 
 class RoleChoiceForm(forms.Form):
@@ -23,7 +23,7 @@ class RoleChoiceForm(forms.Form):
 
 
 class InviteForm(RoleChoiceForm):
-    email = forms.EmailField(
+    email = AddressFormField(
         max_length=254,
         label=_("E-mail address"),
         help_text=_("We mail a link to it that works once."),
@@ -35,7 +35,7 @@ class InviteForm(RoleChoiceForm):
 class RoleForm(forms.Form):
     """A name and permissions; those that are not ``grantable`` are shown, but cannot be chosen."""
 
-    name = forms.CharField(max_length=60, label=_("Name"), validators=[no_control_characters])
+    name = NameFormField(max_length=60, one_script=True, label=_("Name"))
     permissions = forms.MultipleChoiceField(
         required=False, choices=list(DESCRIPTIONS.items()), widget=forms.CheckboxSelectMultiple
     )

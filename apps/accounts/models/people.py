@@ -13,13 +13,16 @@ from django.db.models.functions import Lower, Now
 from django.utils import timezone
 
 from apps.access.permissions import GRANTS, Role
+from apps.core.addresses import normalized_email
 from apps.tenancy.constraints import TenantForeignKey
 from apps.tenancy.fields import TenantKey
+
+from .. import passwords
 
 
 class UserManager(BaseUserManager["User"]):
     def get_by_natural_key(self, username: str | None) -> User:
-        return self.get(email=(username or "").lower())
+        return self.get(email=normalized_email(username or ""))
 
 
 class User(AbstractBaseUser, PermissionsMixin):
@@ -44,6 +47,14 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return self.email
+
+    def set_password(self, raw_password: str | None) -> None:
+        super().set_password(None if raw_password is None else passwords.composed(raw_password))
+
+    def check_password(self, raw_password: str | None) -> bool:
+        """Whether it is theirs, in whatever form it is written; it takes as long if nobody's is."""
+        forms = passwords.forms(raw_password or "")
+        return max([super(User, self).check_password(form) for form in forms])
 
     def get_full_name(self) -> str:
         """What to call somebody of whom the address is all that is known."""

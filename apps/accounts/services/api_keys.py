@@ -12,6 +12,7 @@ from django.utils import timezone
 from apps.access.permissions import ALL
 from apps.access.subjects import Subject
 from apps.audit import services as audit
+from apps.core import clocks
 from apps.tenancy.context import control
 from apps.tenancy.transactions import atomic
 
@@ -69,7 +70,7 @@ def identify_api_key(text: str) -> ApiKey:
         key = ApiKey.objects.filter(prefix=prefix, revoked_at=None).first()
         if key is None or not secrets.compare_digest(key.secret_hash, _hash(text)):
             raise TokenRefused
-        if key.expires_at is not None and key.expires_at <= now:
+        if key.expires_at is not None and key.expires_at <= clocks.over():
             raise TokenRefused
         if key.last_used_at is None or now - key.last_used_at > USE_NOTED_EVERY:
             ApiKey.objects.filter(id=key.id).update(last_used_at=now)

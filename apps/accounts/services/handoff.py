@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from apps.audit import services as audit
 from apps.audit.actors import ANONYMOUS
+from apps.core import clocks
 from apps.tenancy.context import TenantContext, control, current_tenant
 from apps.tenancy.transactions import atomic
 from apps.tenants.models import Tenant
@@ -65,4 +66,4 @@ def clear_expired_codes() -> None:
 
 
 def _fresh() -> Q:
-    return Q(expires_at__gt=timezone.now()) | Q(tenant__ready_at__gt=oldest_valid())
+    return Q(expires_at__gt=clocks.over()) | Q(tenant__ready_at__gt=oldest_valid())

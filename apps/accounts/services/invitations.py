@@ -19,7 +19,8 @@ from django.utils.translation import gettext as _
 from apps.access.subjects import Subject
 from apps.audit import services as audit
 from apps.audit.actors import ANONYMOUS, Actor
-from apps.core.text import normalized_email
+from apps.core import clocks
+from apps.core.addresses import normalized_email
 from apps.tenancy import outbox
 from apps.tenancy.context import control, current_tenant_id
 from apps.tenancy.transactions import atomic
@@ -157,7 +158,7 @@ def _for_token(tenant_id: UUID, token: str, *, lock: bool = False) -> Invitation
             token_hash=_hash(token),
             accepted_at=None,
             revoked_at=None,
-            expires_at__gt=timezone.now(),
+            expires_at__gt=clocks.over(),
         )
         .first()
     )
@@ -176,10 +177,9 @@ def _locked(tenant_id: UUID, **which: UUID) -> Invitation:
 
 def _withdraw_expired(tenant_id: UUID, email: str) -> None:
     """An invitation that ran out does not stand in the way of a new one."""
-    now = timezone.now()
     Invitation.objects.filter(
-        tenant_id=tenant_id, email=email, accepted_at=None, revoked_at=None, expires_at__lte=now
-    ).update(revoked_at=now)
+        tenant_id=tenant_id, email=email, accepted_at=None, revoked_at=None, expires_at__lte=clocks.over()
+    ).update(revoked_at=timezone.now())
 
 
 def _renew(invitation: Invitation) -> None:

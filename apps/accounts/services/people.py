@@ -5,22 +5,24 @@ from __future__ import annotations
 from uuid import UUID
 
 from allauth.account.models import EmailAddress
-from django.contrib.auth.hashers import make_password
 from django.contrib.auth.password_validation import validate_password
-from django.contrib.auth.tokens import default_token_generator
 from django.core import signing
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError
 
 from apps.audit import services as audit
-from apps.audit.actors import ANONYMOUS, Actor
-from apps.core.text import normalized_email
+from apps.audit.actors import ANONYMOUS, Actor, Thing
+from apps.core.addresses import normalized_email
+from apps.core.clocks import signed_within
 from apps.tenancy import outbox
-from apps.tenancy.context import control, current_tenant
+from apps.tenancy.context import TenantContext, control, current, current_tenant
 from apps.tenancy.transactions import atomic
+from apps.tenants.selectors import profile_of
 
+from .. import passwords
 from ..errors import EmailUnavailable, PasswordLinkRefused, VerificationRefused, WeakPassword, WrongPassword
 from ..models import Membership, User
+from ..password_links import password_links
 from ..selectors import find_member
 from . import sessions
 
@@ -30,23 +32,30 @@ VERIFICATION_SALT = "accounts.verification"
 VERIFICATION_SECONDS = 3 * 24 * 3600
 
 
-def identify_person(*, email: str, password: str) -> User:
+def identify_person(*, email: str, password: str, organization: str = "") -> User:
     """The known person if the password is theirs, else a new one who is not saved yet; needs the control plane.
 
-    Hashing takes a tenth of a second: do this before a transaction. Raises WeakPassword, EmailUnavailable.
+    Hashing takes a tenth of a second: do this before a transaction. Raises WeakPassword, EmailUnavailable. A password
+    that is not theirs is answered alike, and after as long, whether the person is known or not.
     """
     user = User.objects.filter(email=normalized_email(email)).first()
-    if user is not None:
-        if not user.check_password(password) or not user.is_active:
-            raise EmailUnavailable(field="email")
+    if user is not None and user.check_password(password) and user.is_active:
         return user
-    return new_person(email=email, password=password)
+    try:
+        validate(password, user or User(email=normalized_email(email)), organization=organization)
+    except WeakPassword:
+        if user is None:
+            User().check_password(password)
+        raise
+    if user is not None:
+        raise EmailUnavailable(field="email")
+    return new_person(email=email, password=password, organization=organization)
 
 
-def new_person(*, email: str, password: str) -> User:
+def new_person(*, email: str, password: str, organization: str = "") -> User:
     """A person who is not saved yet. Raises WeakPassword."""
     person = User(email=normalized_email(email))
-    validate(password, person)
+    validate(password, person, organization=organization)
     person.set_password(password)
     return person
 
@@ -88,46 +97,53 @@ def is_verified(user: User) -> bool:
 
 
 def request_password_reset(*, email: str) -> None:
-    """Have a link mailed to a member of the current organization; silent about anybody else."""
-    tenant = current_tenant()
+    """Have a link mailed to a member of the current organization; silent about anybody else.
+
+    The same is written for whoever is none, or the time it takes would tell who is.
+    """
+    tenant_id = current_tenant().tenant_id
     with control("request a password reset"), atomic():
-        membership = Membership.objects.filter(
-            tenant_id=tenant.tenant_id, user__email=normalized_email(email), user__is_active=True
-        ).first()
-        if membership is not None:
-            outbox.emit(RESET_REQUESTED, {"user_id": str(membership.user_id)}, tenant_id=tenant.tenant_id)
-            audit.record("password.reset_requested", actor=ANONYMOUS, resource=membership, tenant_id=tenant.tenant_id)
+        members = Membership.objects.filter(
+            tenant_id=tenant_id, user__email=normalized_email(email), user__is_active=True
+        )
+        membership_id, user_id = members.values_list("id", "user_id").first() or ("", "")
+        outbox.emit(RESET_REQUESTED, {"user_id": str(user_id)}, tenant_id=tenant_id)
+        whose = Thing(type="membership", id=str(membership_id))
+        audit.record("password.reset_requested", actor=ANONYMOUS, resource=whose, tenant_id=tenant_id)
 
 
 def make_password_token(person: User) -> str:
     """The proof in a link with which a person sets a password: once, within PASSWORD_RESET_TIMEOUT."""
-    return default_token_generator.make_token(person)
+    return password_links.make_token(person)
 
 
-def set_password(*, user_id: UUID, token: str, password: str) -> None:
+def set_password(*, user_id: UUID, token: str, password: str) -> User:
     """Set a member's password with the proof from their mail, which is spent by that. Their sessions end.
 
     Raises PasswordLinkRefused, WeakPassword. The mail arrived, so the address is theirs.
     """
     tenant_id = current_tenant().tenant_id
     member = find_member(user_id, tenant_id)
-    if member is None or not default_token_generator.check_token(member, token):
+    if member is None or not password_links.check_token(member, token):
         raise PasswordLinkRefused
     validate(password, member)
-    hashed = make_password(password)
+    member.set_password(password)
     with control("set a password"), atomic():
         locked = User.objects.select_for_update().get(pk=member.pk)
-        if not default_token_generator.check_token(locked, token):
+        if not password_links.check_token(locked, token):
             raise PasswordLinkRefused  # somebody was faster with the same link
-        locked.password = hashed
+        locked.password = member.password
         store_password(locked)
         EmailAddress.objects.filter(user=member, email=member.email).update(verified=True)
         audit.record("password.set", actor=ANONYMOUS, resource=member, tenant_id=tenant_id)
+    return locked
 
 
 def change_password(*, user: User, old: str, new: str, actor: Actor) -> None:
     """Raises WrongPassword, WeakPassword. All sessions and tokens of the person end."""
-    if not user.check_password(old):
+    with control("check a password"):
+        is_theirs = user.check_password(old)
+    if not is_theirs:
         raise WrongPassword(field="old_password")
     validate(new, user, field="new_password")
     user.set_password(new)
@@ -156,7 +172,7 @@ def verify_email(*, user: User, token: str, actor: Actor) -> None:
     the stranger the mail but not the password. Raises VerificationRefused.
     """
     try:
-        claim = signing.loads(token, salt=VERIFICATION_SALT, max_age=VERIFICATION_SECONDS)
+        claim = signed_within(token, salt=VERIFICATION_SALT, seconds=VERIFICATION_SECONDS)
     except signing.BadSignature as error:
         raise VerificationRefused from error
     if claim != [str(user.pk), user.email]:
@@ -167,12 +183,21 @@ def verify_email(*, user: User, token: str, actor: Actor) -> None:
         audit.record("email.verified", actor=actor, resource=user, tenant_id=tenant_id)
 
 
-def validate(password: str, person: User, *, field: str = "password") -> None:
-    """Raises WeakPassword."""
+def validate(password: str, person: User, *, field: str = "password", organization: str = "") -> None:
+    """Whether a password is long and hard to guess for whoever knows the person and the organization.
+
+    That is the current one, or the one that is named. Raises WeakPassword.
+    """
     try:
         validate_password(password, person)
+        passwords.check(password, around=f"{person.email} {organization or _current_organization()}")
     except ValidationError as error:
         raise WeakPassword(" ".join(error.messages), field=field) from error
+
+
+def _current_organization() -> str:
+    context = current()
+    return f"{profile_of(context.tenant_id).name} {context.slug}" if isinstance(context, TenantContext) else ""
 
 
 def store_password(user: User) -> None:

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from apps.audit import services as audit
 from apps.audit.actors import SYSTEM, Actor
+from apps.core.clocks import leeway
 from apps.core.encryption import wrap
 from apps.tenancy.context import control
 from apps.tenancy.transactions import atomic, lock
@@ -40,7 +41,7 @@ def rotate_signing_keys(*, actor: Actor) -> SigningKey:
         lock("signing keys")
         signs = _live().filter(signs_from__lte=timezone.now()).exists()
         key = _make(actor, seconds_until_use=settings.SIGNING_KEY_NOTICE_SECONDS if signs else 0)
-        last_use = key.signs_from + timedelta(seconds=settings.REFRESH_TOKEN_SECONDS)
+        last_use = key.signs_from + timedelta(seconds=settings.REFRESH_TOKEN_SECONDS) + leeway()
         SigningKey.objects.filter(retires_at=None).exclude(id=key.id).update(retires_at=last_use)
     return key
 

@@ -13,7 +13,8 @@ from django.utils import timezone
 from apps.access.subjects import USER, Subject
 from apps.audit import services as audit
 from apps.audit.actors import ANONYMOUS, Actor, origin
-from apps.core.text import normalized_email
+from apps.core import clocks
+from apps.core.addresses import normalized_email
 from apps.tenancy.context import control
 from apps.tenancy.transactions import atomic
 
@@ -97,17 +98,14 @@ def sign_out(*, actor: Subject, expires_at: datetime) -> None:
 
 def clear_expired_tokens() -> None:
     with control("clear expired tokens"):
-        now = timezone.now()
-        RevokedToken.objects.filter(expires_at__lt=now).delete()
-        TokenFamily.objects.filter(expires_at__lt=now).delete()
+        RevokedToken.objects.filter(expires_at__lt=clocks.over()).delete()
+        TokenFamily.objects.filter(expires_at__lt=clocks.over()).delete()
 
 
 def _authenticated(email: str, password: str) -> User:
     with control("sign-in"):
-        user = User.objects.filter(email=normalized_email(email), is_active=True).first()
-        if user is None:
-            User().set_password(password)  # as slow as a wrong password, or the time would tell who is known
-            raise CredentialsRefused
+        known = User.objects.filter(email=normalized_email(email), is_active=True).first()
+        user = known or User()  # whose check takes as long, or the time would tell who is known
         if not user.check_password(password):
             raise CredentialsRefused
     return user
@@ -117,12 +115,14 @@ def _rotated(token_id: UUID, family_id: UUID, tenant_id: UUID) -> TokenPair | No
     now = timezone.now()
     with atomic():
         unused = RefreshToken.objects.filter(
-            id=token_id, family_id=family_id, tenant_id=tenant_id, used_at=None, expires_at__gt=now
+            id=token_id, family_id=family_id, tenant_id=tenant_id, used_at=None, expires_at__gt=clocks.over()
         )
         if not unused.update(used_at=now):
             return None
         family = (
-            TokenFamily.objects.select_for_update().filter(id=family_id, revoked_at=None, expires_at__gt=now).first()
+            TokenFamily.objects.select_for_update()
+            .filter(id=family_id, revoked_at=None, expires_at__gt=clocks.over())
+            .first()
         )
         if family is None:
             raise TokenRefused

@@ -19,13 +19,14 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from apps.access.guards import in_control, public, requires
 from apps.access.permissions import MEMBER
-from apps.access.services.attempts import INVITATION, LOOKUP, RESET, SIGN_IN, count_attempt
+from apps.access.services import attempts
+from apps.access.services.attempts import ACCEPTANCE, LOOKUP, RESET, SIGN_IN
 from apps.core.forms import blaming, done, form_page, posted
 from apps.core.middleware import content_security_policy
 from apps.tenants.links import apex_link, link
 from apps.tenants.selectors import tenant_for_host
 
-from .. import subjects
+from .. import known_devices, subjects
 from ..errors import HandoffRefused
 from ..forms.entry import AcceptForm, AddressForm, OrganizationAddressForm, SetPasswordForm
 from ..requests import TenantRequest
@@ -39,11 +40,14 @@ MAILED = gettext_lazy("If the address is known here, a mail is on its way to it.
 @public("people sign in here")
 def sign_in(request: TenantRequest) -> HttpResponseBase:
     if request.method == "POST":
-        count_attempt(request, SIGN_IN, request.POST.get("login", ""))
+        known_devices.count_attempt(request, SIGN_IN, request.POST.get("login", ""))
+    was_signed_in = request.user.is_authenticated
     response = _sign_in(request)
     if request.method == "POST" and response.status_code == 302:
         subjects.attach(request)
         sessions.note_sign_in(request.subject)
+        if not was_signed_in:  # or nothing was proven
+            known_devices.remember(request, response, request.user)
     return response
 
 
@@ -75,8 +79,9 @@ def set_password(request: TenantRequest, user_id: UUID, token: str) -> HttpRespo
     form = SetPasswordForm(posted(request))
     if form.is_valid():
         with blaming(form):
-            people.set_password(user_id=user_id, token=token, **form.cleaned_data)
-            return done(request, _("Your password is set. Sign in with it."), "account_login")
+            person = people.set_password(user_id=user_id, token=token, **form.cleaned_data)
+            response = done(request, _("Your password is set. Sign in with it."), "account_login")
+            return known_devices.remember(request, response, person)
     return form_page(request, "account/set_password.html", form)
 
 
@@ -87,7 +92,7 @@ def reset_password(request: TenantRequest) -> HttpResponse:
     form = AddressForm(posted(request))
     if form.is_valid():
         with blaming(form):
-            count_attempt(request, RESET, form.cleaned_data["email"])
+            known_devices.count_attempt(request, RESET, form.cleaned_data["email"])
             people.request_password_reset(email=form.cleaned_data["email"])
             return done(request, str(MAILED), "account_login")
     return form_page(request, "account/reset_password.html", form)
@@ -104,10 +109,10 @@ def accept_invitation(request: TenantRequest, token: str) -> HttpResponse:
     form = AcceptForm(posted(request), known=prospect.known)
     if form.is_valid():
         with blaming(form):
-            count_attempt(request, INVITATION, token)
+            attempts.count_attempt(request, ACCEPTANCE, token)
             membership = invitations.accept(token=token, **form.cleaned_data)
             enter(request, membership)
-            return redirect("overview")
+            return known_devices.remember(request, redirect("overview"), membership.user)
     return form_page(request, "account/accept_invitation.html", form, invitation=prospect.invitation)
 
 
@@ -128,7 +133,7 @@ def find_organizations(request: TenantRequest) -> HttpResponse:
     form = AddressForm(posted(request))
     if form.is_valid():
         with blaming(form):
-            count_attempt(request, LOOKUP, form.cleaned_data["email"])
+            known_devices.count_attempt(request, LOOKUP, form.cleaned_data["email"])
             lookup.request_organizations(email=form.cleaned_data["email"])
             return render(request, "account/find_organizations.html", {"done": MAILED})
     return form_page(request, "account/find_organizations.html", form)
@@ -169,4 +174,4 @@ def handoff(request: TenantRequest) -> HttpResponse:
         messages.error(request, error.message)
         return redirect("account_login")
     enter(request, membership)
-    return redirect("overview")
+    return known_devices.remember(request, redirect("overview"), membership.user)

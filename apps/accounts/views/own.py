@@ -17,8 +17,9 @@ from apps.core.forms import blaming, done, form_page, posted
 from apps.tenancy.context import control
 from apps.tenants.selectors import profile_of
 
-from .. import selectors
+from .. import known_devices, selectors
 from ..forms.own import PasswordForm, ProfileForm
+from ..models import User
 from ..reader import turn_to
 from ..requests import TenantRequest
 from ..services import members, people, sessions
@@ -62,8 +63,9 @@ def security(request: TenantRequest) -> HttpResponse:
     form = PasswordForm(posted(request))
     if form.is_valid():
         with blaming(form):
-            _change_password(request, form.cleaned_data)
-            return _out(request, _("Your password is changed. Sign in with it."))
+            person = _change_password(request, form.cleaned_data)
+            response = _out(request, _("Your password is changed. Sign in with it."))
+            return known_devices.remember(request, response, person)
     signed_in = selectors.sessions_of(request.subject, request.session.session_key or "")
     return form_page(request, "own/security.html", form, sessions=signed_in)
 
@@ -87,12 +89,13 @@ def sign_out_everywhere(request: TenantRequest) -> HttpResponse:
     return _out(request, _("You are signed out everywhere."))
 
 
-def _change_password(request: TenantRequest, passwords: dict[str, str]) -> None:
+def _change_password(request: TenantRequest, passwords: dict[str, str]) -> User:
     """Raises WrongPassword, WeakPassword, TooManyAttempts."""
     actor = request.subject
     user: Any = selectors.find_person(actor.user_id)
     count_attempt(request, SIGN_IN, str(user.pk))  # nobody guesses it at a screen that was left open
     people.change_password(user=user, old=passwords["old_password"], new=passwords["new_password"], actor=actor)
+    return user  # type: ignore[no-any-return]
 
 
 def _out(request: TenantRequest, message: str) -> HttpResponse:

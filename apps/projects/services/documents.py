@@ -15,6 +15,8 @@ from django.utils.translation import gettext as _
 from apps.access.subjects import Subject
 from apps.accounts.services import sharing
 from apps.audit import services as audit
+from apps.core.clocks import signed_within
+from apps.core.names import visible
 from apps.tenancy.context import current_tenant_id
 from apps.tenancy.transactions import atomic
 
@@ -36,7 +38,7 @@ def add_document(*, actor: Subject, project: Project, upload: UploadedFile) -> D
     if size > settings.DOCUMENT_MAX_BYTES:
         limit = settings.DOCUMENT_MAX_BYTES // (1024 * 1024)
         raise DocumentTooLarge(_("Documents may have up to %(limit)s MB.") % {"limit": limit}, field="file")
-    name = (upload.name or "document")[:255]
+    name = visible(upload.name or "")[:255] or "document"
     document = Document(
         project=project,
         name=name,
@@ -84,7 +86,7 @@ def sign_download(*, document: Document, subject: Subject) -> str:
 def check_download(*, document: Document, subject: Subject, signature: str) -> None:
     """Raises DownloadRefused unless the proof is for this document, person and organization, and fresh."""
     try:
-        claim = signing.loads(signature, salt=SALT, max_age=settings.DOCUMENT_LINK_SECONDS)
+        claim = signed_within(signature, salt=SALT, seconds=settings.DOCUMENT_LINK_SECONDS)
     except signing.BadSignature as error:
         raise DownloadRefused from error
     if claim != _claim(document.id, subject.id):

@@ -15,8 +15,8 @@ from rest_framework.response import Response
 from apps.access.permissions import ORGANIZATION_READ, SETTINGS_MANAGE, USERS_MANAGE
 from apps.access.resources import ResourceView, allow
 from apps.accounts.selectors import members_of
+from apps.core.api_fields import NameField
 from apps.core.locales import LOCALE
-from apps.core.validators import no_control_characters
 from apps.tenants.links import link
 from apps.tenants.models import Tenant
 from apps.tenants.selectors import primary_domain, profile_of
@@ -35,10 +35,10 @@ class OrganizationDetailSerializer(serializers.Serializer[Any]):
 
 
 class SettingsSerializer(serializers.Serializer[Any]):
-    name = serializers.CharField(max_length=200, validators=[no_control_characters])
+    name = NameField(max_length=200, one_script=True)
     locale = serializers.RegexField(LOCALE, max_length=12)
     time_zone = serializers.CharField(max_length=64)
-    brand_name = serializers.CharField(max_length=60, allow_blank=True, validators=[no_control_characters])
+    brand_name = NameField(max_length=60, allow_blank=True, one_script=True)
     brand_color = serializers.RegexField(r"^(#[0-9A-Fa-f]{6})?\Z", max_length=7, allow_blank=True)
     has_logo = serializers.BooleanField(read_only=True)
     updated_at = serializers.DateTimeField(read_only=True)

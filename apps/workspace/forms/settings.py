@@ -8,9 +8,9 @@ from django import forms
 from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
 
+from apps.core.form_fields import NameFormField
 from apps.core.forms import choose
 from apps.core.locale_choices import languages, time_zones
-from apps.core.validators import no_control_characters
 
 is_color = RegexValidator(r"^#[0-9A-Fa-f]{6}\Z", _("A color has six hexadecimal digits, such as #4f39f6."))
 
@@ -18,13 +18,13 @@ is_color = RegexValidator(r"^#[0-9A-Fa-f]{6}\Z", _("A color has six hexadecimal 
 class OrganizationForm(forms.Form):
     """How the organization shows itself."""
 
-    name = forms.CharField(max_length=200, validators=[no_control_characters], label=_("Name of the organization"))
+    name = NameFormField(max_length=200, one_script=True, label=_("Name of the organization"))
     locale = forms.ChoiceField(label=_("Language"))
     time_zone = forms.ChoiceField(label=_("Time zone"))
-    brand_name = forms.CharField(
+    brand_name = NameFormField(
         max_length=60,
         required=False,
-        validators=[no_control_characters],
+        one_script=True,
         label=_("Name to show"),
         help_text=_("In the navigation, in place of the organization's name."),
     )

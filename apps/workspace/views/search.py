@@ -31,5 +31,6 @@ def search(request: TenantRequest) -> HttpResponse:
 
 def _pages(request: TenantRequest, text: str) -> list[SearchHit]:
     pages = links((*MAIN, *ACCOUNT), request.subject.permissions, request.path)
-    named = [page for page in pages if folded(text) in folded(page.label)]
+    meant = folded(text)
+    named = [page for page in pages if meant in folded(page.label)] if meant or not text else []
     return [SearchHit(page.label, _("Page"), page.icon, page.url) for page in named]

@@ -7,8 +7,8 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
-from django.core.validators import validate_email
 
+from apps.core import addresses
 from apps.core.errors import DomainError
 from apps.tenants.links import link
 from apps.tenants.models import Placement
@@ -37,7 +37,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            validate_email(options["owner_email"])
+            addresses.checked(options["owner_email"])
             result = self._previewed(options) if options["dry_run"] else self._provisioned(options)
         except ValidationError as error:
             raise CommandError("--owner-email is not an e-mail address.", returncode=2) from error

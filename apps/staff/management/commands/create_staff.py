@@ -8,9 +8,9 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
-from django.core.validators import validate_email
 
 from apps.audit.actors import command
+from apps.core import addresses
 from apps.core.errors import DomainError
 
 from ... import services
@@ -30,7 +30,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            validate_email(options["email"])
+            addresses.checked(options["email"])
             person = services.appoint(
                 email=options["email"],
                 password=_password(),

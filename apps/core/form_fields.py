@@ -1,0 +1,30 @@
+"""Fields of forms, for what people call things, and for where they are reached."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from . import addresses, names
+
+
+class NameFormField(forms.CharField):
+    """A name that others read. ``one_script``: of those that could be taken for another's."""
+
+    def __init__(self, *, one_script: bool = False, **kwargs: Any) -> None:
+        self.one_script = one_script
+        super().__init__(**kwargs)
+
+    def to_python(self, value: Any) -> str | None:
+        return names.cleaned(super().to_python(value) or "", one_script=self.one_script)
+
+
+class AddressFormField(forms.EmailField):
+    """An e-mail address, in the form in which it is kept."""
+
+    default_validators = []  # noqa: RUF012  what is in that form is valid
+
+    def to_python(self, value: Any) -> str:
+        address = super().to_python(value)
+        return addresses.checked(address) if address else ""
