@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from environs import Env
@@ -102,6 +103,17 @@ MIDDLEWARE = [
     "apps.core.middleware.HtmxRedirectMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "apps.core.middleware.MethodNotAllowedMiddleware",
+]
+
+FOR_BROWSERS = [  # what calls of the API with credentials do not pass: there is neither session nor form
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "apps.accounts.visiting.VisitMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "apps.core.middleware.HtmxRedirectMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
 ]
 
 TEMPLATES = [
@@ -387,6 +399,7 @@ FORMAT_MODULE_PATH = ["config.formats"]
 TIME_ZONE = "UTC"  # of whoever has chosen none
 
 LOGGING = logging_config(level=env.str("LOG_LEVEL", "INFO"))
+DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = logging.DEBUG  # a request is a line, written when it is answered
 DJANGO_STRUCTLOG_USER_ID_FIELD = None
 DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False  # the origin middleware names the address
 AUDIT_SINKS: list[str] = env.list("AUDIT_SINKS", [])

@@ -2,26 +2,14 @@ import gc
 import os
 
 import django
-from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.urls import get_resolver
 
 from apps.tenancy.walls import pooling
+from config.handlers import Application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-
-
-class Request(WSGIRequest):
-    """Read as UTF-8, whatever charset its header names: with some that Python knows, such as hex, reading fails."""
-
-    encoding = property(lambda self: None, lambda self, value: None)  # type: ignore[assignment]
-
-
-class Handler(WSGIHandler):
-    request_class = Request
-
-
 django.setup(set_prefix=False)
-application = Handler()
+application = Application()
 pooling.exit_if_unsafe()
 get_resolver().check()  # loads the views, so that the first request finds them
 gc.collect()

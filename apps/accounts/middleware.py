@@ -115,8 +115,8 @@ class SubjectMiddleware:
         return self.get_response(request)
 
     def _refused(self, request: HttpRequest, error: DomainError) -> HttpResponseBase:
-        """Whoever shows what is not good is counted as their browser, or by their address."""
-        usage = _ask(_browser(request)).usage
+        """Whoever shows what is not good is counted by their address."""
+        usage = _ask(_stranger(request)).usage
         response = domain_error_response(request, error) if usage.admitted else _too_many(request, usage)
         return _with_limits(response, usage)
 
@@ -136,10 +136,14 @@ def _browser(request: Any) -> Caller:
     readers = _readers(_digest(request.session.session_key), getattr(request.tenant, "id", None))
     user_id = request.session.get(SESSION_KEY) or request.session.get(VISIT_KEY)
     if not user_id:
-        policy = Policy("address", settings.REQUESTS_PER_MINUTE_ADDRESS, 60)
-        return Caller(policy, network_of(client_ip(request)), readers)
+        return _stranger(request, readers)
     structlog.contextvars.bind_contextvars(user_id=user_id)
     return Caller(_per_user(), str(user_id), readers)
+
+
+def _stranger(request: HttpRequest, readers: tuple[str, str] = ("", "")) -> Caller:
+    policy = Policy("address", settings.REQUESTS_PER_MINUTE_ADDRESS, 60)
+    return Caller(policy, network_of(client_ip(request)), readers)
 
 
 def _per_user() -> Policy:

@@ -22,6 +22,6 @@ class OriginMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         source = Origin(ip=client_ip(request), user_agent=without_nul(request.headers.get("User-Agent", "")))
-        structlog.contextvars.bind_contextvars(ip=source.ip)
+        structlog.contextvars.bind_contextvars(ip=source.ip, user_agent=source.user_agent)
         with acting_from(source):
             return self.get_response(request)

@@ -7,12 +7,39 @@ import sys
 from collections.abc import Callable
 from types import FrameType
 
-from . import bulkhead, clients, fleet, growth, leaks, listing, local_stripe, messages, provisioning, replica, servers
+from . import (
+    bulkhead,
+    clients,
+    fleet,
+    growth,
+    leaks,
+    listing,
+    local_stripe,
+    messages,
+    processor,
+    provisioning,
+    replica,
+    servers,
+)
 from .report import say
 
+REQUESTS = (messages, processor, listing, clients, bulkhead, leaks, replica)
+TENANTS = (provisioning, fleet, growth, local_stripe)
 BENCHMARKS: dict[str, Callable[[servers.Servers], None]] = {
     benchmark.NAME: benchmark.run
-    for benchmark in (provisioning, messages, listing, clients, bulkhead, leaks, fleet, growth, replica, local_stripe)
+    for benchmark in (
+        provisioning,
+        messages,
+        processor,
+        listing,
+        clients,
+        bulkhead,
+        leaks,
+        fleet,
+        growth,
+        replica,
+        local_stripe,
+    )
 }
 
 

@@ -12,18 +12,29 @@ from uuid import uuid4
 from django.conf import settings
 from django.db import connections
 from django.test import Client
+from django.test.client import ClientHandler
 
 from apps.accounts.models import Membership, Session, User
 from apps.accounts.services import tokens
 from apps.accounts.services.tokens import TokenPair
 from apps.audit.actors import SYSTEM
+from apps.core.http import API_PREFIX
 from apps.staff import services as staff
 from apps.tenancy.context import control
+from config.handlers import ForPrograms
 from tests.support.factories import PASSWORD, Organization
 
 API = "/api/v1"
 APEX = "localhost"
 ME = f"{API}/users/me"
+
+
+class ProgramHandler(ForPrograms, ClientHandler):
+    """Leads calls with credentials past the middlewares that they do not pass when they are served."""
+
+
+PROGRAMS = ProgramHandler(enforce_csrf_checks=False)
+PROGRAMS.load_middleware()  # now, while there is one thread
 
 
 class Program:
@@ -33,11 +44,14 @@ class Program:
         if token:
             headers["Authorization"] = f"Bearer {token}"
         self._client = Client(headers=headers, HTTP_HOST=host, raise_request_exception=False)
+        self._handlers = {False: self._client.handler, True: PROGRAMS}
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         content = {} if body is None else {"data": json.dumps(body), "content_type": "application/json"}
         address = path if path.startswith("/") else f"{API}/{path}"
         named = {name.replace("_", "-"): value for name, value in headers.items()}
+        credentials = named.get("Authorization", self._client.defaults.get("HTTP_AUTHORIZATION"))
+        self._client.handler = self._handlers[bool(credentials) and address.startswith(API_PREFIX)]
         return getattr(self._client, method)(address, headers=named, **content)
 
     def get(self, path: str, **headers: str) -> Any:

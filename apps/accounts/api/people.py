@@ -290,7 +290,7 @@ class SessionsView(ResourceView):
 
     @extend_schema(responses=SessionSerializer(many=True))
     def get(self, request: Request) -> Response:
-        session_key = request._request.session.session_key or ""
+        session_key = "" if self.subject.is_bearer else request._request.session.session_key or ""
         rows = selectors.sessions_of(self.subject, session_key)
         return Response({"results": SessionSerializer(rows, many=True).data})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import contextmanager
+from datetime import UTC
 from time import monotonic
 from typing import Any
 
@@ -12,6 +13,7 @@ from django.db.backends.postgresql import base as postgresql
 from django.db.backends.postgresql.introspection import DatabaseIntrospection
 from django_tenants.postgresql_backend import base as django_tenants
 from psycopg.pq import TransactionStatus
+from psycopg.types.datetime import TimestamptzLoader
 
 from .. import bridge, replicas
 from ..context import Context, TenantContext, current
@@ -88,6 +90,12 @@ def _way_to(settings: dict[str, Any]) -> list[Any]:
 
 def _is_rollback(query: Any) -> bool:
     return isinstance(query, str) and query.upper().startswith("ROLLBACK") and ";" not in query
+
+
+class UtcLoader(TimestamptzLoader):
+    """Django asks a loader for its zone, and puts its own, written in Python, before one of another zone."""
+
+    timezone = UTC
 
 
 class DatabaseWrapper(django_tenants.DatabaseWrapper):
@@ -182,6 +190,13 @@ class DatabaseWrapper(django_tenants.DatabaseWrapper):
         """
         if self.autocommit and monotonic() - self._answered_at > TRUSTED_SECONDS:
             super().close_if_health_check_failed()
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        """Read times by psycopg's own loader, which is compiled, wherever they are wanted in UTC, as by default."""
+        connection = super().get_new_connection(conn_params)
+        if self.timezone is UTC:
+            connection.adapters.register_loader("timestamptz", UtcLoader)
+        return connection
 
     def get_connection_params(self) -> dict[str, Any]:
         params = super().get_connection_params()

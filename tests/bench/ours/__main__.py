@@ -13,7 +13,7 @@ PROXY = lead_through("DATABASE_URL")
 django.setup()
 
 from .. import units  # noqa: E402
-from . import listing, messages, tenants  # noqa: E402
+from . import listing, messages, processor, tenants  # noqa: E402
 from .site import OurSite  # noqa: E402
 
 
@@ -38,5 +38,6 @@ serve(
         "leaks": leaks,
         "listing": listing.listing,
         "crowd": listing.crowd,
+        "processor": processor.processor,
     }
 )

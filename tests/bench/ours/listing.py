@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 
 from apps.accounts.keyset import keyset
-from apps.accounts.models import Membership
+from apps.accounts.models import Membership, User
 from apps.accounts.services import tokens
+from apps.accounts.sessions import SessionStore
 from apps.projects.models import Project
-from apps.tenancy.context import control, use
+from apps.tenancy.context import TenantContext, control, use
 from apps.tenants.models import Tenant
 
 from . import tenants
@@ -30,6 +32,19 @@ def token_of_owner(tenant: Tenant) -> str:
     with control("bench"):
         membership = Membership.objects.select_related("user", "tenant", "custom_role").get(tenant_id=tenant.id)
     return tokens.issue(membership).access
+
+
+def session_of_owner(tenant: Tenant, context: TenantContext) -> str:
+    """The key of a fresh session of an organization's only member."""
+    with control("bench"):
+        user = User.objects.get(memberships__tenant=tenant)
+    with use(context):
+        session = SessionStore()
+        session[SESSION_KEY] = str(user.pk)
+        session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+        session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+        session.save()
+    return session.session_key or ""
 
 
 def crowd(number: int) -> list[dict[str, str]]:

@@ -5,14 +5,11 @@ from __future__ import annotations
 from functools import partial
 
 from django.conf import settings
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.db import close_old_connections
 from django.test import Client as Browser
 
-from apps.accounts.models import User
-from apps.accounts.sessions import SessionStore
 from apps.projects.models import Project
-from apps.tenancy.context import TenantContext, control, use
+from apps.tenancy.context import TenantContext, use
 from apps.tenancy.transactions import atomic
 from apps.tenants.models import Tenant
 
@@ -49,16 +46,8 @@ def messages(proxy: CountingProxy | None) -> dict[str, Counts]:
 
 
 def _signed_in(tenant: Tenant, context: TenantContext) -> Browser:
-    with control("bench"):
-        user = User.objects.get(memberships__tenant=tenant)
-    with use(context):
-        session = SessionStore()
-        session[SESSION_KEY] = str(user.pk)
-        session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
-        session[HASH_SESSION_KEY] = user.get_session_auth_hash()
-        session.save()
     browser = Browser(SERVER_NAME=f"{tenant.slug}.{settings.BASE_DOMAIN}")
-    browser.cookies[settings.SESSION_COOKIE_NAME] = session.session_key or ""
+    browser.cookies[settings.SESSION_COOKIE_NAME] = listing.session_of_owner(tenant, context)
     return browser
 
 

@@ -13,7 +13,7 @@ PROXY = lead_through("DATABASE_URL")
 django.setup()
 
 from .. import units  # noqa: E402
-from . import listing, messages, tenants  # noqa: E402
+from . import listing, messages, processor, tenants  # noqa: E402
 from .site import StockSite  # noqa: E402
 
 
@@ -36,5 +36,6 @@ serve(
         "found_leak_tenants": found_leak_tenants,
         "leaks": leaks,
         "listing": listing.listing,
+        "processor": processor.processor,
     }
 )
