@@ -152,7 +152,15 @@ def signed(salt: str) -> str:
     return signing.dumps(["device", ["mark"]], salt=salt)
 
 
-@pytest.mark.parametrize("value", ["", "x", signed("another"), signed(known_devices.SALT)])
+BAD_COOKIES = {
+    "empty": "",
+    "garbage": "x",
+    "of another use": signed("another"),
+    "of nobody": signed(known_devices.SALT),
+}
+
+
+@pytest.mark.parametrize("value", BAD_COOKIES.values(), ids=BAD_COOKIES)
 def test_cookie__that_is_not_ours_or_of_nobody__makes_no_device_known(acme, person, settings, value):
     exhausted(acme, settings, person)
 
