@@ -384,7 +384,8 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", f"Tenantry <hello@{BASE_DOMAI
 
 _secure = PUBLIC_SCHEME == "https"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _secure
-DEVICE_COOKIE_NAME = "device"
+_host = "__Host-" if _secure else ""  # which no other host can set
+SESSION_COOKIE_NAME, CSRF_COOKIE_NAME, DEVICE_COOKIE_NAME = f"{_host}sessionid", f"{_host}csrftoken", f"{_host}device"
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", False)
 SECURE_HSTS_SECONDS = 31_536_000 if _secure else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = _secure

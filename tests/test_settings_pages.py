@@ -19,9 +19,10 @@ from apps.tenancy.context import control
 from apps.tenants.selectors import profile_of
 from tests.support.clients import ME, Program, issue, program_of
 from tests.support.factories import Organization, add_person
+from tests.support.pictures import png
 
 HTMX = {"HX-Request": "true"}
-PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
+PNG = png()
 PASSWORD = "quite another password, longer"
 SETTINGS = {"name": "Acme & Co", "locale": "de", "time_zone": "Europe/Berlin", "brand_name": "", "brand_color": ""}
 

@@ -91,7 +91,7 @@ class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-
     name = "session"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        return {"type": "apiKey", "in": "cookie", "name": "sessionid"}
+        return {"type": "apiKey", "in": "cookie", "name": "__Host-sessionid", "description": "sessionid without https"}
 
 
 def add_problem(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:

@@ -89,7 +89,7 @@ def test_export_command__writes_both_planes(home, capsys):
     call_command("export_audit_log", "--tenant", home.tenant.slug, "--format", "jsonl")
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     call_command("export_audit_log", "--tenant", home.tenant.slug)
-    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out.removeprefix("\ufeff"))))
 
     assert [line["plane"] for line in lines] == ["control", "tenant", "tenant"]
     assert [row["id"] for row in rows] == [line["id"] for line in lines]

@@ -16,9 +16,10 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from apps.audit.export import as_csv, as_json_lines, harmless
+from apps.audit.export import as_csv, as_json_lines
 from apps.audit.models import ControlEvent, Event
 from apps.audit.selectors import AuditEntry, all_events, events_page
+from apps.core.csv_files import harmless
 from apps.tenancy.context import control
 from tests.support.factories import Organization
 
@@ -114,7 +115,7 @@ text = st.text(alphabet=st.one_of(st.sampled_from("=+-@\t\r\n\"',; ab"), st.char
 def test_csv__of_any_text__reads_back_as_the_same_cells(cells):
     entries = [entry(action=action, actor_id=actor) for action, actor in cells]
 
-    written = b"".join(as_csv(entries)).decode()
+    written = b"".join(as_csv(entries)).decode("utf-8-sig")
     read = list(csv.DictReader(io.StringIO(written, newline="")))
 
     assert [(row["action"], row["actor_id"]) for row in read] == [(harmless(a), harmless(b)) for a, b in cells]

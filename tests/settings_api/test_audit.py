@@ -68,7 +68,7 @@ def test_audit__exported__is_complete_in_both_formats(home, foreign):
 def exported(client: Client, query: str) -> str:
     response = client.get(f"{API}/audit/export?{query}")
     assert response["Content-Disposition"].startswith("attachment")
-    return b"".join(response.streaming_content).decode()
+    return b"".join(response.streaming_content).decode("utf-8-sig")
 
 
 # -- the API's own description ----------------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ SEARCHES = {
     "STRASSEN": {"Straßenfest"},
     "100%": {"100% done"},
     "_": set(),
-    "%": {"Café Zürich", "Office move", "Hiring plan", "Straßenfest", "100% done"},
+    "%": set(),
     "'; DROP TABLE": set(),
 }
 

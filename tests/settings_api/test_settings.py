@@ -10,14 +10,11 @@ from django.test import Client
 from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 
 from tests.support.factories import Organization
+from tests.support.pictures import jpeg, png, webp
 
 from .callers import API, fields, program, send
 
-PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
-
-JPEG = b"\xff\xd8\xff\xe0" + bytes(64)
-
-WEBP = b"RIFF\x40\x00\x00\x00WEBPVP8 " + bytes(64)
+PNG, JPEG, WEBP = png(), jpeg(), webp()
 
 SETTINGS = {
     "name": "Ünïcode & Sons",
@@ -132,6 +129,12 @@ BAD_LOGOS = {
     "late png": b" " + PNG,
     "too large": PNG + bytes(512 * 1024),
     "empty": b"",
+    "png of 60,000 by 60,000": png(60_000, 60_000),
+    "jpeg too wide": jpeg(2049, 1),
+    "webp too high": webp(1, 2049),
+    "png without a size": b"\x89PNG\r\n\x1a\n" + bytes(64),
+    "png of nothing": png(0, 64),
+    "jpeg that ends early": jpeg()[:22],
 }
 
 

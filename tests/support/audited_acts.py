@@ -30,10 +30,11 @@ from apps.tenancy.transactions import atomic
 from apps.tenants.models import Placement, Tenant, TenantDatabase
 from apps.tenants.services import lifecycle, profiles, provisioning, removal, replicas, schema_store
 from tests.support.factories import PASSWORD, Organization, add_document, add_person, add_project
+from tests.support.pictures import png
 
 Act = Callable[[], Any]
 NEW_PASSWORD = "another password that is long enough"
-PNG = b"\x89PNG\r\n\x1a\n" + bytes(32)
+PNG = png()
 
 
 @dataclass(frozen=True)

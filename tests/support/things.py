@@ -29,8 +29,9 @@ from apps.tenants.keys import data_keys
 from apps.tenants.models import DataKey, Domain, Placement, Profile, TenantDatabase
 from apps.tenants.services import profiles
 from tests.support.factories import Organization, add_document, add_person, add_project
+from tests.support.pictures import png
 
-LOGO = b"\x89PNG\r\n\x1a\n" + bytes(16)
+LOGO = png()
 _numbers = itertools.count(10**9)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 from zoneinfo import available_timezones
 
+import imagesize
 from django.core.files import File
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
@@ -27,6 +28,7 @@ from ..selectors import profile_of
 FIELDS = ("locale", "time_zone", "brand_name", "brand_color")
 LOGO_SALT = "tenants.logo"
 LOGO_MAX_BYTES = 512 * 1024
+LOGO_MAX_PIXELS = 2048  # a side
 SIGNATURES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"RIFF": "image/webp"}
 
 
@@ -118,5 +120,18 @@ def _checked(upload: UploadedFile) -> str:
     upload.seek(0)
     for signature, content_type in SIGNATURES.items():
         if head.startswith(signature) and (content_type != "image/webp" or head[8:12] == b"WEBP"):
+            _check_size(upload)
             return content_type
     raise LogoRefused(field="file")
+
+
+def _check_size(upload: UploadedFile) -> None:
+    """Whoever shows a picture makes room for its pixels before they are read, and a small file may have many."""
+    width, height = imagesize.get(upload)
+    upload.seek(0)
+    if width < 1 or height < 1:
+        raise LogoRefused(field="file")
+    if max(width, height) > LOGO_MAX_PIXELS:
+        raise LogoRefused(
+            _("A logo may have up to %(limit)s pixels a side.") % {"limit": LOGO_MAX_PIXELS}, field="file"
+        )

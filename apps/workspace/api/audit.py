@@ -17,8 +17,9 @@ from apps.accounts import selectors
 from apps.audit.export import as_csv, as_json_lines
 from apps.audit.paging import page_of
 from apps.audit.selectors import AuditEntry, all_events
+from apps.core import csv_files
 
-FORMATS = {"csv": (as_csv, "text/csv"), "jsonl": (as_json_lines, "application/jsonl")}
+FORMATS = {"csv": (as_csv, csv_files.CONTENT_TYPE), "jsonl": (as_json_lines, "application/jsonl")}
 
 
 class ActorSerializer(serializers.Serializer[Any]):

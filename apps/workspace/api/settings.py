@@ -88,7 +88,7 @@ class SettingsView(ResourceView):
 
 
 class LogoView(ResourceView):
-    """The organization's logo: PNG, JPEG or WebP, up to 512 KB."""
+    """The organization's logo: PNG, JPEG or WebP, up to 512 KB and 2048 pixels a side."""
 
     permissions_by_method: ClassVar[dict[str, str]] = allow(
         GET=ORGANIZATION_READ, PUT=SETTINGS_MANAGE, DELETE=SETTINGS_MANAGE

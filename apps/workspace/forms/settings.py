@@ -48,6 +48,6 @@ class LogoForm(forms.Form):
         max_length=255,
         allow_empty_file=False,
         label=_("Picture"),
-        help_text=_("PNG, JPEG or WebP, up to 512 KB; square pictures look best."),
+        help_text=_("PNG, JPEG or WebP, up to 512 KB and 2048 pixels a side; square pictures look best."),
         widget=forms.FileInput(attrs={"accept": "image/png,image/jpeg,image/webp"}),
     )
