@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -13,10 +14,10 @@ from django.db.backends.postgresql.introspection import DatabaseIntrospection
 from django_tenants.postgresql_backend import base as django_tenants
 from psycopg.pq import TransactionStatus
 
-from .. import bridge, replicas
-from ..context import Context, TenantContext, current
+from .. import bridge, replicas, unnamed
+from ..context import CONTROL_ALIAS, Context, TenantContext, current
 from ..errors import ContextChangedInTransaction
-from ..replicas.positions import SUFFIX
+from ..replicas.positions import SUFFIX, primary_of
 from ..walls.context_statements import Prefix, comment_for, prefix_for
 from ..walls.roles import NIL_TENANT
 from .replica import ReplicaCursor, instead_of
@@ -53,10 +54,26 @@ class ContextCursor(_PostgresCursor):
         if returning:
             raise NotSupportedError("executemany(returning=True) cannot carry the tenant context.")
         total = 0
-        for params in params_seq:
-            self.execute(query, params)
-            total += max(self.rowcount, 0)
+        with self._one_transaction():
+            for params in params_seq:
+                self.execute(query, params)
+                total += max(self.rowcount, 0)
         self._rowcount = total
+
+    @contextmanager
+    def _one_transaction(self) -> Iterator[None]:
+        """The one that is open, or one of its own, which begins in the message that carries the context."""
+        if not (self.connection.autocommit and self.connection.pgconn.transaction_status == IDLE):
+            yield
+            return
+        self.execute("BEGIN")
+        try:
+            yield
+        except BaseException:
+            if not self.connection.closed:
+                self.execute("ROLLBACK")
+            raise
+        self.execute("COMMIT")
 
     @contextmanager
     def copy(self, statement: Any, params: Any = None, **options: Any) -> Any:
@@ -108,11 +125,13 @@ class DatabaseWrapper(django_tenants.DatabaseWrapper):
         self._schemas_touched: set[str] = set()
         self._opened_with: list[Any] = []
         self.transaction_context: tuple[Context] | None = None
+        self.unnamed_transactions: list[tuple[str, ...]] = []
         self.recorded_ddl: list[str] | None = None
         self.migration_plane: str | None = None
         super().__init__(*args, **kwargs)
         self.introspection = DatabaseIntrospection(self)
         self.is_replica = self.alias.endswith(SUFFIX)
+        self.primary = primary_of(self.alias)
         self.as_owner = bool(self.settings_dict["OPTIONS"].get("as_owner"))
 
     # -- the context of the next statement ------------------------------------------------------------------
@@ -127,6 +146,11 @@ class DatabaseWrapper(django_tenants.DatabaseWrapper):
         context, status = current(), self.connection.pgconn.transaction_status
         if status == IDLE:
             self._in_context, self._in_force = self.transaction_context, False
+            if self.primary != CONTROL_ALIAS and unnamed.leaves_out(self.primary):
+                raise ContextChangedInTransaction(
+                    "A transaction without a named database was opened outside this organization, whose rows it would "
+                    "not cover: enter the context first, then atomic()."
+                )
         if self._in_context is not None and self._in_context[0] != context and not _is_rollback(query):
             raise ContextChangedInTransaction(
                 "A transaction belongs to the context it was opened in: enter the context first, then atomic()."
@@ -154,6 +178,12 @@ class DatabaseWrapper(django_tenants.DatabaseWrapper):
     def _rollback(self) -> Any:
         self._in_context, self._in_force = None, False
         return super()._rollback()
+
+    def on_commit(self, func: Callable[[], Any], robust: bool = False) -> None:
+        """What waits for a tenant's database waits for a transaction of the control database around it, too."""
+        if self.primary != CONTROL_ALIAS and connections[CONTROL_ALIAS].in_atomic_block:
+            func = partial(connections[CONTROL_ALIAS].on_commit, func, robust)
+        super().on_commit(func, robust)
 
     # -- Django's connection API ----------------------------------------------------------------------------
 
