@@ -14,7 +14,7 @@ from django.db.models.constraints import UniqueConstraint
 from .constraints import TenantForeignKey
 from .context import CONTROL_ALIAS
 from .models import TenantManager
-from .planes import TENANT, plane_of, tenant_models
+from .planes import TENANT, plane_of, table_name, tenant_models
 from .walls import pooling
 
 
@@ -35,7 +35,7 @@ def check_public_schema(app_configs: Any, databases: Any = None, **kwargs: Any) 
     """A tenant-plane table in ``public`` would be read wherever a tenant's own is missing."""
     if CONTROL_ALIAS not in (databases or []):
         return []
-    names = [m._meta.db_table for m in tenant_models()] + ["django_migrations"]
+    names = [table_name(m) for m in tenant_models()] + ["django_migrations"]
     with connections[CONTROL_ALIAS].cursor() as cursor:
         cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename = ANY(%s)", [names])
         found = [row[0] for row in cursor.fetchall()]

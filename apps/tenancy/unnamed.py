@@ -69,7 +69,7 @@ def install() -> None:
     """Make Django ask for the context wherever it would take ``default`` for want of a name."""
     transaction.get_connection = _connection
     transaction.Atomic = _atomic  # type: ignore[misc, assignment]
-    transaction.DEFAULT_DB_ALIAS = UNNAMED  # what @atomic without parentheses takes
+    transaction.DEFAULT_DB_ALIAS = UNNAMED  # type: ignore[attr-defined]  # what @atomic without parentheses takes
     db.connection.__dict__["_connections"] = _OfContext()
 
 
@@ -92,5 +92,6 @@ def _connection(using: str | None = None) -> Any:
 
 def _opened() -> list[tuple[str, ...]]:
     """The databases of the unnamed transactions of this thread, the outermost first."""
-    opened: list[tuple[str, ...]] = connections[CONTROL_ALIAS].unnamed_transactions
+    control: Any = connections[CONTROL_ALIAS]
+    opened: list[tuple[str, ...]] = control.unnamed_transactions
     return opened

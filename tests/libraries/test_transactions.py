@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 import pytest
@@ -63,12 +63,9 @@ def marked() -> None:
 
 def savepoint() -> None:
     with transaction.atomic():
-        try:
-            with transaction.atomic():
-                write()
-                raise Stop
-        except Stop:
-            pass
+        with suppress(Stop), transaction.atomic():
+            write()
+            raise Stop
 
 
 def without_savepoint() -> None:
@@ -91,10 +88,8 @@ UNDONE = {
 @pytest.mark.parametrize("way", UNDONE)
 def test_transaction__left_by_an_exception__leaves_no_row(home, way):
     with home.inside():
-        try:
+        with suppress(Stop):
             UNDONE[way]()
-        except Stop:
-            pass
 
         assert is_written() == (False, False)
         write()

@@ -270,10 +270,10 @@ class DatabaseWrapper(django_tenants.DatabaseWrapper):
         """See ``tenant``."""
 
     def set_tenant(self, tenant: Any, include_public: bool = True) -> None:
-        bridge.enter(tenant)
+        bridge.enter(tenant, include_public=include_public)
 
     def set_schema(self, schema_name: str, include_public: bool = True, tenant_type: Any = None) -> None:
-        bridge.enter(schema_name)
+        bridge.enter(schema_name, include_public=include_public)
 
     def set_schema_to_public(self) -> None:
         """Leave every context: what django-tenants calls when it is done with a tenant."""
