@@ -20,6 +20,7 @@ from ..errors import ContextChangedInTransaction
 from ..replicas.positions import SUFFIX, primary_of
 from ..walls.context_statements import Prefix, comment_for, prefix_for
 from ..walls.roles import NIL_TENANT
+from .client import DatabaseClient
 from .replica import ReplicaCursor, instead_of
 from .schema import DatabaseSchemaEditor
 
@@ -115,6 +116,7 @@ class DatabaseWrapper(django_tenants.DatabaseWrapper):
     """
 
     SchemaEditorClass = DatabaseSchemaEditor
+    client_class = DatabaseClient
     settings_dict: dict[str, Any]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
