@@ -42,6 +42,17 @@ def check_public_schema(app_configs: Any, databases: Any = None, **kwargs: Any) 
     return [checks.Error(f"The schema public holds the tenant table {name}.", id="tenancy.E008") for name in found]
 
 
+@checks.register(checks.Tags.compatibility)
+def check_settings(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
+    """Settings of Django and django-tenants that would do something else here than they say."""
+    found = []
+    if getattr(settings, "HAS_MULTI_TYPE_TENANTS", False):
+        found.append("HAS_MULTI_TYPE_TENANTS is not for this engine: all tenants have the same tables.")
+    if any(database.get("ATOMIC_REQUESTS") for database in connections.databases.values()):
+        found.append("ATOMIC_REQUESTS is not for this engine: write transaction.atomic() in what needs it.")
+    return [checks.Error(reason, id="tenancy.E010") for reason in found]
+
+
 @checks.register("pooling")
 def check_pooling(app_configs: Any, databases: Any = None, **kwargs: Any) -> list[checks.CheckMessage]:
     """A pooler or login with which tenants would not be kept apart; the same that a process tries when it starts."""

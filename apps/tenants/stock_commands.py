@@ -96,7 +96,7 @@ def in_a_sentence() -> Iterator[None]:
     except (ProgrammingError, errors.InsufficientPrivilege) as error:
         if not isinstance(error.__cause__ or error, NOT_ALLOWED):
             raise
-        raise CommandError(f"{first_line(error)} {_where(current())}") from error
+        raise CommandError(first_line(error)) from error
 
 
 def _asking_first(execute: Execute) -> Execute:
@@ -172,9 +172,3 @@ def _by_owner(context: Context) -> Iterator[tuple[str, list[str]]]:
 
 def _apps_of(models: list[Any]) -> list[str]:
     return sorted({model._meta.app_label for model in models})
-
-
-def _where(context: Context) -> str:
-    if context is None:
-        return "No context is active: use manage.py tenant_command NAME --schema SLUG, or --schema public."
-    return "The context that the command runs in does not allow it."

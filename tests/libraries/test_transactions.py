@@ -7,8 +7,9 @@ from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection, connections, transaction
+from django.db import IntegrityError, ProgrammingError, connection, connections, transaction
 
+from apps.accounts.models import User
 from apps.projects.models import Project
 from apps.tenancy.context import CONTROL_ALIAS, OutboxContext, control, use
 from apps.tenancy.errors import ContextChangedInTransaction
@@ -213,3 +214,8 @@ def test_executemany__whose_rows_cannot_be_made__leaves_none_and_goes_on(home):
 
         assert cursor.rowcount == 2
         assert Project.objects.values_list("name", "description").get() == ("written", "y")
+
+
+def test_statement__without_a_context__is_refused_with_what_to_do(platform, database):
+    with pytest.raises(ProgrammingError, match="permission denied .* no context is active; enter an organization"):
+        User.objects.first()

@@ -12,7 +12,10 @@ from django.db import NotSupportedError, OperationalError, connections
 from django.db.backends.postgresql import base as postgresql
 from django.db.backends.postgresql.introspection import DatabaseIntrospection
 from django_tenants.postgresql_backend import base as django_tenants
+from psycopg.errors import InsufficientPrivilege
 from psycopg.pq import TransactionStatus
+
+from apps.core.errors import first_line
 
 from .. import bridge, replicas, unnamed
 from ..context import CONTROL_ALIAS, Context, TenantContext, current
@@ -26,6 +29,7 @@ from .schema import DatabaseSchemaEditor
 
 IDLE, INTRANS = TransactionStatus.IDLE, TransactionStatus.INTRANS
 SCHEMAS_PER_CONNECTION = 200  # a server process that knows 500 has grown from 2 to 70 MB, and gives nothing back
+ENTER_FIRST = "enter an organization (tenant_context) or the control plane (control) first."
 TRUSTED_SECONDS = 1.0  # how long a connection that just answered is taken to be alive
 
 
@@ -40,12 +44,17 @@ class ContextCursor(_PostgresCursor):
     def execute(self, query: Any, params: Any = None, **options: Any) -> ContextCursor:
         wrapper = self.wrapper
         prefix = wrapper.pending_prefix(query) if wrapper else None
-        if prefix is None:
-            super().execute(query, params, **options)
-        else:
-            super().execute(prefix.sql + _text(query, self.connection), params, **options)
-            for _ in range(prefix.statements):
-                self.nextset()
+        try:
+            if prefix is None:
+                super().execute(query, params, **options)
+            else:
+                super().execute(prefix.sql + _text(query, self.connection), params, **options)
+                for _ in range(prefix.statements):
+                    self.nextset()
+        except InsufficientPrivilege as error:
+            if wrapper and not wrapper.as_owner and current() is None:
+                error.args = (f"{first_line(error)}: no context is active; {ENTER_FIRST}",)
+            raise
         if wrapper:
             wrapper.sent(prefix, undone=any(_undoes_settings(result) for result in self._results))
             replicas.note(wrapper.alias, self._results)
@@ -221,13 +230,15 @@ class DatabaseWrapper(django_tenants.DatabaseWrapper):
             params["options"] = f"-c app.tenant_id={NIL_TENANT}"
         elif params["cursor_factory"] is postgresql.Cursor:
             params["cursor_factory"] = ContextCursor
-        else:
-            raise NotSupportedError("Server-side binding cannot carry the tenant context.")
+        elif params["cursor_factory"] is postgresql.ServerBindingCursor:
+            raise NotSupportedError("Server-side binding cannot carry the tenant context: take it out of OPTIONS.")
+        elif not issubclass(params["cursor_factory"], ContextCursor):
+            raise NotSupportedError("A cursor_factory carries the tenant context if it is made of ContextCursor.")
         return params
 
     def create_cursor(self, name: str | None = None) -> Any:
         if name is not None and not self.as_owner:
-            raise NotSupportedError("Named cursors cannot carry the tenant context; page through the rows.")
+            raise NotSupportedError("Named cursors cannot carry the tenant context: set DISABLE_SERVER_SIDE_CURSORS.")
         cursor = super().create_cursor(name)
         if isinstance(cursor, ContextCursor):
             cursor.wrapper = self
