@@ -79,7 +79,7 @@ def _app_lists(model: Any) -> Iterator[checks.CheckMessage]:
 
 
 def _keys(model: Any) -> Iterator[checks.CheckMessage]:
-    if not any(_leads_with_tenant(c, ("tenant_id", "id")) for c in model._meta.constraints):
+    if not any(_leads_with_tenant(c, ("tenant_id", model._meta.pk.name)) for c in model._meta.constraints):
         yield checks.Error("Meta must inherit TenantModel.Meta and its constraints.", obj=model, id="tenancy.E003")
     unique_fields = [f for f in model._meta.local_fields if f.unique and not f.primary_key]
     unique_constraints = [c for c in model._meta.constraints if isinstance(c, UniqueConstraint)]

@@ -38,7 +38,7 @@ class RowIdField(models.UUIDField):  # type: ignore[type-arg]
     """
 
     def __init__(self, **kwargs: Any) -> None:
-        kwargs.update(primary_key=True, default=uuid4, db_default=GeneratedUUID(), editable=False)
+        kwargs.update(default=uuid4, db_default=GeneratedUUID(), editable=False)
         super().__init__(**kwargs)
 
     def deconstruct(self) -> Any:

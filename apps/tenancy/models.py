@@ -67,7 +67,7 @@ class TenantModel(models.Model):
     ForeignKey(db_constraint=False) plus a TenantForeignKey constraint; system checks hold both.
     """
 
-    id = RowIdField()
+    id = RowIdField(primary_key=True)
     tenant_id = TenantIdField()
 
     objects = TenantManager()

@@ -19,9 +19,10 @@ from django_tenants.utils import schema_context, tenant_context
 
 from apps.fleet.likeness import differences
 from apps.projects.models import Document, Project
-from apps.tenancy import databases
+from apps.tenancy import checks, databases
 from apps.tenancy.constraints import TenantForeignKey
 from apps.tenancy.context import current_tenant_id
+from apps.tenancy.fields import TenantIdField
 from apps.tenancy.models import TenantModel
 from apps.tenancy.planes import tenant_models
 from apps.tenancy.schemas import owner
@@ -214,6 +215,26 @@ def test_table__whose_name_is_in_quotes__has_its_walls(own_schema):
             "SELECT tablename FROM pg_policies WHERE schemaname = 'library' AND policyname = 'tenant_isolation'"
         )
         assert cursor.fetchall() == [("MyTable",)]
+
+
+@isolate_apps("apps.projects")
+def test_model__whose_key_has_another_name__is_unique_by_that():
+    class Version(models.Model):  # noqa: DJ008
+        """As history is kept: a row for each version of another, whose id it has."""
+
+        version_id = models.UUIDField(primary_key=True)
+        id = models.UUIDField()
+        tenant_id = TenantIdField()
+
+        class Meta:
+            app_label = "projects"
+            constraints: ClassVar[list[models.BaseConstraint]] = [
+                models.UniqueConstraint(fields=["tenant_id", "version_id"], name="projects_version_key"),
+            ]
+
+    assert not list(checks._keys(Version))
+    Version._meta.constraints = []
+    assert [found.id for found in checks._keys(Version)] == ["tenancy.E003"]
 
 
 FOREIGN_COLUMNS: dict[str, tuple[Callable[[], Any], bool]] = {

@@ -7,7 +7,15 @@ from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, ProgrammingError, connection, connections, transaction
+from django.db import (
+    DatabaseError,
+    IntegrityError,
+    NotSupportedError,
+    ProgrammingError,
+    connection,
+    connections,
+    transaction,
+)
 
 from apps.accounts.models import User
 from apps.projects.models import Project
@@ -219,3 +227,22 @@ def test_executemany__whose_rows_cannot_be_made__leaves_none_and_goes_on(home):
 def test_statement__without_a_context__is_refused_with_what_to_do(platform, database):
     with pytest.raises(ProgrammingError, match="permission denied .* no context is active; enter an organization"):
         User.objects.first()
+
+
+REFUSED = {
+    "VACUUM projects_project": "cannot run inside a transaction block",
+    "CREATE INDEX CONCURRENTLY ON projects_project (name)": "cannot run inside a transaction block",
+    "CREATE TEMPORARY TABLE mine (a int)": "permission denied to create temporary tables",
+}
+
+
+@pytest.mark.parametrize("statement", REFUSED)
+def test_statement__that_cannot_be_in_a_context__is_refused(home, statement):
+    with home.inside(), pytest.raises(DatabaseError, match=REFUSED[statement]), connection.cursor() as cursor:
+        cursor.execute(statement)
+
+
+def test_copy__into_a_table_of_tenants__is_refused(home):
+    with home.inside(), pytest.raises(NotSupportedError, match="COPY FROM not supported"), transaction.atomic():
+        with connection.cursor() as cursor, cursor.copy("COPY projects_project (name) FROM STDIN") as copy:
+            copy.write("a")
