@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 from celery import Celery
 from celery.platforms import SecurityWarning
-from celery.signals import setup_logging, worker_init
+from celery.signals import celeryd_init, setup_logging, worker_init
 from django.conf import settings
 from django_structlog.celery import signals as log_signals
 from django_structlog.celery.steps import DjangoStructLogInitStep
@@ -24,8 +24,13 @@ app = Celery("tenantry", task_cls="apps.tenancy.tasks:ContextTask")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.steps["worker"].add(DjangoStructLogInitStep)
 app.autodiscover_tasks()
-if settings.DEVELOPMENT:
-    warnings.simplefilter("ignore", SecurityWarning)  # a development machine may be a container that is root
+
+
+@celeryd_init.connect
+def allow_root_in_development(**kwargs: Any) -> None:
+    """A development machine may be a container. Not when this is imported: the settings may be what imports it."""
+    if settings.DEVELOPMENT:
+        warnings.simplefilter("ignore", SecurityWarning)
 
 
 @setup_logging.connect

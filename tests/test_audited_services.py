@@ -290,6 +290,7 @@ OTHERS: dict[str, str] = {
     "access.idempotency.abandon": "keeps answers for repeated calls; the call itself is recorded",
     "access.idempotency.clear_expired_calls": MAINTENANCE,
     "accounts.invitations.make_token": READS,
+    "projects.documents.longest_upload": READS,
     "accounts.invitations.open_invitation": READS,
     "accounts.members.void_rights_of_role": IN_CALLERS,
     "accounts.people.identify_person": READS,

@@ -21,7 +21,7 @@ from apps.audit.chain import control_chain, seal, tenant_chain
 from apps.core.encryption import EncryptedTextField
 from apps.core.errors import first_line
 from apps.tenancy.context import TenantContext, control, use
-from apps.tenancy.planes import TENANT, plane_of, tenant_models, walled_control_models
+from apps.tenancy.planes import TENANT, plane_of, tenant_column, tenant_models, walled_control_models
 from apps.tenancy.transactions import atomic
 from apps.tenants.keys import data_keys
 
@@ -118,7 +118,7 @@ class _Maker:
         target = field.related_model
         if field.null:
             return None
-        if any(f.column == "tenant_id" for f in target._meta.local_fields):
+        if tenant_column(target) is not None:
             return self.ensure(target)
         return self.person_id
 

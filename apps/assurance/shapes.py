@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from apps.tenancy.planes import control_models, tenant_models
+from apps.tenancy.fields import ALL_PRIVILEGES
+from apps.tenancy.planes import READ_BY_TENANTS, control_models, table_name, tenant_column, tenant_models
 from apps.tenancy.walls.roles import APP_CONTROL, APP_RELAY, APP_TENANT, PLATFORM_SCHEMA
 
 OWN_ROWS = "(tenant_id = (current_setting('app.tenant_id'::text))::uuid)"
@@ -59,16 +60,16 @@ def schema_grants(schema: str, names: Names) -> set[tuple[str, str]]:
 
 @lru_cache(maxsize=64)
 def _tenant_tables(names: Names) -> dict[str, Shape]:
-    return {model._meta.db_table: _tenant_shape(model, names) for model in tenant_models()}
+    return {table_name(model): _tenant_shape(model, names) for model in tenant_models()}
 
 
 @lru_cache(maxsize=64)
 def _control_tables(names: Names) -> dict[str, Shape]:
-    return {model._meta.db_table: _control_shape(model, names) for model in control_models()}
+    return {table_name(model): _control_shape(model, names) for model in control_models()}
 
 
 def _tenant_shape(model: Any, names: Names) -> Shape:
-    privileges = _tenant_column(model).privileges
+    privileges = tenant_column(model).privileges
     return Shape(
         grants=_grants(APP_TENANT, privileges) | _grants(names.operator, EVERY_VERB),
         policies=_policies(names),
@@ -78,14 +79,15 @@ def _tenant_shape(model: Any, names: Names) -> Shape:
 
 
 def _control_shape(model: Any, names: Names) -> Shape:
-    column = _tenant_column(model)
+    column = tenant_column(model)
     if column is None:
-        return Shape(grants=_grants(APP_CONTROL, EVERY_VERB))
-    grants = _grants(APP_CONTROL, column.control_privileges) | _grants(names.operator, "SELECT")
+        to_tenants = "SELECT" if model._meta.label in READ_BY_TENANTS else ""
+        return Shape(grants=_grants(APP_CONTROL, EVERY_VERB) | _grants(APP_TENANT, to_tenants))
+    to_control = getattr(column, "control_privileges", ALL_PRIVILEGES)
+    grants = _grants(APP_CONTROL, to_control) | _grants(names.operator, "SELECT")
     control = ("control_access", frozenset({APP_CONTROL}), ALL_ROWS, ALL_ROWS)
-    return Shape(
-        grants=grants | _grants(APP_TENANT, column.privileges), policies=_policies(names) | {control}, walled=True
-    )
+    grants |= _grants(APP_TENANT, getattr(column, "privileges", ""))
+    return Shape(grants=grants, policies=_policies(names) | {control}, walled=True)
 
 
 def _platform(names: Names) -> dict[str, Shape]:
@@ -123,7 +125,3 @@ def _grants(role: str, privileges: str) -> frozenset[Grant]:
     for verb, columns in _PRIVILEGE.findall(privileges):
         found |= {(role, verb, column.strip()) for column in columns.split(",")}
     return frozenset(found)
-
-
-def _tenant_column(model: Any) -> Any:
-    return next((field for field in model._meta.local_fields if field.column == "tenant_id"), None)

@@ -29,7 +29,7 @@ from apps.audit.actors import command
 from apps.audit.chain import control_chain, seal
 from apps.tenancy import databases
 from apps.tenancy.context import CONTROL_ALIAS, TenantContext, control, use
-from apps.tenancy.planes import TENANT, plane_of, tenant_models, walled_control_models
+from apps.tenancy.planes import TENANT, plane_of, table_name, tenant_models, walled_control_models
 from apps.tenancy.transactions import atomic
 from apps.tenants.models import Placement, Tenant
 from apps.tenants.services import provisioning, removal
@@ -181,7 +181,7 @@ def stored(target: Target, model: Any) -> dict[str, Any]:
     """One row of the target, read past all walls. Raises LookupError if it is gone."""
     own = plane_of(model) == TENANT
     database = target.context.alias if own and target.context.alias != CONTROL_ALIAS else None
-    table = sql.Identifier(target.context.schema if own else "public", model._meta.db_table)
+    table = sql.Identifier(target.context.schema if own else "public", table_name(model))
     query = sql.SQL("SELECT to_json(t) FROM {} t WHERE tenant_id = %s LIMIT 1").format(table)
     with operator(database) as connection:
         row = connection.execute(query, [target.tenant.id]).fetchone()
@@ -216,6 +216,6 @@ def _equipped(tenant_id: UUID, owner: User, membership: Membership, marker: str)
 
 
 def _row_digests(connection: psycopg.Connection[Any], schema: str, model: Any, tenant_id: UUID) -> frozenset[str]:
-    table = sql.Identifier(schema, model._meta.db_table)
+    table = sql.Identifier(schema, table_name(model))
     query = sql.SQL("SELECT md5(t::text) FROM {} t WHERE tenant_id = %s").format(table)
     return frozenset(digest for (digest,) in connection.execute(query, [tenant_id]).fetchall())

@@ -126,6 +126,15 @@ class EncryptedTextField(models.BinaryField):  # type: ignore[type-arg]
     def from_db_value(self, value: Any, expression: Any, connection: Any) -> EncryptedText | None:
         return None if value is None else EncryptedText(bytes(value), self._location)
 
+    def value_to_string(self, obj: models.Model) -> Any:
+        """As it stands in a dump: encrypted."""
+        value: Any = self.value_from_object(obj)
+        return value if value is None else base64.b64encode(value.encrypted).decode()
+
+    def to_python(self, value: Any) -> Any:
+        """What stands in a dump is written back as it is."""
+        return _Written(base64.b64decode(value)) if isinstance(value, str) else value
+
     @property
     def _location(self) -> bytes:
         """What a value is bound to: its column, which stays the same when a model moves to another app."""

@@ -5,4 +5,6 @@ class TenancyConfig(AppConfig):
     name = "apps.tenancy"
 
     def ready(self) -> None:
-        from . import checks  # noqa: F401, PLC0415  registers the system checks
+        from . import checks, unnamed  # noqa: F401, PLC0415  checks registers the system checks
+
+        unnamed.install()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import NotSupportedError
 from django_tenants.utils import get_public_schema_name, get_tenant_model
 
 from .context import Context, ControlContext, TenantContext, current, replace
@@ -12,12 +13,27 @@ PUBLIC_REASON = "django-tenants public schema"
 
 
 class ContextTenant:
-    """What ``connection.tenant`` is: enough of a tenant to be handed back to ``set_tenant`` later."""
+    """What ``connection.tenant`` is: a context that can be handed back to ``set_tenant``, with the tenant's fields."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
         self.schema_name = schema_name_of(context)
-        self.id = context.tenant_id if isinstance(context, TenantContext) else None
+        self._tenant = context.tenant if isinstance(context, TenantContext) else None
+        self.id = self.pk = context.tenant_id if isinstance(context, TenantContext) else None
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_tenant" or self._tenant is None:
+            raise AttributeError(name)
+        return getattr(self._tenant, name)
+
+    def __eq__(self, other: object) -> bool:
+        return self.pk is not None and isinstance(other, ContextTenant | get_tenant_model()) and other.pk == self.pk
+
+    def __hash__(self) -> int:
+        return hash(self.pk)
+
+    def __str__(self) -> str:
+        return self.schema_name if self._tenant is None else str(self._tenant)
 
     def get_tenant_type(self) -> None:
         return None
@@ -33,8 +49,10 @@ def schema_name_of(context: Context) -> str:
     return str(get_public_schema_name())
 
 
-def enter(target: Any) -> None:
+def enter(target: Any, *, include_public: bool = True) -> None:
     """Enter the context of a tenant object or a logical schema name; the public schema is the control plane."""
+    if not include_public:
+        raise NotSupportedError("A tenant's search path always ends with public; leave include_public=False out.")
     replace(_context_of(target))
 
 

@@ -14,7 +14,7 @@ from django.db.models.constraints import UniqueConstraint
 from .constraints import TenantForeignKey
 from .context import CONTROL_ALIAS
 from .models import TenantManager
-from .planes import TENANT, plane_of, tenant_models
+from .planes import TENANT, plane_of, table_name, tenant_models
 from .walls import pooling
 
 
@@ -35,11 +35,22 @@ def check_public_schema(app_configs: Any, databases: Any = None, **kwargs: Any) 
     """A tenant-plane table in ``public`` would be read wherever a tenant's own is missing."""
     if CONTROL_ALIAS not in (databases or []):
         return []
-    names = [m._meta.db_table for m in tenant_models()] + ["django_migrations"]
+    names = [table_name(m) for m in tenant_models()] + ["django_migrations"]
     with connections[CONTROL_ALIAS].cursor() as cursor:
         cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename = ANY(%s)", [names])
         found = [row[0] for row in cursor.fetchall()]
     return [checks.Error(f"The schema public holds the tenant table {name}.", id="tenancy.E008") for name in found]
+
+
+@checks.register(checks.Tags.compatibility)
+def check_settings(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
+    """Settings of Django and django-tenants that would do something else here than they say."""
+    found = []
+    if getattr(settings, "HAS_MULTI_TYPE_TENANTS", False):
+        found.append("HAS_MULTI_TYPE_TENANTS is not for this engine: all tenants have the same tables.")
+    if any(database.get("ATOMIC_REQUESTS") for database in connections.databases.values()):
+        found.append("ATOMIC_REQUESTS is not for this engine: write transaction.atomic() in what needs it.")
+    return [checks.Error(reason, id="tenancy.E010") for reason in found]
 
 
 @checks.register("pooling")
@@ -68,7 +79,7 @@ def _app_lists(model: Any) -> Iterator[checks.CheckMessage]:
 
 
 def _keys(model: Any) -> Iterator[checks.CheckMessage]:
-    if not any(_leads_with_tenant(c, ("tenant_id", "id")) for c in model._meta.constraints):
+    if not any(_leads_with_tenant(c, ("tenant_id", model._meta.pk.name)) for c in model._meta.constraints):
         yield checks.Error("Meta must inherit TenantModel.Meta and its constraints.", obj=model, id="tenancy.E003")
     unique_fields = [f for f in model._meta.local_fields if f.unique and not f.primary_key]
     unique_constraints = [c for c in model._meta.constraints if isinstance(c, UniqueConstraint)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import models
-from django.db.backends.ddl_references import Statement, Table
+from django.db.backends.ddl_references import Columns, Statement, Table
 from django.db.models.constraints import BaseConstraint
 
 
@@ -33,13 +33,22 @@ class TenantForeignKey(BaseConstraint):
         return hash((self.name, self.field))
 
     def constraint_sql(self, model: Any, schema_editor: Any) -> str:
-        return f"CONSTRAINT {schema_editor.quote_name(self.name)} {self._definition(model, schema_editor)}"
+        """Nothing in CREATE TABLE: the target's unique constraint may be one of the statements that follow it."""
+        schema_editor.deferred_sql.append(self.create_sql(model, schema_editor))
+        return ""
 
     def create_sql(self, model: Any, schema_editor: Any) -> Any:
+        field = model._meta.get_field(self.field)
+        target = field.remote_field.model._meta
+        quote = schema_editor.quote_name
         return Statement(
-            "ALTER TABLE %(table)s ADD %(constraint)s",
-            table=Table(model._meta.db_table, schema_editor.quote_name),
-            constraint=self.constraint_sql(model, schema_editor),
+            schema_editor.sql_create_fk,
+            table=Table(model._meta.db_table, quote),
+            name=quote(self.name),
+            column=Columns(model._meta.db_table, ["tenant_id", field.column], quote),
+            to_table=Table(target.db_table, quote),
+            to_column=Columns(target.db_table, ["tenant_id", target.pk.column], quote),
+            deferrable=schema_editor.connection.ops.deferrable_sql(),
         )
 
     def remove_sql(self, model: Any, schema_editor: Any) -> Any:
@@ -51,13 +60,3 @@ class TenantForeignKey(BaseConstraint):
 
     def validate(self, model: Any, instance: models.Model, exclude: Any = None, using: str = "default") -> None:
         """The field's own validation already looks the row up, and sees only this tenant's rows."""
-
-    def _definition(self, model: Any, schema_editor: Any) -> str:
-        field = model._meta.get_field(self.field)
-        target = field.remote_field.model
-        quote = schema_editor.quote_name
-        return (
-            f"FOREIGN KEY (tenant_id, {quote(field.column)}) "
-            f"REFERENCES {quote(target._meta.db_table)} (tenant_id, {quote(target._meta.pk.column)}) "
-            "DEFERRABLE INITIALLY DEFERRED"
-        )

@@ -6,11 +6,11 @@ Without a context the database itself refuses every read, because the login role
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
@@ -26,7 +26,8 @@ T = TypeVar("T")
 class TenantContext:
     """Rights on the rows of one tenant, where they are placed.
 
-    ``schema_name`` is the tenant's logical name; ``alias`` and ``schema`` say where its rows are.
+    ``schema_name`` is the tenant's logical name; ``alias`` and ``schema`` say where its rows are; ``tenant`` is the
+    row of the control plane that it was made of.
     """
 
     tenant_id: UUID
@@ -36,6 +37,7 @@ class TenantContext:
     slug: str = field(default="", compare=False)
     placement: str = field(default="", compare=False)
     status: str = field(default="", compare=False)
+    tenant: Any = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,18 @@ def iterate_inside(context: Context, items: Iterable[T]) -> Iterator[T]:
             try:
                 item = next(iterator)
             except StopIteration:
+                return
+        yield item
+
+
+async def iterate_inside_async(context: Context, items: AsyncIterable[T]) -> AsyncIterator[T]:
+    """The same for a response that is streamed asynchronously."""
+    iterator = aiter(items)
+    while True:
+        with use(context):
+            try:
+                item = await anext(iterator)
+            except StopAsyncIteration:
                 return
         yield item
 

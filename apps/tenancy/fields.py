@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import uuid4
 
 from django.conf import settings
 from django.db import models
@@ -28,6 +29,22 @@ class GeneratedUUID(Func):
     function = "gen_random_uuid"
     arity = 0
     output_field = models.UUIDField()
+
+
+class RowIdField(models.UUIDField):  # type: ignore[type-arg]
+    """The key of a tenant-plane row: made in Python for the ORM, which knows it at once, by the server for raw SQL.
+
+    To migrations it is a UUIDField, since the server knows only its own default.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.update(default=uuid4, db_default=GeneratedUUID(), editable=False)
+        super().__init__(**kwargs)
+
+    def deconstruct(self) -> Any:
+        name, _, args, kwargs = super().deconstruct()
+        kwargs.pop("default", None)
+        return name, "django.db.models.UUIDField", args, kwargs
 
 
 class TenantIdField(models.UUIDField):  # type: ignore[type-arg]

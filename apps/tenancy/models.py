@@ -9,7 +9,7 @@ from django.db import models
 
 from .context import TenantContext, current
 from .errors import CrossTenantUse, NoTenantContext
-from .fields import GeneratedUUID, TenantIdField
+from .fields import RowIdField, TenantIdField
 
 
 class OwnTenant(models.Expression):
@@ -67,7 +67,7 @@ class TenantModel(models.Model):
     ForeignKey(db_constraint=False) plus a TenantForeignKey constraint; system checks hold both.
     """
 
-    id = models.UUIDField(primary_key=True, db_default=GeneratedUUID(), editable=False)
+    id = RowIdField(primary_key=True)
     tenant_id = TenantIdField()
 
     objects = TenantManager()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from django.apps import apps
@@ -10,8 +13,20 @@ from django_tenants.routers import TenantSyncRouter
 
 from . import replicas
 from .context import CONTROL_ALIAS, ControlContext, TenantContext, current
-from .errors import NoTenantContext
+from .errors import ContextError, NoTenantContext
 from .planes import CONTROL, TENANT, plane_of
+
+_refusing: ContextVar[bool] = ContextVar("refusing_other_planes", default=False)
+
+
+@contextmanager
+def refusing_other_planes(refusing: bool) -> Iterator[None]:
+    """Raise ContextError, instead of passing over them in silence, for rows that are not at home in the context."""
+    token = _refusing.set(refusing)
+    try:
+        yield
+    finally:
+        _refusing.reset(token)
 
 
 class PlaneRouter(TenantSyncRouter):  # type: ignore[misc]
@@ -32,7 +47,10 @@ class PlaneRouter(TenantSyncRouter):  # type: ignore[misc]
         plane = getattr(connections[db], "migration_plane", None) or _plane_of_context(db)
         if model_name is None:
             return bool(hints.get("plane", CONTROL) == plane)
-        return plane_of(hints.get("model") or apps.get_model(app_label, model_name)) == plane
+        at_home = plane_of(hints.get("model") or apps.get_model(app_label, model_name)) == plane
+        if not at_home and _refusing.get():
+            raise ContextError(f"Rows of {app_label}.{model_name} do not belong into this context.")
+        return at_home
 
     def _home_of(self, model: Any) -> str:
         if plane_of(model) != TENANT:

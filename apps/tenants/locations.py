@@ -82,4 +82,7 @@ def tenants_at(location: SchemaLocation, alias: str) -> list[TenantContext]:
     """The context of each tenant that lives in a location by now, on a connection of one's choice."""
     with control("look up who lives in a schema"):
         found = Tenant.objects.filter(placement__schema=location.schema, placement__database__name=location.database)
-        return [TenantContext(tenant.id, tenant.schema_name, alias, location.schema) for tenant in found.order_by("id")]
+        return [
+            TenantContext(tenant.id, tenant.schema_name, alias, location.schema, tenant=tenant)
+            for tenant in found.order_by("id")
+        ]

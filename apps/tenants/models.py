@@ -109,6 +109,7 @@ class Tenant(TenantMixin):  # type: ignore[misc]
             slug=self.slug,
             placement=placement.kind,
             status=self.status,
+            tenant=self,
         )
 
     def _placement(self) -> Placement | None:

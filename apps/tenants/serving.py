@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from apps.core.encryption import DecryptionError
 from apps.core.problems import error_response
-from apps.tenancy.context import Context, TenantContext, current, iterate_inside, use
+from apps.tenancy.context import Context, TenantContext, current, iterate_inside, iterate_inside_async, use
 
 from .bulkhead import Full, bulkhead
 from .links import apex_link
@@ -57,7 +57,8 @@ def respond_inside(context: Context, request: HttpRequest, respond: Respond) -> 
     with use(context):
         response = respond(request)
     if isinstance(response, StreamingHttpResponse):
-        response.streaming_content = iterate_inside(context, response.streaming_content)  # type: ignore[arg-type]
+        inside = iterate_inside_async if response.is_async else iterate_inside
+        response.streaming_content = inside(context, response.streaming_content)  # type: ignore[arg-type, operator]
     return response
 
 

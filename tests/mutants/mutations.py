@@ -23,8 +23,8 @@ MUTATIONS = [
     Mutation(
         "row-level security off on one table",
         f"{WALLS}/rls.py",
-        "    if tenant_column is None:",
-        '    if tenant_column is None or model._meta.db_table == "projects_document":',
+        "    if owner_column is None:",
+        '    if owner_column is None or model._meta.db_table == "projects_document":',
     ),
     Mutation(
         "row-level security not forced on the owner",
@@ -47,8 +47,8 @@ MUTATIONS = [
     Mutation(
         "tables without tenants granted to tenants",
         f"{WALLS}/rls.py",
-        "    if tenant_column is None:\n        return statements",
-        "    if tenant_column is None:\n        return [*statements, _grant(ALL_PRIVILEGES, table, APP_TENANT)]",
+        "    if owner_column is None:\n        return statements",
+        "    if owner_column is None:\n        return [*statements, _grant(ALL_PRIVILEGES, table, APP_TENANT)]",
     ),
     Mutation("role not set", f"{WALLS}/context_statements.py", 'f"SET LOCAL ROLE {role};', 'f"SET LOCAL ROLE NONE;'),
     Mutation(
@@ -117,10 +117,8 @@ MUTATIONS = [
     Mutation(
         "foreign key without the tenant",
         f"{TENANCY}/constraints.py",
-        'f"FOREIGN KEY (tenant_id, {quote(field.column)}) "\n            f"REFERENCES {quote(target._meta.db_table)} '
-        '(tenant_id, {quote(target._meta.pk.column)}) "',
-        'f"FOREIGN KEY ({quote(field.column)}) "\n            f"REFERENCES {quote(target._meta.db_table)} '
-        '({quote(target._meta.pk.column)}) "',
+        '["tenant_id", ',
+        "[",
     ),
     Mutation("cache key without the tenant", f"{WALLS}/cache.py", "return context.tenant_id.hex", 'return "tenant"'),
     Mutation(

@@ -11,7 +11,7 @@ from psycopg import sql
 
 from apps.tenancy.context import use
 from apps.tenancy.errors import ContextError
-from apps.tenancy.planes import tenant_models
+from apps.tenancy.planes import table_name, tenant_models
 from apps.tenancy.transactions import atomic
 
 from ..checks import Wall, Watch
@@ -125,7 +125,7 @@ def _tenants_seen(target: Target) -> set[Any]:
 
 def _queries(target: Target) -> Iterator[Any]:
     for model in tenant_models()[:3]:
-        yield sql.SQL("SELECT DISTINCT tenant_id FROM {}").format(sql.Identifier(model._meta.db_table))
+        yield sql.SQL("SELECT DISTINCT tenant_id FROM {}").format(sql.Identifier(table_name(model)))
 
 
 def _is_nobody(target: Target) -> bool:
@@ -140,7 +140,7 @@ def _is_nobody(target: Target) -> bool:
 
 
 def _refuses_to_go_on(target: Target) -> bool:
-    table = sql.Identifier(target.context.schema, tenant_models()[0]._meta.db_table)
+    table = sql.Identifier(target.context.schema, table_name(tenant_models()[0]))
     try:
         with connections[target.context.alias].cursor() as cursor:
             cursor.execute(sql.SQL("SELECT 1 FROM {}").format(table))

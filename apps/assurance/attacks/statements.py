@@ -17,7 +17,16 @@ from apps.tenancy import databases
 from apps.tenancy.constraints import TenantForeignKey
 from apps.tenancy.context import CONTROL_ALIAS, Context, ControlContext, TenantContext, use
 from apps.tenancy.errors import ContextError
-from apps.tenancy.planes import TENANT, control_models, plane_of, tenant_models, walled_control_models
+from apps.tenancy.planes import (
+    READ_BY_TENANTS,
+    TENANT,
+    control_models,
+    plane_of,
+    table_name,
+    tenant_column,
+    tenant_models,
+    walled_control_models,
+)
 from apps.tenancy.walls.roles import ASSUMED_ROLES
 
 from ..checks import Wall, Watch
@@ -57,7 +66,7 @@ def select(pair: Pair, watch: Watch) -> None:
             watch.expect(found == 0, f"{found} rows of the victim can be read in {_text(table)}")
         watch.expect(
             victim.marker not in _copied_out(attacker.context, model, victim),
-            f"COPY of {model._meta.db_table} has the victim's marker",
+            f"COPY of {table_name(model)} has the victim's marker",
         )
 
 
@@ -79,10 +88,10 @@ def change(pair: Pair, watch: Watch) -> None:
             ):
                 touched = _count(attacker.context, model, sql.SQL(verb).format(table), [victim.tenant.id])
                 watch.expect(touched == 0, f"{verb.split()[0]} reached {touched} rows in {_text(table)}")
-        table = sql.Identifier(model._meta.db_table)
+        table = sql.Identifier(table_name(model))
         give = sql.SQL("UPDATE {} SET tenant_id = %s WHERE tenant_id = %s").format(table)
         given = _count(attacker.context, model, give, [victim.tenant.id, attacker.tenant.id])
-        watch.expect(given == 0, f"{given} own rows of {model._meta.db_table} could be given to the victim")
+        watch.expect(given == 0, f"{given} own rows of {table_name(model)} could be given to the victim")
 
 
 @attack(
@@ -99,10 +108,10 @@ def insert(pair: Pair, watch: Watch) -> None:
         key = model._meta.pk
         number = key.get_internal_type().endswith("AutoField")
         row = {**stored(pair.victim, model), key.column: 2**40 if number else uuid4().hex}
-        table = sql.Identifier(model._meta.db_table)
+        table = sql.Identifier(table_name(model))
         query = sql.SQL("INSERT INTO {0} SELECT * FROM json_populate_record(null::{0}, %s)").format(table)
         refused = _refused(pair.attacker.context, model, query, [json.dumps(row, default=str)])
-        watch.expect(refused, f"a row of the victim could be forged in {model._meta.db_table}")
+        watch.expect(refused, f"a row of the victim could be forged in {table_name(model)}")
 
 
 @attack(
@@ -119,10 +128,10 @@ def references(pair: Pair, watch: Watch) -> None:
             if isinstance(constraint, TenantForeignKey):
                 field: Any = model._meta.get_field(constraint.field)
                 foreign = pair.victim.rows[field.related_model._meta.label]
-                names = [sql.Identifier(name) for name in (model._meta.db_table, field.column)]
+                names = [sql.Identifier(name) for name in (table_name(model), field.column)]
                 query = sql.SQL("UPDATE {} SET {} = %s; SET CONSTRAINTS ALL IMMEDIATE").format(*names)
                 refused = _refused(pair.attacker.context, model, query, [foreign], IntegrityError)
-                watch.expect(refused, f"{model._meta.db_table}.{field.column} can point at the victim's row")
+                watch.expect(refused, f"{table_name(model)}.{field.column} can point at the victim's row")
 
 
 @attack(
@@ -137,13 +146,13 @@ def no_context(pair: Pair, watch: Watch) -> None:
     victim, attacker = pair.victim.context, pair.attacker.context
     alias, schema = victim.alias, victim.schema
     for model in tenant_models():
-        table = sql.Identifier(schema, model._meta.db_table)
+        table = sql.Identifier(schema, table_name(model))
         _denied(watch, None, alias, table, model, "without a context")
         _denied(watch, ControlContext(REASON), alias, table, model, "from the control plane")
     for model in control_models():
-        table = sql.Identifier("public", model._meta.db_table)
+        table = sql.Identifier("public", table_name(model))
         _denied(watch, None, CONTROL_ALIAS, table, model, "without a context")
-        if not any(field.column == "tenant_id" for field in model._meta.local_fields):
+        if tenant_column(model) is None and model._meta.label not in READ_BY_TENANTS:
             _denied(watch, attacker, CONTROL_ALIAS, table, model, "by a tenant")
 
 
@@ -182,7 +191,7 @@ def credentials(pair: Pair, watch: Watch) -> None:
 def arbitrary_sql(pair: Pair, watch: Watch) -> None:
     reached = 0
     for model in tenant_models():
-        table = sql.Identifier(pair.victim.context.schema, model._meta.db_table)
+        table = sql.Identifier(pair.victim.context.schema, table_name(model))
         query = sql.SQL("SELECT set_config('app.tenant_id', %s, true); SELECT count(*) FROM {}").format(table)
         watch.attempts += 1
         reached += _count(pair.attacker.context, model, query, [str(pair.victim.tenant.id)]) > 0
@@ -198,9 +207,9 @@ def arbitrary_sql(pair: Pair, watch: Watch) -> None:
 
 def _tables(model: Any, victim: Target) -> Iterator[sql.Identifier]:
     """The table as the search path finds it, and as it stands in the victim's own schema."""
-    yield sql.Identifier(model._meta.db_table)
+    yield sql.Identifier(table_name(model))
     if plane_of(model) == TENANT and victim.context.alias == CONTROL_ALIAS:
-        yield sql.Identifier(victim.context.schema, model._meta.db_table)
+        yield sql.Identifier(victim.context.schema, table_name(model))
 
 
 def _alias(context: TenantContext, model: Any) -> str:
@@ -220,7 +229,7 @@ def _count(context: TenantContext, model: Any, query: Query, values: list[Any]) 
 
 
 def _copied_out(context: TenantContext, model: Any, victim: Target) -> str:
-    table, tenant = sql.Identifier(model._meta.db_table), sql.Literal(str(victim.tenant.id))
+    table, tenant = sql.Identifier(table_name(model)), sql.Literal(str(victim.tenant.id))
     query = sql.SQL("COPY (SELECT * FROM {} WHERE tenant_id = {}) TO STDOUT").format(table, tenant)
     try:
         with _undone(context, _alias(context, model)) as cursor, cursor.copy(query) as copied:

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db.backends.postgresql.schema import DatabaseSchemaEditor as PostgresSchemaEditor
 
+from ..planes import tenant_column
 from ..walls import rls
 
 
@@ -18,7 +19,7 @@ class DatabaseSchemaEditor(PostgresSchemaEditor):
 
     def add_field(self, model: Any, field: Any) -> None:
         super().add_field(model, field)
-        if field.column == "tenant_id":
+        if field.column == "tenant_id" and tenant_column(field.model) is not None:
             self._raise_walls(field.model)  # the given model is the one before the change
 
     def execute(self, sql: Any, params: Any = ()) -> None:

@@ -6,10 +6,14 @@ import copy
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from django.contrib.postgres.operations import CreateExtension
 from django.db.migrations import CreateModel, Migration, RenameModel, RunPython, RunSQL, SeparateDatabaseAndState
 from django.db.migrations.operations.base import Operation
+from psycopg import sql
 
 from ..planes import TENANT
+
+EXTENSION = sql.SQL("CREATE EXTENSION IF NOT EXISTS {} SCHEMA public")
 
 
 def only_tenant_plane(migrations: Iterable[Migration]) -> tuple[Migration, ...]:
@@ -38,9 +42,26 @@ def with_operations(migration: Migration, change: Callable[[Operation], Operatio
     return other
 
 
+class ExtensionOfDatabase(CreateExtension):
+    """An extension belongs to the database; the first schema of one that asks for it has it made for all."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.hints = {"plane": TENANT}
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        schema_editor.execute(EXTENSION.format(sql.Identifier(self.name)).as_string(None), None)
+        super().database_forwards(app_label, schema_editor, from_state, to_state)
+
+
 def _filtered(migration: Migration, models: set[tuple[str, str]]) -> Migration:
-    app = migration.app_label
-    return with_operations(migration, lambda one: one if _is_about_tenants(one, app, models) else None)
+    return with_operations(migration, lambda one: _in_tenant_plane(one, migration.app_label, models))
+
+
+def _in_tenant_plane(operation: Operation, app: str, models: set[tuple[str, str]]) -> Operation | None:
+    if isinstance(operation, CreateExtension):
+        return ExtensionOfDatabase(operation.name)
+    return operation if _is_about_tenants(operation, app, models) else None
 
 
 def _flat(operations: Iterable[Operation]) -> Iterator[Operation]:

@@ -36,6 +36,7 @@ HARMLESS = (
     postgres.AddConstraintNotValid,
     postgres.ValidateConstraint,
     postgres.AddIndexConcurrently,
+    postgres.CreateExtension,
     postgres.RemoveIndexConcurrently,
 )
 REFUSED: dict[type[Operation], str] = {

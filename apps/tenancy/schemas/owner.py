@@ -16,13 +16,14 @@ from ..planes import TENANT
 
 LOCK_TIMEOUT = "2s"  # whoever waits longer than that for a table makes everybody else wait behind it
 ATTEMPTS, PAUSE_SECONDS = 5, 0.5
+PUBLIC = "public"  # where a database has its extensions, whose types and operators a table may use
 
 
 @contextmanager
 def pointed_at(owner_alias: str, schema: str) -> Iterator[Any]:
     """The owner's connection with its DDL going to a tenant's schema. It stays open, and points nowhere afterward."""
     connection: Any = connections[owner_alias]
-    connection.enter_schema(TENANT, schema)
+    connection.enter_schema(TENANT, schema, PUBLIC)
     try:
         yield connection
     finally:
@@ -31,8 +32,8 @@ def pointed_at(owner_alias: str, schema: str) -> Iterator[Any]:
 
 def settings_in(schema: str) -> sql.Composed:
     """What a transaction that changes one schema begins with: it gives up rather than wait long for a lock."""
-    settings = sql.SQL("SET LOCAL lock_timeout = {}; SET LOCAL search_path TO {}")
-    return settings.format(sql.Literal(LOCK_TIMEOUT), sql.Identifier(schema))
+    settings = sql.SQL("SET LOCAL lock_timeout = {}; SET LOCAL search_path TO {}, {}")
+    return settings.format(sql.Literal(LOCK_TIMEOUT), sql.Identifier(schema), sql.Identifier(PUBLIC))
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from django.db.migrations.state import ProjectState
 from ..context import TenantContext, use
 from ..errors import SchemaChangedMeanwhile, SchemaDiverged
 from . import ledger
-from .migration_planes import with_operations
+from .migration_planes import ExtensionOfDatabase, with_operations
 from .owner import reserved, transaction_in
 from .release import MigrationKey, Release, Way, key_of
 from .unlocked_steps import take_unlocked_steps
@@ -178,4 +178,5 @@ def _is_only_ddl(operation: Operation) -> bool:
     """Whether an operation is one of Django's that only talk to the schema editor; of others nobody knows."""
     if isinstance(operation, SeparateDatabaseAndState):
         return all(map(_is_only_ddl, operation.database_operations))
-    return type(operation).__module__.startswith(DJANGO) and not isinstance(operation, RunPython)
+    known = isinstance(operation, ExtensionOfDatabase) or type(operation).__module__.startswith(DJANGO)
+    return known and not isinstance(operation, RunPython)

@@ -42,6 +42,13 @@ def prefix_for(context: Context, alias: str) -> Prefix:
     return _denied_prefix()
 
 
+def session_settings(context: Context) -> dict[str, str]:
+    """The same for a whole session, of a person at a prompt; its role and path could be set to others there."""
+    if isinstance(context, TenantContext):
+        return {"role": APP_TENANT, "search_path": f"{context.schema},public", "app.tenant_id": context.tenant_id.hex}
+    return {"role": APP_CONTROL, "search_path": "public"} if isinstance(context, ControlContext) else {}
+
+
 def comment_for(context: Context) -> str:
     """A comment that names tenant (or reason) and request in the server's activity view and logs."""
     subject = "none"

@@ -8,7 +8,7 @@ from django.conf import settings
 from psycopg import sql
 
 from ..fields import ALL_PRIVILEGES
-from ..planes import CONTROL, plane_of
+from ..planes import CONTROL, plane_of, table_name, tenant_column
 from .roles import APP_CONTROL, APP_TENANT
 
 OWN_ROWS = sql.SQL("tenant_id = current_setting('app.tenant_id')::uuid")
@@ -19,15 +19,14 @@ def statements_for(model: Any) -> list[sql.Composed]:
     """The grants and policies for a model's new table; tables that carry a tenant are walled."""
     operator = settings.DATABASE_OPERATOR_ROLE
     control = plane_of(model) == CONTROL
-    table = _identifier(model)
-    tenant_column = next((f for f in model._meta.local_fields if f.column == "tenant_id"), None)
-    to_control = getattr(tenant_column, "control_privileges", ALL_PRIVILEGES)
+    table, owner_column = sql.Identifier(table_name(model)), tenant_column(model)
+    to_control = getattr(owner_column, "control_privileges", ALL_PRIVILEGES)
     statements = [_grant(to_control, table, APP_CONTROL) if control else _grant(ALL_PRIVILEGES, table, operator)]
-    if tenant_column is None:
+    if owner_column is None:
         return statements
     if control:
         statements.append(_grant("SELECT", table, operator))
-    privileges = getattr(tenant_column, "privileges", "")
+    privileges = getattr(owner_column, "privileges", "")
     if privileges:
         statements.append(_grant(privileges, table, APP_TENANT))
     return [*statements, *_walls(table, control=control, operator=operator)]
@@ -54,7 +53,3 @@ def _policy(name: str, table: sql.Identifier, roles: sql.Composable, rows: sql.S
 def _grant(privileges: str, table: sql.Identifier, role: str) -> sql.Composed:
     verbs = sql.SQL(", ").join(sql.SQL(verb.strip()) for verb in privileges.split(","))  # type: ignore[arg-type]
     return sql.SQL("GRANT {} ON {} TO {}").format(verbs, table, sql.Identifier(role))
-
-
-def _identifier(model: Any) -> sql.Identifier:
-    return sql.Identifier(model._meta.db_table)

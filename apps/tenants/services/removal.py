@@ -15,7 +15,7 @@ from apps.audit import services as audit
 from apps.audit.actors import Actor
 from apps.tenancy import databases
 from apps.tenancy.context import control
-from apps.tenancy.planes import tenant_models
+from apps.tenancy.planes import table_name, tenant_models
 from apps.tenancy.transactions import atomic
 
 from .. import directory
@@ -66,7 +66,7 @@ def _remove_rows(tenant: Tenant) -> None:
     with psycopg.connect(settings.DATABASE_OPERATOR_URL) as connection:
         if placement is not None and placement.kind == Placement.Kind.POOL:
             for model in reversed(tenant_models()):
-                table = sql.Identifier(placement.schema, model._meta.db_table)
+                table = sql.Identifier(placement.schema, table_name(model))
                 connection.execute(sql.SQL("DELETE FROM {} WHERE tenant_id = %s").format(table), [tenant.id])
         connection.execute("DELETE FROM platform.outbox WHERE tenant_id = %s", [tenant.id])
 
