@@ -11,7 +11,9 @@ from django.db.models import Count, Q, QuerySet
 from apps.access.decisions import authorize
 from apps.access.models import Share
 from apps.access.permissions import PROJECTS_READ, RELATION_GRANTS
-from apps.access.subjects import Subject
+from apps.access.subjects import FULL_SIGHT, Subject
+from apps.accounts.models import Membership
+from apps.accounts.selectors import members_of
 from apps.core.text import words
 
 from .errors import CustomFieldNotFound, DocumentNotFound, ProjectNotFound
@@ -83,6 +85,13 @@ def allowed_on(subject: Subject, resource: Project | Document) -> set[str]:
     """What the subject may do with one thing."""
     actions = set().union(*RELATION_GRANTS.values())
     return {action for action in actions if authorize(subject, action, resource)}
+
+
+def losers_of(project: Project) -> list[Membership]:
+    """The members who see a project because everybody does, and would not if it were private."""
+    shared = set(shares_of(project).values_list("user_id", flat=True))
+    members = members_of(project.tenant_id).exclude(role__in=FULL_SIGHT).order_by("email")
+    return [m for m in members if PROJECTS_READ in m.permissions and m.user_id not in shared]
 
 
 def shown_values(project: Project) -> list[tuple[str, Any]]:
