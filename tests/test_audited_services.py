@@ -281,6 +281,10 @@ MAINTENANCE = "deletes what has expired"
 PLACES = "makes or migrates places to live in, for nobody yet"
 OTHERS: dict[str, str] = {
     "accounts.api_keys.identify_api_key": "recognizes a key; notes the minute of its last use",
+    "accounts.api_keys.may_revoke": READS,
+    "accounts.delegations.end_all": IN_CALLERS,
+    "accounts.delegations.revoke_invitation": IN_CALLERS,
+    "accounts.delegations.revoke_key": IN_CALLERS,
     "accounts.handoff.clear_expired_codes": MAINTENANCE,
     "access.attempts.count_attempt": "counts what is tried; what comes of it is recorded",
     "access.attempts.clear_old_attempts": MAINTENANCE,
@@ -292,6 +296,8 @@ OTHERS: dict[str, str] = {
     "accounts.invitations.make_token": READS,
     "projects.documents.longest_upload": READS,
     "accounts.invitations.open_invitation": READS,
+    "accounts.invitations.still_counts": READS,
+    "accounts.invitations.to_be_mailed": READS,
     "accounts.members.void_rights_of_role": IN_CALLERS,
     "accounts.people.identify_person": READS,
     "accounts.people.new_person": READS,

@@ -40,6 +40,12 @@ class OrganizationRequired(DomainError):
         self.extra = {"organizations": organizations}
 
 
+class OrganizationHeld(DomainError):
+    status = 403
+    code = "tenant_held"
+    message = _("The organization is on hold.")
+
+
 class TokenRefused(DomainError):
     status = 401
     code = "token_refused"

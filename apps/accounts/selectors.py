@@ -64,7 +64,7 @@ def owners_of(tenant_id: UUID) -> list[Membership]:
 
 
 def memberships_of(user: User, *, tenant_id: UUID | None = None, organization: str = "") -> list[Membership]:
-    """A person's memberships in organizations that are open, or in the one that is meant."""
+    """A person's memberships in organizations that are ready, on hold or not, or in the one that is meant."""
     found = Q(tenant__status="ready")
     if tenant_id is not None:
         found &= Q(tenant_id=tenant_id)

@@ -43,6 +43,7 @@ class Origin:
 
 
 NOWHERE = Origin()
+ABOUT_THE_REQUEST = ("user_agent", "session_id", "request_id")  # what is noted of one with each event
 _origin: ContextVar[Origin] = ContextVar("audit_origin", default=NOWHERE)
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
+from itertools import chain
 from operator import attrgetter
 from typing import Any, TypedDict, Unpack
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
+from .actors import ABOUT_THE_REQUEST
 from .models import Anchor, ControlEvent, Event
 
 PAGE = 500
@@ -31,7 +33,7 @@ class Filters(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class AuditEntry:
-    """An event of either plane."""
+    """An event of either plane; ``withheld`` is one whose content its reader may not see."""
 
     id: UUID
     occurred_at: datetime
@@ -44,13 +46,23 @@ class AuditEntry:
     changes: dict[str, Any]
     metadata: dict[str, Any]
     plane: str
+    withheld: bool = False
+
+    def without_content(self) -> AuditEntry:
+        """That it happened, when, by whom and to what, without names and values."""
+        kept = {name: value for name, value in self.metadata.items() if name in ABOUT_THE_REQUEST}
+        return replace(self, changes={}, metadata=kept, withheld=True)
+
+    @property
+    def resource(self) -> tuple[str, str]:
+        return self.resource_type, self.resource_id
 
     @property
     def position(self) -> Position:
         return self.occurred_at, self.id
 
 
-COLUMNS = tuple(field.name for field in fields(AuditEntry) if field.name != "plane")
+COLUMNS = tuple(field.name for field in fields(AuditEntry) if field.name not in ("plane", "withheld"))
 LOOKUPS = {"action": "action__startswith", "since": "occurred_at__gte", "until": "occurred_at__lt"}
 
 
@@ -81,10 +93,15 @@ def events_page(
 
 
 def all_events(*, tenant_id: UUID, **filters: Unpack[Filters]) -> Iterator[AuditEntry]:
-    """Every entry, newest first, a page in memory at a time and no transaction open between pages."""
+    """Every entry, newest first."""
+    return chain.from_iterable(event_pages(tenant_id=tenant_id, **filters))
+
+
+def event_pages(*, tenant_id: UUID, **filters: Unpack[Filters]) -> Iterator[list[AuditEntry]]:
+    """The same, a page in memory at a time and no transaction open between pages."""
     page = events_page(tenant_id=tenant_id, limit=PAGE, **filters)
     while page:
-        yield from page
+        yield page
         page = events_page(tenant_id=tenant_id, limit=PAGE, before=page[-1].position, **filters)
 
 

@@ -177,7 +177,7 @@ class Stage:
 
     def subject(self, caller: Caller) -> Subject:
         if caller.kind == "key":
-            return subjects.of_api_key(self.key(caller)[0])
+            return subjects.of_api_key(api_keys.identify_api_key(self.key(caller)[1]))
         return subjects.of_membership(self.member(caller))
 
     def program(self, caller: Caller) -> Client:

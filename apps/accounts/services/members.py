@@ -25,7 +25,7 @@ from .. import revocation
 from ..errors import AlreadyMember, BeyondOwnRights, LastOwner, MemberNotFound
 from ..models import Membership, User
 from ..roles import Assigned, check_may_give
-from . import sessions
+from . import delegations, sessions
 
 MEMBERSHIP_ENDED = "accounts.membership_ended"
 PROFILE = ("name", "locale", "time_zone")
@@ -88,7 +88,10 @@ def update_profile(*, actor: Subject, member_id: UUID, expected: str = "", **pro
 
 
 def remove_member(*, actor: Subject, member_id: UUID) -> None:
-    """Raises MemberNotFound, BeyondOwnRights, LastOwner. Sessions and tokens here end with the membership."""
+    """Raises MemberNotFound, BeyondOwnRights, LastOwner.
+
+    Sessions and tokens here end with the membership, and the keys and invitations that they have handed on.
+    """
     with control("remove a member"), atomic():
         membership = _locked(actor.tenant_id, member_id)
         check_may_give(actor, Assigned.of(membership))
@@ -158,6 +161,7 @@ def _remove(membership: Membership, actor: Subject, action: str) -> None:
         _check_not_last_owner(membership.tenant_id)
     changes = {"email": [membership.email, None], "role": [membership.role_name, None]}
     _record(action, actor, membership, changes)
+    delegations.end_all(membership, actor=actor, because=action)
     sessions.end_all(tenant_id=membership.tenant_id, user_id=membership.user_id)
     revocation.publish_removal(membership)
     payload = {"user_id": str(membership.user_id), "before": timezone.now().isoformat()}

@@ -15,9 +15,10 @@ from apps.access.permissions import AUDIT_VIEW
 from apps.access.resources import ResourceView, allow
 from apps.accounts import selectors
 from apps.audit.export import as_csv, as_json_lines
-from apps.audit.paging import page_of
-from apps.audit.selectors import AuditEntry, all_events
+from apps.audit.selectors import AuditEntry
 from apps.core import csv_files
+
+from ..audit_reading import all_for, page_for
 
 FORMATS = {"csv": (as_csv, csv_files.CONTENT_TYPE), "jsonl": (as_json_lines, "application/jsonl")}
 
@@ -47,6 +48,9 @@ class EntrySerializer(serializers.Serializer[Any]):
     changes = serializers.DictField()
     metadata = serializers.DictField()
     plane = serializers.ChoiceField(choices=["tenant", "control"])
+    withheld = serializers.BooleanField(
+        help_text="Whether names and values are left out, of a thing that the caller does not see."
+    )
 
 
 class PageSerializer(serializers.Serializer[Any]):
@@ -87,7 +91,7 @@ class AuditEventsView(ResourceView):
     )
     def get(self, request: Request) -> Response:
         paging, filters = self._asked(PagingSerializer), self._asked(AuditFilterSerializer)
-        page = page_of(tenant_id=self.subject.tenant_id, **paging, **filters)
+        page = page_for(self.subject, **paging, **filters)
         links = {"next": self._link("before", page.older), "previous": self._link("after", page.newer)}
         names = {"names": selectors.actor_names(self.subject.tenant_id, page.entries)}
         response = Response({**links, "results": EntrySerializer(page.entries, many=True, context=names).data})
@@ -128,7 +132,7 @@ class AuditExportView(ResourceView):
         filters.is_valid(raise_exception=True)
         kind = asked.validated_data["format"]
         written, content_type = FORMATS[kind]
-        entries = all_events(tenant_id=self.subject.tenant_id, **filters.validated_data)
+        entries = all_for(self.subject, **filters.validated_data)
         response = StreamingHttpResponse(written(entries), content_type=content_type)
         response["Content-Disposition"] = f'attachment; filename="audit-log.{kind}"'
         return response

@@ -18,7 +18,7 @@ from apps.access.subjects import Subject
 from apps.accounts.requests import TenantRequest
 from apps.accounts.selectors import search_members
 from apps.audit.chain import Chain, control_chain, tenant_chain
-from apps.audit.paging import Page, page_of
+from apps.audit.paging import Page
 from apps.audit.selectors import Filters
 from apps.audit.verification import ChainReport, verify_logs_of
 from apps.core.errors import DomainError
@@ -27,6 +27,7 @@ from apps.core.http import searched
 from apps.core.pages import PER_PAGE
 
 from ..audit_lines import lines_of
+from ..audit_reading import page_for
 from ..forms.audit import AuditFilterForm
 
 SUGGESTED = 10
@@ -98,7 +99,7 @@ def _logs(subject: Subject, reports: list[ChainReport] | None = None) -> list[Lo
 
 def _page(subject: Subject, request: TenantRequest, filters: Filters) -> Page:
     before, after = request.GET.get("before", ""), request.GET.get("after", "")
-    return page_of(tenant_id=subject.tenant_id, page_size=PER_PAGE, before=before, after=after, **filters)
+    return page_for(subject, page_size=PER_PAGE, before=before, after=after, **filters)
 
 
 def _links(request: TenantRequest, page: Page, filters: Filters) -> dict[str, str]:
