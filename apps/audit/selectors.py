@@ -21,7 +21,7 @@ Position = tuple[datetime, UUID]
 
 
 class Filters(TypedDict, total=False):
-    """What a reader may ask for. ``action`` is a prefix: ``project`` finds ``project.created``; ``actions`` are none."""
+    """What a reader may ask for. ``action`` is a prefix: ``project`` finds ``project.created``."""
 
     action: str
     actions: tuple[str, ...]
