@@ -188,8 +188,7 @@ def give(admin: Admin, role: Assigned) -> None:
 
 
 def deactivated(admin: Admin) -> None:
-    with control("deactivate"):
-        User.objects.filter(id=admin.user.id).update(is_active=False)
+    people.set_active(email=admin.user.email, is_active=False, actor=SYSTEM)
 
 
 def held(admin: Admin) -> None:
@@ -203,6 +202,7 @@ def removed_and_taken_back(admin: Admin) -> None:
 
 
 EVENTS = [nothing, removed, left, demoted, given_a_custom_role, deactivated, held, removed_and_taken_back]
+OF_MANY_USES = {api_key, session, access_token}
 OF_THE_PERSON = {password, password_link}  # not of the membership: whoever is a member again may sign in again
 
 
@@ -211,6 +211,8 @@ def test_power__of_whatever_credential__ends_with_its_source(acme, event):
     admins = {credential: Admin(acme, add_person(acme, Role.ADMIN)) for credential in CREDENTIALS}
     probes = {credential: credential(admin) for credential, admin in admins.items()}
 
+    for credential in OF_MANY_USES:
+        assert probes[credential]()  # which memory knows from here on
     for admin in admins.values():
         event(admin)
 
