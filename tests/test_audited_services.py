@@ -215,6 +215,13 @@ WRITES: dict[str, Write] = {
         actor="system",
         about="nobody",
     ),
+    "accounts.people.set_active": Write(
+        lambda acme: lambda: people.set_active(email=acme.owner.email, is_active=False, actor=SYSTEM),
+        "person.deactivated",
+        "user",
+        actor="system",
+        about="nobody",
+    ),
     "accounts.signing_keys.replace_signing_keys": Write(
         lambda acme: lambda: signing_keys.replace_signing_keys(actor=SYSTEM),
         "signing_key.created",

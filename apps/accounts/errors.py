@@ -143,6 +143,11 @@ class InvalidExpiry(DomainError):
     message = _("The expiry must be in the future.")
 
 
+class PersonNotFound(NotFoundError):
+    code = "person_not_found"
+    message = _("Nobody has this address.")
+
+
 class MemberNotFound(NotFoundError):
     code = "member_not_found"
     message = _("There is no such member.")

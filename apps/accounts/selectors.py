@@ -208,6 +208,23 @@ def find_api_key(subject: Subject, key_id: UUID) -> ApiKey:
 
 
 @dataclass(frozen=True)
+class HandedOn:
+    """What of a member's power others hold: keys for programs, invitations that nobody has accepted yet."""
+
+    keys: list[ApiKey]
+    invitations: list[Invitation]
+
+    def __bool__(self) -> bool:
+        return bool(self.keys or self.invitations)
+
+
+def handed_on_by(member: Membership) -> HandedOn:
+    keys = api_keys_of(member.tenant_id).filter(created_by_id=member.user_id).order_by("name", "id")
+    sent = open_invitations(member.tenant_id).filter(invited_by_id=member.user_id).order_by("email")
+    return HandedOn(list(keys), list(sent))
+
+
+@dataclass(frozen=True)
 class SignedIn:
     """One place where a person is signed in."""
 

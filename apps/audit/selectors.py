@@ -24,6 +24,7 @@ class Filters(TypedDict, total=False):
     """What a reader may ask for. ``action`` is a prefix: ``project`` finds ``project.created``."""
 
     action: str
+    actions: tuple[str, ...]
     actor_id: str
     resource_type: str
     resource_id: str
@@ -63,7 +64,12 @@ class AuditEntry:
 
 
 COLUMNS = tuple(field.name for field in fields(AuditEntry) if field.name not in ("plane", "withheld"))
-LOOKUPS = {"action": "action__startswith", "since": "occurred_at__gte", "until": "occurred_at__lt"}
+LOOKUPS = {
+    "action": "action__startswith",
+    "actions": "action__in",
+    "since": "occurred_at__gte",
+    "until": "occurred_at__lt",
+}
 
 
 def events_page(

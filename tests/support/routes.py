@@ -74,6 +74,7 @@ NEEDS: dict[str, dict[str, str | Anybody]] = {
     "end-session": {"GET": MEMBER},
     "sign-out-everywhere": {"GET": MEMBER},
     "audit-log": {"GET": "audit:view"},
+    "ended-accesses": {"GET": "audit:view"},
     "audit-people": {"GET": "audit:view"},
     "verify-chain": {"GET": "audit:view"},
     "api-keys-page": {"GET": "keys:manage"},

@@ -17,6 +17,7 @@ from apps.accounts.roles import Assigned
 from apps.accounts.services import api_keys, invitations, members, people, roles
 from apps.accounts.services.handoff import issue_handoff_code
 from apps.audit.actors import SYSTEM
+from apps.core import clocks
 from apps.tenancy.context import control
 from apps.tenancy.transactions import atomic
 from apps.tenants.services import lifecycle
@@ -188,8 +189,7 @@ def give(admin: Admin, role: Assigned) -> None:
 
 
 def deactivated(admin: Admin) -> None:
-    with control("deactivate"):
-        User.objects.filter(id=admin.user.id).update(is_active=False)
+    people.set_active(email=admin.user.email, is_active=False, actor=SYSTEM)
 
 
 def held(admin: Admin) -> None:
@@ -203,6 +203,7 @@ def removed_and_taken_back(admin: Admin) -> None:
 
 
 EVENTS = [nothing, removed, left, demoted, given_a_custom_role, deactivated, held, removed_and_taken_back]
+OF_MANY_USES = {api_key, session, access_token}
 OF_THE_PERSON = {password, password_link}  # not of the membership: whoever is a member again may sign in again
 
 
@@ -211,6 +212,8 @@ def test_power__of_whatever_credential__ends_with_its_source(acme, event):
     admins = {credential: Admin(acme, add_person(acme, Role.ADMIN)) for credential in CREDENTIALS}
     probes = {credential: credential(admin) for credential, admin in admins.items()}
 
+    for credential in OF_MANY_USES:
+        assert probes[credential]()  # which memory knows from here on
     for admin in admins.values():
         event(admin)
 
@@ -312,7 +315,7 @@ def test_api_key__that_lives_for_seconds__makes_nothing_that_lives_longer(acme):
     made = robot.post("api-keys", {"name": "long", "scopes": ["projects:read"]})
     sent = robot.post("invitations", {"email": "guest@example.com", "role": "admin"})
     with control("let time pass"):
-        ApiKey.objects.filter(id=key.id).update(expires_at=timezone.now())
+        ApiKey.objects.filter(id=key.id).update(expires_at=clocks.over())
         row = Invitation.objects.get(id=sent.json()["id"])
 
     assert (made.status_code, sent.status_code, accepts(acme, row)) == (403, 201, False)

@@ -61,6 +61,7 @@ def end_all(*, tenant_id: UUID, user_id: UUID) -> None:
 def end_everywhere(user: User) -> None:
     """All sessions, visits and tokens of a person everywhere, in the caller's control-plane transaction."""
     visits.end_all(user)
+    HandoffCode.objects.filter(user=user).delete()
     Session.objects.filter(user_id=user.pk).delete()
     end_families(user_id=user.pk)
 

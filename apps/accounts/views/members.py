@@ -19,7 +19,7 @@ from ..forms.people import RoleChoiceForm
 from ..models import Membership
 from ..requests import TenantRequest
 from ..roles import named, within_reach
-from ..selectors import get_member
+from ..selectors import get_member, handed_on_by, own_membership
 from ..services import members
 
 
@@ -48,7 +48,7 @@ def change_role(request: TenantRequest, person: Membership) -> HttpResponse:
                 % {"person": changed.display_name, "role": changed.role_label},
                 "members",
             )
-    return form_page(request, "members/role.html", form, person=person)
+    return form_page(request, "members/role.html", form, person=person, handed_on=handed_on_by(person))
 
 
 @requires(USERS_MANAGE, on=get_member)
@@ -74,7 +74,7 @@ def remove(request: TenantRequest, person: Membership) -> HttpResponse:
         with blaming(form):
             members.remove_member(actor=request.subject, member_id=person.id)
             return done(request, _("%(person)s is no longer a member.") % {"person": person.display_name}, "members")
-    return form_page(request, "members/remove.html", form, person=person)
+    return form_page(request, "members/remove.html", form, person=person, handed_on=handed_on_by(person))
 
 
 @requires(MEMBER)
@@ -86,4 +86,5 @@ def leave(request: TenantRequest) -> HttpResponse:
         with blaming(form):
             members.leave(actor=request.subject)
             return done(request, _("You are no longer a member."), "account_login")
-    return form_page(request, "members/leave.html", form)
+    handed_on = handed_on_by(own_membership(request.subject))
+    return form_page(request, "members/leave.html", form, handed_on=handed_on)

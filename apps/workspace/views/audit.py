@@ -28,6 +28,7 @@ from apps.core.pages import PER_PAGE
 
 from ..audit_lines import lines_of
 from ..audit_reading import page_for
+from ..ended_accesses import page_of_endings
 from ..forms.audit import AuditFilterForm
 
 SUGGESTED = 10
@@ -53,6 +54,19 @@ def audit_log(request: TenantRequest) -> HttpResponse:
         return render(request, "audit/rows.html", context)
     context |= {"form": form, "logs": _logs(subject), **_links(request, page, filters)}
     return render(request, "audit/log.html", context, status=status_of(form))
+
+
+@requires(AUDIT_VIEW)
+@require_safe
+def ended_accesses(request: TenantRequest) -> HttpResponse:
+    """Which accesses have ended, whose, when and why."""
+    before, after = request.GET.get("before", ""), request.GET.get("after", "")
+    page, endings = page_of_endings(request.subject, page_size=PER_PAGE, before=before, after=after)
+    links = {
+        "older": f"?{urlencode({'before': page.older})}" if page.older else "",
+        "newer": f"?{urlencode({'after': page.newer})}" if page.newer else "",
+    }
+    return render(request, "audit/ended.html", {"endings": endings, **links})
 
 
 @requires(AUDIT_VIEW)
