@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, ClassVar
 
-from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpResponse
 from django.utils.http import http_date
 from rest_framework.generics import GenericAPIView
@@ -24,6 +21,7 @@ from apps.core.preconditions import etag_of, is_known, matches
 from apps.core.rendering import plain_columns, written_as
 from apps.tenancy import replicas
 
+from . import fingerprints
 from .content import check_content, check_parameters
 from .errors import CallerUnknown
 from .list_query import ListQuery
@@ -130,7 +128,7 @@ class ResourceView(GenericAPIView[Any]):
             return
         if not isinstance(self.subject, Subject):
             raise CallerUnknown
-        begun = idempotency.begin(subject=self.subject, key=key, fingerprint=_fingerprint(request))
+        begun = idempotency.begin(subject=self.subject, key=key, fingerprint=fingerprints.of_call(request))
         if isinstance(begun, idempotency.StoredAnswer):
             raise Replayed(begun)
         self.call = begun
@@ -155,7 +153,7 @@ class ResourceView(GenericAPIView[Any]):
         """Raises Replayed."""
         key = request.headers.get("Idempotency-Key", "")
         if request.method == "DELETE" and key.isprintable():
-            answer = idempotency.recall(subject=self.subject, key=key, fingerprint=_fingerprint(request))
+            answer = idempotency.recall(subject=self.subject, key=key, fingerprint=fingerprints.of_call(request))
             if answer is not None:
                 raise Replayed(answer)
 
@@ -232,22 +230,3 @@ def _settle(call: IdempotentCall, response: Any) -> None:
         return
     headers = {name: response[name] for name in KEPT_HEADERS if name in response}
     idempotency.finish(call, idempotency.StoredAnswer(response.status_code, headers, response.content))
-
-
-def _fingerprint(request: Request) -> str:
-    """A digest of what is asked: method, address, preconditions, content; of a file its name and kind, too."""
-    conditions = [request.headers.get(name) for name in ("If-Match", "If-None-Match")]
-    digest = hashlib.sha256(json.dumps([request.method, request.get_full_path(), conditions]).encode())
-    if isinstance(request.data, dict) and request.FILES:
-        for name, value in sorted(request.data.items()):
-            digest.update(f"{name}=".encode())
-            if isinstance(value, UploadedFile):
-                digest.update(json.dumps([value.name, value.content_type, value.size]).encode())
-                for chunk in value.chunks():
-                    digest.update(chunk)
-                value.seek(0)
-            else:
-                digest.update(str(value).encode())
-    else:
-        digest.update(json.dumps(request.data, sort_keys=True, default=str).encode())
-    return digest.hexdigest()

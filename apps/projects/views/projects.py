@@ -14,7 +14,7 @@ from apps.access.guards import requires
 from apps.access.permissions import PROJECTS_DELETE, PROJECTS_LIST, PROJECTS_READ, PROJECTS_WRITE
 from apps.accounts.requests import TenantRequest
 from apps.accounts.selectors import names_of
-from apps.core.forms import blaming, done, form_page, posted, status_of
+from apps.core.forms import blaming, done, editing, form_page, posted, status_of
 from apps.core.http import searched
 from apps.core.pages import page_of
 
@@ -55,6 +55,7 @@ def project_detail(request: TenantRequest, project: Project) -> HttpResponse:
 def project_edit(request: TenantRequest, project: Project) -> HttpResponse:
     filled_in = copy(project)  # a form writes what may be wrong into it; the page names the project as it is
     form = ProjectForm(posted(request), instance=filled_in, custom_fields=selectors.custom_fields())
+    form = editing(form, project)
     if form.is_valid():
         with blaming(form):
             projects.update_project(actor=request.subject, project=project, **form.wanted)
