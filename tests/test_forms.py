@@ -14,7 +14,8 @@ from apps.accounts.services import members
 from apps.audit.models import ControlEvent, Event
 from apps.projects.models import Document, Project
 from apps.tenancy.context import control
-from tests.support.clients import Crowd, membership_of
+from apps.tenants.models import Tenant
+from tests.support.clients import APEX, Crowd, membership_of
 from tests.support.factories import Organization
 from tests.support.pages import form_with
 from tests.support.routes import NEEDS, OPEN, address_of, is_api
@@ -171,6 +172,22 @@ def test_form__carried_out_by_a_process_that_died__is_not_carried_out_again(acme
     assert (again.status_code, again["Location"]) == (302, "/projects/new/")
     assert "That was done already." in browser.get("/projects/").content.decode()
     assert log_of(acme) == before
+
+
+def test_sign_up__sent_twice_at_once__creates_one_organization_and_leads_to_it(platform, database):
+    content = {"organization": "Twice", "email": "twice@example.com", "password": "a password that is long"}
+
+    with Crowd(2) as crowd:
+        answers = crowd.all(
+            lambda _: Client(HTTP_HOST=APEX).post("/sign-up/", {**content, "csrfmiddlewaretoken": "one"})
+        )
+
+    assert {answer.status_code for answer in answers} == {302}
+    assert len({answer["Location"] for answer in answers}) == 1
+    with control("look"):
+        assert Tenant.objects.filter(name="Twice").count() == 1
+    refused = Client(HTTP_HOST=APEX).post("/sign-up/", {**content, "email": "x", "csrfmiddlewaretoken": "two"})
+    assert refused.status_code == 422
 
 
 # -- signed out meanwhile ----------------------------------------------------------------------------------------

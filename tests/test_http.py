@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from apps.audit.actors import SYSTEM
 from apps.audit.models import ControlEvent, Event
 from apps.staff import services as staff
 from apps.tenancy.context import control
-from tests.support.clients import API, issue
+from tests.support.clients import APEX, API, issue
 from tests.support.factories import PASSWORD, Organization
 from tests.support.routes import API_ROUTES, NEEDS, OPEN, PATTERNS, address_of, body
 from tests.support.things import LOGO, Belongings, stock
@@ -425,3 +426,45 @@ def test_refusal__that_passes__says_when_on_every_route(owner, sign_in, monkeypa
             answer = owner.call(name, method) if is_api else browser.get(address_of(name, owner.ids))
             assert answer.status_code == status
             assert answer["Retry-After"] == ("7" if status == 429 else "1")
+
+
+# -- the apex ----------------------------------------------------------------------------------------------------
+
+
+def test_reads__with_a_token_on_the_apex__answer_as_on_the_organizations_host(owner, subtests):
+    owner.call("api-logo", "PUT", {"file": SimpleUploadedFile("logo.png", LOGO)})
+    for route in [*READ, "api-docs", "api-schema"]:
+        with subtests.test(route=route):
+            client = Client(HTTP_HOST=APEX, raise_request_exception=False)
+            headers = {"Authorization": f"Bearer {issue(owner.organization).access}"}
+            assert client.get(address_of(route, owner.ids), headers=headers).status_code == 200
+
+
+def test_docs__say_their_language(acme):
+    assert b'<html lang="en">' in Client(HTTP_HOST=APEX).get(f"{API}/docs/").content
+
+
+# -- documents that are costly to read ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        (b"[" + b"[]," * 1_600_000 + b"[]]", 413),
+        (b'{"name": "' + b'\\",' * 1_000_000, 400),
+        (b'{"name": "P", "description": "' + b"," * 60_000 + b'"}', 400),
+        (b'{"name": 1e999}', 400),
+        (b'{"name": "P", "custom_fields": {"x": -1e999}}', 400),
+    ],
+    ids=["lists", "endless text", "commas", "infinite", "infinite inside"],
+)
+def test_json__that_takes_long_or_no_number__is_refused_at_once(owner, content, status):
+    headers = {"Authorization": f"Bearer {issue(owner.organization).access}"}
+    client = Client(HTTP_HOST=owner.organization.host)
+    began = time.process_time()
+
+    answer = client.post(f"{API}/projects", content, content_type="application/json", headers=headers)
+
+    assert answer.status_code == status, answer.content
+    assert time.process_time() - began < 0.5
+    assert (b"description" in answer.content) == (b"description" in content)

@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 
 from apps.audit.actors import act_for_call
+from apps.core import memory
 from apps.core.http import came_from
+from apps.core.memory import MemoryAway
 
 from . import fingerprints
 from .errors import AnswerLost, CallInProgress
@@ -23,7 +27,7 @@ from .services.idempotency import StoredAnswer
 
 CSRF_FIELD = "csrfmiddlewaretoken"  # made anew each time a page is rendered
 KEPT_HEADERS = ("Location", "Content-Type", "Content-Security-Policy", "Cache-Control")
-MESSAGES = "Messages"
+MESSAGES, UNDER_WAY = "Messages", "…"
 LOOKS, LOOK_SECONDS = 30, 0.1  # how long somebody waits for the answer to their first click
 
 Respond = Callable[[], HttpResponseBase]
@@ -51,6 +55,40 @@ def answered_once(request: Any, respond: Respond) -> HttpResponseBase:
         raise
     _settle(request, begun, response)
     return response
+
+
+def redirected_once(request: Any, respond: Respond) -> HttpResponseBase:
+    """The same where nobody is known yet: where the first one led to is kept in memory, while its code is good.
+
+    While memory is away each form counts.
+    """
+    if request.method != "POST" or CSRF_FIELD not in request.POST:
+        return respond()
+    try:
+        place = f"tenantry:form:{fingerprints.of_form(request)}"
+        if memory.ask(lambda store: store.set(place, UNDER_WAY, nx=True, ex=settings.HANDOFF_SECONDS)):
+            return _remembered(place, respond())
+        return _where_it_led(place) or respond()
+    except MemoryAway:
+        return respond()
+
+
+def _remembered(place: str, response: HttpResponseBase) -> HttpResponseBase:
+    led_to = response.headers.get("Location", "")
+    with suppress(MemoryAway):  # it is done already
+        memory.ask(lambda store: store.set(place, led_to, xx=True, keepttl=True) if led_to else store.delete(place))
+    return response
+
+
+def _where_it_led(place: str) -> HttpResponseRedirect | None:
+    for _look in range(LOOKS):
+        found: Any = memory.ask(lambda store: store.get(place))
+        if found is None:
+            return None
+        if found.decode() != UNDER_WAY:
+            return HttpResponseRedirect(found.decode())
+        time.sleep(LOOK_SECONDS)
+    raise CallInProgress
 
 
 def answered_before(request: Any) -> HttpResponse | None:
