@@ -64,31 +64,37 @@ def redirected_once(request: Any, respond: Respond) -> HttpResponseBase:
     """
     if request.method != "POST" or CSRF_FIELD not in request.POST:
         return respond()
+    place = f"tenantry:form:{fingerprints.of_form(request)}"
+    led_to = _claim(place)
+    if led_to:
+        return HttpResponseRedirect(led_to)
     try:
-        place = f"tenantry:form:{fingerprints.of_form(request)}"
-        if memory.ask(lambda store: store.set(place, UNDER_WAY, nx=True, ex=settings.HANDOFF_SECONDS)):
-            return _remembered(place, respond())
-        return _where_it_led(place) or respond()
-    except MemoryAway:
-        return respond()
-
-
-def _remembered(place: str, response: HttpResponseBase) -> HttpResponseBase:
-    led_to = response.headers.get("Location", "")
-    with suppress(MemoryAway):  # it is done already
-        memory.ask(lambda store: store.set(place, led_to, xx=True, keepttl=True) if led_to else store.delete(place))
+        response = respond()
+    except BaseException:
+        _remember(place, "")
+        raise
+    _remember(place, response.headers.get("Location", ""))
     return response
 
 
-def _where_it_led(place: str) -> HttpResponseRedirect | None:
+def _claim(place: str) -> str:
+    """Where the same form led to; empty if it was not sent before."""
     for _look in range(LOOKS):
-        found: Any = memory.ask(lambda store: store.get(place))
-        if found is None:
-            return None
-        if found.decode() != UNDER_WAY:
-            return HttpResponseRedirect(found.decode())
+        try:
+            found: Any = memory.ask(
+                lambda store: store.set(place, UNDER_WAY, nx=True, get=True, ex=settings.HANDOFF_SECONDS)
+            )
+        except MemoryAway:
+            return ""
+        if found is None or found.decode() != UNDER_WAY:
+            return found.decode() if found else ""
         time.sleep(LOOK_SECONDS)
     raise CallInProgress
+
+
+def _remember(place: str, led_to: str) -> None:
+    with suppress(MemoryAway):  # it is done already
+        memory.ask(lambda store: store.set(place, led_to, xx=True, keepttl=True) if led_to else store.delete(place))
 
 
 def answered_before(request: Any) -> HttpResponse | None:
