@@ -336,6 +336,7 @@ OTHERS: dict[str, str] = {
     "onboarding.validated": READS,
     "projects.custom_fields.validated": READS,
     "projects.documents.open_document": READS,
+    "projects.documents.download": READS,
     "projects.documents.sign_download": READS,
     "projects.documents.check_download": READS,
     "staff.staff_actor": READS,

@@ -12,6 +12,8 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
+from apps.tenancy.context import control
+
 from .actors import ABOUT_THE_REQUEST
 from .models import Anchor, ControlEvent, Event
 
@@ -123,3 +125,11 @@ def _between(rows: QuerySet[Any], before: Position | None, after: Position | Non
         at, key = after
         rows = rows.filter(Q(occurred_at__gt=at) | Q(id__gt=key), occurred_at__gte=at)
     return rows
+
+
+def done_for_call(*, tenant_id: UUID, call_id: UUID, since: datetime) -> list[Event | ControlEvent]:
+    """What was done for a repeatable call, inside the organization or about it; read in its context."""
+    done = {"occurred_at__gte": since, "metadata__call": str(call_id)}
+    with control("look what a call did"):
+        about = list(ControlEvent.objects.filter(**done, tenant_id=tenant_id))
+    return [*Event.objects.filter(**done), *about]

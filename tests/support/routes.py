@@ -199,9 +199,9 @@ def address_of(route: str, values: dict[str, Any]) -> str:
 
 
 def call(client: Client, method: str, route: str, values: dict[str, Any]) -> Any:
-    """Any method of a tenant's route, with a body that would overwrite a name."""
+    """Any method of a tenant's route, with a body that would overwrite a name where there can be one."""
     address = address_of(route, values)
-    if method in ("get", "head", "options"):
+    if method in ("get", "head", "options") or (method == "delete" and is_api(route)):
         return getattr(client, method)(address)
     if is_api(route):
         return getattr(client, method)(address, json.dumps(FORM), content_type="application/json")

@@ -87,13 +87,14 @@ def update_profile(*, actor: Subject, member_id: UUID, expected: str = "", **pro
     return membership
 
 
-def remove_member(*, actor: Subject, member_id: UUID) -> None:
-    """Raises MemberNotFound, BeyondOwnRights, LastOwner.
+def remove_member(*, actor: Subject, member_id: UUID, expected: str = "") -> None:
+    """Raises MemberNotFound, PreconditionFailed, BeyondOwnRights, LastOwner.
 
     Sessions and tokens here end with the membership, and the keys and invitations that they have handed on.
     """
     with control("remove a member"), atomic():
         membership = _locked(actor.tenant_id, member_id)
+        check_unchanged(membership, expected)
         check_may_give(actor, Assigned.of(membership))
         _remove(membership, actor, "member.removed")
 
@@ -107,13 +108,14 @@ def leave(*, actor: Subject) -> None:
         _remove(_locked(actor.tenant_id, own.id), actor, "member.left")
 
 
-def transfer_ownership(*, actor: Subject, member_id: UUID) -> Membership:
+def transfer_ownership(*, actor: Subject, member_id: UUID, expected: str = "") -> Membership:
     """Make another member the owner in one's place and become an admin, both or neither.
 
-    Raises MemberNotFound, BeyondOwnRights.
+    Raises MemberNotFound, PreconditionFailed, BeyondOwnRights.
     """
     with control("transfer ownership"), atomic():
         heir = _locked(actor.tenant_id, member_id)
+        check_unchanged(heir, expected)
         own = Membership.objects.filter(tenant_id=actor.tenant_id, user_id=actor.person_id).first()
         if own is None or own.role != Role.OWNER:
             raise BeyondOwnRights(_("Only an owner can transfer ownership."))

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.access.guards import requires
 from apps.access.permissions import MEMBER, ORGANIZATION_READ, USERS_MANAGE
-from apps.core.forms import blaming, done, form_page, posted
+from apps.core.forms import blaming, done, editing, form_page, posted
 from apps.core.http import searched
 from apps.core.pages import page_of
 
@@ -37,11 +37,13 @@ def member_list(request: TenantRequest) -> HttpResponse:
 def change_role(request: TenantRequest, person: Membership) -> HttpResponse:
     subject = request.subject
     current = {"role": str(person.custom_role_id or person.role)}
-    form = RoleChoiceForm(posted(request), roles=selectors.roles_to_give(subject), initial=current)
+    form = editing(RoleChoiceForm(posted(request), roles=selectors.roles_to_give(subject), initial=current), person)
     if form.is_valid():
         with blaming(form):
             role = named(form.cleaned_data["role"], subject.tenant_id)
-            changed = members.change_role(actor=subject, member_id=person.id, role=role)
+            changed = members.change_role(
+                actor=subject, member_id=person.id, role=role, expected=form.cleaned_data["expected"]
+            )
             return done(
                 request,
                 _("The role of %(person)s is %(role)s now.")

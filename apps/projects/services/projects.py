@@ -105,14 +105,18 @@ def update_project(*, actor: Subject, project: Project, expected: str = "", **ch
         raise ProjectNameTaken(field="name") from error
 
 
-def delete_project(*, actor: Subject, project: Project) -> None:
-    """Delete a project with its documents; the files go once that is committed."""
+def delete_project(*, actor: Subject, project: Project, expected: str = "") -> None:
+    """Delete a project with its documents; the files go once that is committed.
+
+    Raises ProjectNotFound, PreconditionFailed.
+    """
     with atomic():
         locked = (
             Project.objects.select_for_update().filter(id=project.id).first()
         )  # nobody adds a document from here on
         if locked is None:
             raise ProjectNotFound
+        check_unchanged(locked, expected)
         documents = list(Document.objects.filter(project=project).values_list("id", "file"))
         sharing.forget([(PROJECT, project.id), *((DOCUMENT, document_id) for document_id, _ in documents)])
         audit.record("project.deleted", actor=actor, resource=project, changes={"name": [locked.name, None]})

@@ -15,7 +15,7 @@ from apps.access.guards import requires
 from apps.access.permissions import PROJECTS_DELETE, PROJECTS_LIST, PROJECTS_READ, PROJECTS_SHARE, PROJECTS_WRITE
 from apps.accounts.requests import TenantRequest
 from apps.accounts.selectors import names_of
-from apps.core.forms import blaming, done, form_page, posted, status_of
+from apps.core.forms import blaming, done, editing, form_page, posted, status_of
 from apps.core.http import searched
 from apps.core.pages import page_of
 
@@ -64,6 +64,7 @@ def project_edit(request: TenantRequest, project: Project) -> HttpResponse:
         may_share=may_share,
         losers=losers,
     )
+    form = editing(form, project)
     if form.is_valid():
         with blaming(form):
             projects.update_project(actor=request.subject, project=project, **form.wanted)
