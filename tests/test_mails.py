@@ -25,11 +25,12 @@ from apps.tenancy.context import control
 from apps.tenants.branding import BLACK, DARK_LINE, LIGHT_LINE, WHITE, Brand, contrast, parsed
 from apps.tenants.services.profiles import logo_token, set_logo, update_profile
 from tests.support.completeness import assert_complete
+from tests.support.pictures import png, webp
 
 TEMPLATES = Path(settings.BASE_DIR, "templates", "emails")
 ADDRESS = "https://acme.example.com/open/?token=a&next=b"
 HOSTILE = '<script>alert(1)</script></mj-text> "quoted" {{ x }} ]]>\r\nBcc: eve@example.com\x0b'
-PNG, WEBP = b"\x89PNG\r\n\x1a\n" + bytes(16), b"RIFF\x00\x00\x00\x00WEBP" + bytes(16)
+PNG, WEBP = png(), webp()
 MAX_BYTES = 60_000  # some mail programs cut what is longer than 100 kB
 COLORS = ["#4f39f6", "#0f766e", "#facc15", "#fafaf5", "#111111", "#777777", "#ff0000"]
 

@@ -44,6 +44,8 @@ GUESSABLE = [
     "Acme Robotics Acme Robotics",
     "scitoborscitoborscitobor",
     "Tenantry Tenantry 2026",
+    ". . . . . . . . . . .",
+    "!?!?!?!?!?!?!?!?!?",
     "ａａａａａａａａａａａａａａａ",
     "・・・・・・・・・・・・・・・・",
 ]
@@ -57,6 +59,8 @@ GOOD = [
     "我们在火车站见面然后一起去吃晚饭",
     "🦊 jumps over the 🐢 twice",
     "first, then the rest of it",
+    "!§$%&/()=?+*#-_:;",
+    "🦊🐢🦉🐝🦀🐙🦋🐌🐞🦎🐬🦔🐿🦇🐓",
 ]
 
 

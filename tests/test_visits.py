@@ -21,6 +21,7 @@ from apps.accounts.services.handoff import issue_handoff_code
 from apps.accounts.visiting import VISIT_KEY
 from apps.audit.actors import SYSTEM
 from apps.audit.models import ControlEvent, Event
+from apps.core import clocks
 from apps.projects.models import Project
 from apps.staff import services as staff
 from apps.tenancy.context import control
@@ -174,7 +175,7 @@ def test_code__used_twice__begins_one_visit(office, acme):
 def test_code__older_than_a_minute__begins_nothing(office, acme, person):
     address = ask(office, acme)["Location"]
     with control("let time pass"):
-        past = timezone.now() - timedelta(seconds=settings.HANDOFF_SECONDS + settings.CLOCK_LEEWAY_SECONDS + 1)
+        past = clocks.over() - timedelta(seconds=61)
         SupportVisit.objects.update(created_at=past, expires_at=past + timedelta(hours=1))
 
     assert is_out(follow(address))

@@ -37,7 +37,8 @@ def forms(password: str) -> list[str]:
 
 def check(password: str, *, around: str) -> None:
     """Raises ValidationError for what can be guessed; ``around`` is what everybody knows of whose it is."""
-    rest = _plain(password)
+    plain = _plain(password)
+    rest = plain if len(plain) >= SHORTEST_REST else folded(password)  # of signs alone it is as good as of letters
     words = {word for word in re.split(r"[\W_]+", folded(f"{around} {SERVICE}")) if len(word) >= SHORTEST_WORD}
     known = {_plain(around), *words, *(word[::-1] for word in words)}
     for word in sorted(known - {""}, key=len, reverse=True):
