@@ -16,6 +16,7 @@ from apps.projects.models import Document, Project
 from apps.tenancy.context import control
 from apps.tenants.models import Tenant
 from tests.support.clients import APEX, Crowd, membership_of
+from tests.support.completeness import assert_complete
 from tests.support.factories import Organization
 from tests.support.pages import form_with
 from tests.support.routes import NEEDS, OPEN, address_of, is_api
@@ -82,7 +83,7 @@ def test_pages__that_change_a_row__are_all_tried_above(acme, sign_in, ids):
         if form is not None and (any(form.initial.values()) or (instance is not None and not instance._state.adding)):
             changing.add(route)
 
-    assert changing - PREFILLED == set(EDITS)
+    assert_complete(EDITS, changing - PREFILLED, table="tests/test_forms.py:EDITS")
 
 
 # -- twice -------------------------------------------------------------------------------------------------------
