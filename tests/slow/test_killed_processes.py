@@ -17,6 +17,8 @@ import psutil
 import pytest
 from honcho.environ import parse_procfile  # type: ignore[import-untyped]
 
+from deploy.local.postgres import EmbeddedPostgres
+from deploy.local.stored import load_secrets
 from tests.slow.test_whole_product import ROOT, answers, free_port, running
 
 pytestmark = pytest.mark.slow
@@ -27,8 +29,9 @@ VICTIMS = [*PROCESSES, "postgres", "valkey"]
 COME_BACK_SECONDS = 90
 
 
-def test_make_run__each_process_killed_often__comes_back_and_loses_no_acknowledged_write(tmp_path):
+def test_make_run__each_process_killed_often__comes_back_and_loses_no_acknowledged_write(tmp_path, monkeypatch):
     tmp_path.chmod(0o711)
+    monkeypatch.delenv("STRIPE_SECRET_KEY", raising=False)  # or no local Stripe is started
     port, ended = free_port(), threading.Event()
     acknowledged: list[str] = []
 
@@ -69,8 +72,13 @@ def running_pid(tmp_path: Path, victim: str) -> int | None:
 
 
 def pid_of_server(data_dir: Path, victim: str) -> str:
-    files = {"postgres": "postgres/postmaster.pid", "valkey": "valkey/valkey.pid"}
-    return (data_dir / files[victim]).read_text().split()[0] if victim in files else ""
+    if victim == "postgres":
+        passwords = load_secrets(data_dir)
+        cluster = EmbeddedPostgres(
+            data_dir, superuser_password=passwords["postgres"], owner_password=passwords["owner"]
+        )
+        return (cluster.directory / "postmaster.pid").read_text().split()[0]
+    return (data_dir / "valkey" / "valkey.pid").read_text().strip() if victim == "valkey" else ""
 
 
 def pid_said(log: Path, victim: str) -> str:
