@@ -38,7 +38,7 @@ def test_make_run__each_process_killed_often__comes_back_and_loses_no_acknowledg
     with running(tmp_path / "data", port):
         launcher = psutil.Process(int((tmp_path / "data" / "locks" / "run").read_text()))
         token = call(port, "auth/login", email="owner@acme.example", password="demo password for acme")["access"]
-        writer = threading.Thread(target=write, args=(port, token, acknowledged, ended))
+        writer = threading.Thread(target=write, args=(port, token, acknowledged, ended), daemon=True)
         writer.start()
         deaths = [victim for victim in VICTIMS for _ in range(ROUNDS)]
         random.shuffle(deaths)
