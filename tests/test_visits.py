@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
-from django.conf import settings
 from django.db import IntegrityError
 from django.test import Client
 from django.urls import reverse
