@@ -122,7 +122,6 @@ def test_names_of_organizations_people_and_roles__are_those_of_one_script():
         "Profile",
         "Register",
         "Role",
-        "RoleEdit",
         "Settings",
         "SignUp",
     }

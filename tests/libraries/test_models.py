@@ -18,7 +18,7 @@ from django.test.utils import isolate_apps
 from django_tenants.utils import schema_context, tenant_context
 
 from apps.fleet.likeness import differences
-from apps.projects.models import Document, Project
+from apps.projects.models import CustomField, Document, Project
 from apps.tenancy import checks, databases
 from apps.tenancy.constraints import TenantForeignKey
 from apps.tenancy.context import current_tenant_id
@@ -60,15 +60,15 @@ def test_bulk_create__of_tenants_rows__returns_usable_objects(home):
 
 def test_bulk_create__that_updates_on_conflict__returns_usable_objects(home):
     with home.inside():
-        Project.objects.create(name="there")
-        Project.objects.bulk_create(
-            [Project(name="there", description="new"), Project(name="more")],
+        CustomField.objects.create(key="there", label="Old", kind="text")
+        CustomField.objects.bulk_create(
+            [CustomField(key="there", label="New", kind="text"), CustomField(key="more", label="More", kind="text")],
             update_conflicts=True,
-            unique_fields=["tenant_id", "name"],
-            update_fields=["description"],
+            unique_fields=["tenant_id", "key"],
+            update_fields=["label"],
         )
 
-        assert Project.objects.get(name="there").description == "new"
+        assert CustomField.objects.get(key="there").label == "New"
 
 
 def test_key__given_by_raw_sql__is_made_by_the_server(home):

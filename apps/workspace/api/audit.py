@@ -26,6 +26,10 @@ FORMATS = {
 }  # the first is preferred
 
 
+def _media_type(content_type: str) -> str:
+    return content_type.partition(";")[0]
+
+
 class ActorSerializer(serializers.Serializer[Any]):
     type = serializers.CharField(source="actor_type")
     id = serializers.CharField(source="actor_id")
@@ -116,7 +120,7 @@ class AuditExportView(ResourceView):
 
     permissions_by_method: ClassVar[dict[str, str]] = allow(GET=AUDIT_VIEW)
     parameters = (ExportSerializer, AuditFilterSerializer)
-    media_types = tuple(media_type for _, media_type in FORMATS.values())
+    media_types = tuple(_media_type(content_type) for _, content_type in FORMATS.values())
 
     @extend_schema(
         responses={
@@ -143,4 +147,4 @@ def _asked(serializer_class: Any, request: Request) -> dict[str, Any]:
 
 def _accepted(request: Request) -> str:
     accepted: str = request.accepted_renderer.media_type  # type: ignore[attr-defined]
-    return next((kind for kind, (_, media_type) in FORMATS.items() if media_type == accepted), next(iter(FORMATS)))
+    return next((kind for kind, (_, given) in FORMATS.items() if _media_type(given) == accepted), next(iter(FORMATS)))
