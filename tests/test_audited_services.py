@@ -282,6 +282,7 @@ PLACES = "makes or migrates places to live in, for nobody yet"
 OTHERS: dict[str, str] = {
     "accounts.api_keys.identify_api_key": "recognizes a key; notes the minute of its last use",
     "accounts.handoff.clear_expired_codes": MAINTENANCE,
+    "accounts.invitations.note_undeliverable": "what a mail server said, noted at the invitation",
     "access.attempts.count_attempt": "counts what is tried; what comes of it is recorded",
     "access.attempts.clear_old_attempts": MAINTENANCE,
     "access.idempotency.begin": "keeps answers for repeated calls; the call itself is recorded",

@@ -9,7 +9,7 @@ from celery import shared_task
 from apps.access.subjects import NOBODY
 from apps.accounts.models import Invitation
 from apps.accounts.selectors import find_member, find_person, memberships_of, names_of, owners_of
-from apps.accounts.services.invitations import INVITATION_REQUESTED, make_token
+from apps.accounts.services.invitations import INVITATION_REQUESTED, make_token, note_undeliverable
 from apps.accounts.services.lookup import LOOKUP_REQUESTED
 from apps.accounts.services.people import (
     RESET_REQUESTED,
@@ -47,7 +47,7 @@ def send_welcome_email(event_id: str) -> None:
 @outbox.subscribe(INVITATION_REQUESTED)
 @shared_task(**PERSISTENT)
 def send_invitation(event_id: str, invitation_id: str, generation: int) -> None:
-    """Mail the link with which somebody becomes a member, unless it is void by now."""
+    """Mail the link with which somebody becomes a member, unless it is void by now; note where that is not possible."""
     tenant_id = current_tenant().tenant_id
     invitation = Invitation.objects.filter(
         tenant_id=tenant_id, id=invitation_id, generation=generation, accepted_at=None, revoked_at=None
@@ -56,7 +56,8 @@ def send_invitation(event_id: str, invitation_id: str, generation: int) -> None:
         inviter = invitation.invited_by_id or NOBODY
         by = names_of(tenant_id, {inviter}).get(inviter, "")
         path = path_to("accept-invitation", token=make_token(invitation))
-        send(INVITATION, to=invitation.email, key=event_id, path=path, invited_by=by)
+        if not send(INVITATION, to=invitation.email, key=event_id, path=path, invited_by=by):
+            note_undeliverable(invitation)
 
 
 @outbox.subscribe(RESET_REQUESTED)

@@ -83,6 +83,14 @@ def revoke(*, actor: Subject, invitation_id: UUID) -> None:
         _record("invitation.revoked", actor, invitation, {})
 
 
+def note_undeliverable(invitation: Invitation) -> None:
+    """Tell those who look at the invitation that its mail can never arrive, unless it was sent again since."""
+    with control("note an invitation that cannot be delivered"):
+        Invitation.objects.filter(
+            tenant_id=invitation.tenant_id, id=invitation.id, generation=invitation.generation
+        ).update(undeliverable_at=timezone.now())
+
+
 def make_token(invitation: Invitation) -> str:
     """The secret of the link, made anew whenever a mail is written, so that it need not be kept."""
     secret = f"{invitation.id}.{invitation.generation}"
@@ -185,6 +193,7 @@ def _withdraw_expired(tenant_id: UUID, email: str) -> None:
 def _renew(invitation: Invitation) -> None:
     invitation.token_hash = _hash(make_token(invitation))
     invitation.expires_at = timezone.now() + timedelta(days=settings.INVITATION_DAYS)
+    invitation.undeliverable_at = None
     invitation.save()
     payload = {"invitation_id": str(invitation.id), "generation": invitation.generation}
     outbox.emit(INVITATION_REQUESTED, payload, tenant_id=invitation.tenant_id)
