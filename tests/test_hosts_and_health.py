@@ -39,10 +39,29 @@ def get(host: str, path: str = "/", **headers: str):
     return Client(HTTP_HOST=host, raise_request_exception=False).get(path, **headers)
 
 
-@pytest.mark.parametrize("host", ["nobody.localhost", "127.0.0.1", "evil.example", "a b", "localhost.evil", "[::1]"])
+@pytest.mark.parametrize(
+    "host", ["nobody.localhost", "192.0.2.1", "evil.example", "a b", "localhost.evil", "[2001:db8::1]"]
+)
 def test_host__unknown__is_not_found(platform, database, host):
     assert get(host).status_code == 404
     assert get(host, "/api/v1/projects").status_code == 404
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:8000", "127.1.2.3", "0.0.0.0", "[::1]", "[::1]:8000", "[::]"])
+@pytest.mark.parametrize(
+    ("development", "method", "code"), [(True, "get", 302), (True, "post", 404), (False, "get", 404)]
+)
+def test_host__that_is_this_machine__leads_to_the_apex_in_development(
+    platform, database, settings, host, development, method, code
+):
+    settings.DEVELOPMENT = development
+    ask = getattr(Client(HTTP_HOST=host), method)
+
+    response = ask("/projects/?search=a")
+
+    assert response.status_code == code
+    if code == 302:
+        assert response["Location"] == link(settings.BASE_DOMAIN, "/projects/?search=a")
 
 
 @pytest.mark.parametrize("spelling", ["{}", "{}:8000", "{}.", "www.{}", "WWW.{}"])
