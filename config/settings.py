@@ -85,7 +85,7 @@ MIDDLEWARE = [
     "django.middleware.gzip.GZipMiddleware",  # pads at random, so that lengths tell nothing about secrets
     "apps.core.middleware.RequestLogMiddleware",
     "apps.core.middleware.SecurityHeadersMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "apps.core.static_files.StaticFilesMiddleware",
     "apps.audit.middleware.OriginMiddleware",
     "apps.tenants.middleware.TenantMiddleware",
     "apps.accounts.reader.ReaderMiddleware",
