@@ -9,6 +9,7 @@ from environs import Env
 
 from apps.audit.sinks import parse_sinks
 from apps.core.encryption import parse_master_keys
+from apps.core.security_txt import parse_contacts
 from apps.tenancy.databases import parse_url
 from config.observability import logging_config, start_sentry
 
@@ -85,7 +86,8 @@ MIDDLEWARE = [
     "apps.core.middleware.CompressionMiddleware",
     "apps.core.middleware.RequestLogMiddleware",
     "apps.core.middleware.SecurityHeadersMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "apps.core.security_txt.SecurityTxtMiddleware",
+    "apps.core.static_files.StaticFilesMiddleware",
     "apps.audit.middleware.OriginMiddleware",
     "apps.tenants.middleware.TenantMiddleware",
     "apps.accounts.reader.ReaderMiddleware",
@@ -388,6 +390,7 @@ _secure = PUBLIC_SCHEME == "https"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _secure
 _host = "__Host-" if _secure else ""  # which no other host can set
 SESSION_COOKIE_NAME, CSRF_COOKIE_NAME, DEVICE_COOKIE_NAME = f"{_host}sessionid", f"{_host}csrftoken", f"{_host}device"
+SECURITY_CONTACT = parse_contacts(env.list("SECURITY_CONTACT", []))
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", False)
 SECURE_HSTS_SECONDS = 31_536_000 if _secure else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = _secure

@@ -16,6 +16,7 @@ from apps.tenancy.context import control
 from apps.tenants import slugs
 from apps.tenants.links import authority, link
 from apps.tenants.models import Domain, Tenant
+from tests.support.clients import staff_browser
 from tests.support.factories import PASSWORD
 
 APEX = configuration.BASE_DOMAIN
@@ -163,24 +164,30 @@ def test_pages_before_sign_in__of_an_organization__bear_its_name_and_can_show_th
 # -- status ------------------------------------------------------------------------------------------------------
 
 
-def test_status__with_everything_there__says_so_in_words(apex, asked_anew):
-    page = apex.get("/status/")
+@pytest.fixture
+def staff(platform, database) -> Client:
+    return staff_browser(is_superuser=False)
+
+
+def test_status__with_everything_there__says_so_in_words(apex, staff, asked_anew):
+    page, of_staff = apex.get("/status/"), text(staff.get("/status/"))
 
     assert page.status_code == 200
     assert "Everything works" in text(page)
-    assert text(page).count("Works") == 4
+    assert "Everything works" in of_staff
+    assert (text(page).count("Works"), of_staff.count("Works")) == (0, 4)
     assert 'hx-trigger="every 30s"' in page.content.decode()
 
 
-def test_status__without_redis__says_which_part_and_no_more(apex, asked_anew, settings):
+def test_status__without_redis__tells_staff_which_part_and_no_more(apex, staff, asked_anew, settings):
     settings.CELERY_BROKER_URL = "redis://user:hidden@127.0.0.1:1/0"
 
-    page = text(apex.get("/status/"))
+    page, of_staff = text(apex.get("/status/")), text(staff.get("/status/"))
 
     assert "Something does not work" in page
-    assert page.count("Does not answer") == 1
-    assert "hidden" not in page
-    assert "127.0.0.1" not in page
+    assert (page.count("Does not answer"), of_staff.count("Does not answer")) == (0, 1)
+    assert "hidden" not in page + of_staff
+    assert "127.0.0.1" not in page + of_staff
 
 
 def test_status__asked_again_within_seconds__asks_no_server(apex, asked_anew, django_assert_num_queries):
@@ -192,9 +199,9 @@ def test_status__asked_again_within_seconds__asks_no_server(apex, asked_anew, dj
     assert health.recent_readiness.cache[hashkey()] is first
 
 
-def test_status__of_a_part_that_was_not_looked_at__is_not_known(apex, asked_anew):
+def test_status__of_a_part_that_was_not_looked_at__is_not_known(staff, asked_anew):
     health.recent_readiness.cache[hashkey()] = health.Readiness(timezone.now(), {"database": "unavailable"})
 
-    page = text(apex.get("/status/"))
+    page = text(staff.get("/status/"))
 
     assert (page.count("Does not answer"), page.count("Not known")) == (1, 3)

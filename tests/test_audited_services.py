@@ -293,6 +293,7 @@ OTHERS: dict[str, str] = {
     "accounts.delegations.revoke_invitation": IN_CALLERS,
     "accounts.delegations.revoke_key": IN_CALLERS,
     "accounts.handoff.clear_expired_codes": MAINTENANCE,
+    "accounts.invitations.note_undeliverable": "what a mail server said, noted at the invitation",
     "access.attempts.count_attempt": "counts what is tried; what comes of it is recorded",
     "access.attempts.clear_old_attempts": MAINTENANCE,
     "access.idempotency.begin": "keeps answers for repeated calls; the call itself is recorded",

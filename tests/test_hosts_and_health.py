@@ -22,6 +22,7 @@ from psycopg import sql
 from apps.audit.actors import SYSTEM
 from apps.core import encryption
 from apps.core.encryption import DecryptionError, EncryptedText, parse_master_keys
+from apps.operations import health
 from apps.projects.models import Project
 from apps.tenancy import databases
 from apps.tenancy.context import control, use
@@ -39,10 +40,29 @@ def get(host: str, path: str = "/", **headers: str):
     return Client(HTTP_HOST=host, raise_request_exception=False).get(path, **headers)
 
 
-@pytest.mark.parametrize("host", ["nobody.localhost", "127.0.0.1", "evil.example", "a b", "localhost.evil", "[::1]"])
+@pytest.mark.parametrize(
+    "host", ["nobody.localhost", "192.0.2.1", "evil.example", "a b", "localhost.evil", "[2001:db8::1]"]
+)
 def test_host__unknown__is_not_found(platform, database, host):
     assert get(host).status_code == 404
     assert get(host, "/api/v1/projects").status_code == 404
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:8000", "127.1.2.3", "0.0.0.0", "[::1]", "[::1]:8000", "[::]"])
+@pytest.mark.parametrize(
+    ("development", "method", "code"), [(True, "get", 302), (True, "post", 404), (False, "get", 404)]
+)
+def test_host__that_is_this_machine__leads_to_the_apex_in_development(
+    platform, database, settings, host, development, method, code
+):
+    settings.DEVELOPMENT = development
+    ask = getattr(Client(HTTP_HOST=host), method)
+
+    response = ask("/projects/?search=a")
+
+    assert response.status_code == code
+    if code == 302:
+        assert response["Location"] == link(settings.BASE_DOMAIN, "/projects/?search=a")
 
 
 @pytest.mark.parametrize("spelling", ["{}", "{}:8000", "{}.", "www.{}", "WWW.{}"])
@@ -116,22 +136,24 @@ def test_health__touches_nothing(platform, database, django_assert_num_queries):
 
 
 def test_ready__with_everything_there__says_ok(platform, database):
-    assert get("any.host", "/ready").json()["checks"] == {
-        "database": "ok",
-        "tenant_databases": "ok",
-        "redis": "ok",
-        "migrations": "ok",
-    }
-    assert get("any.host", "/health/redis").status_code == 200
+    assert get("any.host", "/ready").json() == get("any.host", "/health/redis").json() == {"status": "ok"}
+    assert health._checks() == {"database": "ok", "tenant_databases": "ok", "redis": "ok", "migrations": "ok"}
+
+
+def unready_part() -> str:
+    """Which part is not ready, as the log has it; whoever asks learns only that something is not."""
+    with structlog.testing.capture_logs() as lines:
+        response = get("any.host", "/ready")
+    assert (response.status_code, response.json()) == (503, {"status": "unavailable"})
+    assert all("secret" not in str(line) for line in lines)
+    (part,) = {line["part"] for line in lines if line["event"] == "not_ready"}
+    return str(part)
 
 
 def test_ready__without_redis__says_503_and_not_why(platform, database, settings):
     settings.CELERY_BROKER_URL = "redis://:secret@127.0.0.1:1/0"
 
-    response = get("any.host", "/ready")
-
-    assert (response.status_code, response.json()["checks"]["redis"]) == (503, "unavailable")
-    assert b"secret" not in response.content
+    assert unready_part() == "redis"
     assert get("any.host", "/health/redis").status_code == 503
     assert get("any.host", "/health").status_code == 200
 
@@ -139,7 +161,7 @@ def test_ready__without_redis__says_503_and_not_why(platform, database, settings
 def test_ready__with_a_missing_migration__says_503(platform, database, monkeypatch):
     monkeypatch.setattr("apps.operations.health.control_migrations_missing", lambda: [("tenants", "9999")])
 
-    assert get("any.host", "/ready").json()["checks"]["migrations"] == "unavailable"
+    assert unready_part() == "migrations"
 
 
 def test_ready__with_a_tenants_database_away__says_503(replaceable):
@@ -149,7 +171,7 @@ def test_ready__with_a_tenants_database_away__says_503(replaceable):
         row.url, row.version = "postgres://x:y@127.0.0.1:1/none", version + 1
         row.save()
 
-    assert get("any.host", "/ready").json()["checks"]["tenant_databases"] == "unavailable"
+    assert unready_part() == "tenant_databases"
     with control("mend the url"):
         row.url, row.version = good, version + 2
         row.save()

@@ -6,6 +6,7 @@ Knows neither models nor settings: the settings parse AUDIT_SINKS with it when t
 from __future__ import annotations
 
 import base64
+import errno
 import hashlib
 import http.client
 import json
@@ -82,6 +83,8 @@ class SyslogSink:
                 with socket.socket(family, kind, protocol) as datagrams:
                     datagrams.sendto(message, address)
         except OSError as error:
+            if error.errno == errno.EMSGSIZE:
+                raise EventRefused(f"{self.name}: {error}") from error
             raise SinkUnavailable(f"{self.name}: {error}") from error
 
 

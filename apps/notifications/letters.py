@@ -44,12 +44,13 @@ def letter(name: str, *, brand: Brand | None = None, **sample: Any) -> Letter:
     return LETTERS[name]
 
 
-def send(letter: Letter, *, to: str, key: str, path: str, member: Membership | None = None, **context: Any) -> None:
+def send(letter: Letter, *, to: str, key: str, path: str, member: Membership | None = None, **context: Any) -> bool:
     """Write from the current organization to a member, or to somebody of whom it knows no language but its own.
 
     ``path`` is what the button of the mail opens; ``key`` tells this mail from all others, and is sent once. The
-    template is given the rest of the context, the ``organization`` and the ``address``. Raises MailInHand, and OSError
-    if the mail server is away: give a task that sends the options PERSISTENT.
+    template is given the rest of the context, the ``organization`` and the ``address``. False if it can never be
+    delivered: tell whoever asked for it where they look. Raises MailInHand, and OSError if the mail server is away:
+    give a task that sends the options PERSISTENT.
     """
     tenant_id = current_tenant().tenant_id
     profile, domain = profile_of(tenant_id), primary_domain(tenant_id)
@@ -57,7 +58,7 @@ def send(letter: Letter, *, to: str, key: str, path: str, member: Membership | N
     own = (member.locale, member.time_zone) if member else ("", "")
     reader = Reader.of(own, (profile.locale, profile.time_zone))
     brand = brand_of(profile, _logo_address(profile, domain.domain))
-    send_email_once(to=to, template=letter.name, context=context, key=key, brand=brand, reader=reader)
+    return send_email_once(to=to, template=letter.name, context=context, key=key, brand=brand, reader=reader)
 
 
 def path_to(route: str, **ids: Any) -> str:

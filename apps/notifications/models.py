@@ -9,14 +9,16 @@ from django.utils import timezone
 
 
 class SentEmail(models.Model):
-    """A mail that went out, by what it tells whom: whatever asks for it again finds it done.
+    """A mail that went out, or never can, by what it tells whom: whatever asks for it again finds it done.
 
-    One that has no ``sent_at`` yet is in the hands of the worker that claimed it, unless that was too long ago.
+    One that has neither ``sent_at`` nor ``refused_at`` yet is in the hands of the worker that claimed it, unless that
+    was too long ago.
     """
 
     key = models.CharField(max_length=200, primary_key=True)
     claimed_at = models.DateTimeField(null=True, default=timezone.now)
     sent_at = models.DateTimeField(null=True, db_index=True)
+    refused_at = models.DateTimeField(null=True)  # for good
 
     class Meta:
         ordering: ClassVar[list[str]] = ["-sent_at"]

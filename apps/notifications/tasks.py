@@ -8,7 +8,12 @@ from celery import shared_task
 
 from apps.access.subjects import NOBODY
 from apps.accounts.selectors import find_member, find_person, memberships_of, names_of, owners_of
-from apps.accounts.services.invitations import INVITATION_REQUESTED, make_token, to_be_mailed
+from apps.accounts.services.invitations import (
+    INVITATION_REQUESTED,
+    make_token,
+    note_undeliverable,
+    to_be_mailed,
+)
 from apps.accounts.services.lookup import LOOKUP_REQUESTED
 from apps.accounts.services.people import (
     RESET_REQUESTED,
@@ -46,14 +51,15 @@ def send_welcome_email(event_id: str) -> None:
 @outbox.subscribe(INVITATION_REQUESTED)
 @shared_task(**PERSISTENT)
 def send_invitation(event_id: str, invitation_id: str, generation: int) -> None:
-    """Mail the link with which somebody becomes a member, unless it is void by now."""
+    """Mail the link with which somebody becomes a member, unless it is void by now; note where that is not possible."""
     tenant_id = current_tenant().tenant_id
     invitation = to_be_mailed(tenant_id=tenant_id, invitation_id=UUID(invitation_id), generation=generation)
     if invitation is not None:
         inviter = invitation.invited_by_id or NOBODY
         by = names_of(tenant_id, {inviter}).get(inviter, "")
         path = path_to("accept-invitation", token=make_token(invitation))
-        send(INVITATION, to=invitation.email, key=event_id, path=path, invited_by=by)
+        if not send(INVITATION, to=invitation.email, key=event_id, path=path, invited_by=by):
+            note_undeliverable(invitation)
 
 
 @outbox.subscribe(RESET_REQUESTED)

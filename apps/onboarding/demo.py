@@ -1,4 +1,7 @@
-"""Three organizations to look around in, one per placement. Development only."""
+"""Three organizations to look around in, one per placement. Development only.
+
+Once planted they belong to whoever plays with them: nothing that people did to them is mended, or stops a start.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from apps.access.subjects import Subject
 from apps.accounts import subjects
 from apps.accounts.selectors import owners_of
-from apps.projects.models import Project
+from apps.audit.models import Event
 from apps.projects.services import documents, projects
 from apps.tenancy.context import use
 from apps.tenants.models import Tenant
@@ -27,17 +30,19 @@ NOTES = b"# Notes\n\nWhat we agreed on last time, and what is still open.\n"
 
 
 def seed(slug: str) -> Tenant | None:
-    """Make one demo organization with its owner, projects and documents; None if all is there already."""
-    known = tenant_for_slug(slug)
-    tenant = known or _create(slug)
-    if tenant.status != Tenant.Status.READY:
+    """Make one demo organization with its owner, projects and documents; None if it ever was planted.
+
+    Raises a DomainError where what people did leaves no way to.
+    """
+    tenant = tenant_for_slug(slug) or _create(slug)
+    if tenant.status == Tenant.Status.PROVISIONING:
         tenant = provisioning.finish(tenant.id)
+    if tenant.status != Tenant.Status.READY:
+        return None
     with use(tenant.context()):
-        if known and Project.objects.exists():
+        if Event.objects.filter(action="project.created").exists():
             return None
-        owner = owners_of(tenant.id)[0]
-        for name, description in PROJECTS.items():
-            _add_project(subjects.of_membership(owner), name, description)
+        _plant(subjects.of_membership(owners_of(tenant.id)[0]))
     return tenant
 
 
@@ -50,6 +55,8 @@ def _create(slug: str) -> Tenant:
     ).tenant
 
 
-def _add_project(owner: Subject, name: str, description: str) -> None:
-    project = projects.create_project(actor=owner, name=name, description=description)
-    documents.add_document(actor=owner, project=project, upload=SimpleUploadedFile("notes.md", NOTES))
+def _plant(owner: Subject) -> None:
+    """All projects or none, so that one event tells that this was done."""
+    items = [{"name": name, "description": description} for name, description in PROJECTS.items()]
+    for project in projects.create_projects(actor=owner, items=items):
+        documents.add_document(actor=owner, project=project, upload=SimpleUploadedFile("notes.md", NOTES))

@@ -85,7 +85,8 @@ def address(request: HttpRequest) -> HttpResponse:
 def status(request: HttpRequest) -> HttpResponse:
     readiness = recent_readiness()
     parts = [{"label": label, "detail": about, "result": readiness.checks.get(name)} for name, label, about in PARTS]
-    context = {"readiness": readiness, "parts": parts, "interval": STATUS_SECONDS}
+    is_staff = request.user.is_active and request.user.is_staff
+    context = {"readiness": readiness, "parts": parts if is_staff else [], "interval": STATUS_SECONDS}
     return render(request, "onboarding/status.html", context)
 
 

@@ -1,4 +1,7 @@
-"""What load balancers ask: is the process alive, is it ready, is Redis there."""
+"""What load balancers ask: is the process alive, is it ready, is Redis there.
+
+Whoever asks is told yes or no. Which part it is stands in the log and, for staff, on the status page.
+"""
 
 from __future__ import annotations
 
@@ -80,17 +83,17 @@ def _checks() -> dict[str, str]:
 
 
 def _report(checks: dict[str, str]) -> HttpResponse:
-    healthy = all(result == "ok" for result in checks.values())
-    body = {"status": "ok" if healthy else "unavailable", "checks": checks}
+    healthy = all(result == OK for result in checks.values())
+    body = {"status": OK if healthy else "unavailable"}
     return JsonResponse(body, status=200 if healthy else 503, headers={} if healthy else RETRY_SOON)
 
 
 def _databases() -> dict[str, str]:
     """The control database, and the tenants' own as one: who has one is nobody's business."""
-    control_database = _checked(lambda: _select_one(CONTROL_ALIAS))
+    control_database = _checked("database", lambda: _select_one(CONTROL_ALIAS))
     if control_database != "ok":
         return {"database": control_database}
-    own = {_checked(partial(_tenant_database, database)) for database in tenant_databases()}
+    own = {_checked("tenant_databases", partial(_tenant_database, database)) for database in tenant_databases()}
     return {"database": "ok", "tenant_databases": "ok" if own <= {"ok"} else "unavailable"}
 
 
@@ -111,7 +114,7 @@ def _migrations() -> str:
         if missing:
             raise LookupError(f"{len(missing)} migrations are not applied")
 
-    return _checked(check)
+    return _checked("migrations", check)
 
 
 def _redis() -> str:
@@ -124,14 +127,14 @@ def _redis() -> str:
             ) as client:
                 client.ping()
 
-    return _checked(check)
+    return _checked("redis", check)
 
 
-def _checked(check: Callable[[], None]) -> str:
+def _checked(part: str, check: Callable[[], None]) -> str:
     """'ok' or 'unavailable'; the reason goes to the log, not to whoever asks."""
     try:
         check()
     except (DatabaseError, redis.RedisError, LookupError, OSError, DecryptionError) as error:
-        log.warning("not_ready", error=str(error).strip())
+        log.warning("not_ready", part=part, error=str(error).strip())
         return "unavailable"
     return "ok"

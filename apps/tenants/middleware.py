@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from ipaddress import ip_address
 from time import perf_counter
 from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.request import split_domain_port
 from django.http.response import HttpResponseBase
 from django.urls import set_urlconf
 from django_tenants.middleware.main import TenantMainMiddleware
@@ -18,6 +20,7 @@ from apps.core.bodies import is_granted
 from apps.tenancy.databases import statements_sent
 
 from .directory import directory
+from .links import apex_link
 from .serving import respond_inside, serve, unknown_host
 from .traffic import Figures, recorder
 
@@ -62,6 +65,8 @@ class TenantMiddleware(TenantMainMiddleware):  # type: ignore[misc]
         except DisallowedHost:
             return unknown_host(request)
         is_apex = host == settings.BASE_DOMAIN
+        if settings.DEVELOPMENT and not is_apex and request.method in ("GET", "HEAD") and _is_this_machine(host):
+            return HttpResponseRedirect(apex_link(request.get_full_path()))  # where cookies and links work
         request.urlconf = settings.PUBLIC_SCHEMA_URLCONF if is_apex else settings.ROOT_URLCONF
         set_urlconf(request.urlconf)
         if is_apex:
@@ -72,7 +77,15 @@ class TenantMiddleware(TenantMainMiddleware):  # type: ignore[misc]
 
     @staticmethod
     def hostname_from_request(request: HttpRequest) -> str:
-        return remove_www(request.get_host().rsplit(":", 1)[0].lower().rstrip("."))
+        return remove_www(split_domain_port(request.get_host())[0])
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        address = ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified
 
 
 def _length(response: HttpResponseBase) -> int:

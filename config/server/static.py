@@ -9,9 +9,9 @@ from django.core.handlers.wsgi import WSGIRequest
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 from django.middleware.security import SecurityMiddleware
-from whitenoise.middleware import WhiteNoiseMiddleware  # type: ignore[import-untyped]
 
 from apps.core.middleware import RequestLogMiddleware, SecurityHeadersMiddleware
+from apps.core.static_files import StaticFilesMiddleware
 
 from .limits import MEMORY
 from .messages import Answer, Environ, with_body
@@ -23,7 +23,7 @@ class StaticFiles:
     """The files that WhiteNoise found when the process started."""
 
     def __init__(self) -> None:
-        handler: Any = WhiteNoiseMiddleware(_no_file)
+        handler: Any = StaticFilesMiddleware(_no_file)
         self._paths = frozenset(handler.files)
         for middleware in reversed(PASSED):
             handler = middleware(handler)

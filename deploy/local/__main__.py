@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 from types import FrameType
 
-from deploy.local.environment import Environment, default_data_dir, start_servers, stop_servers
+from deploy.checkout import default_data_dir
+from deploy.local.environment import Environment, start_servers, stop_servers
 from deploy.local.errors import LaunchError
 from deploy.local.lease import Lease
 from deploy.local.run import process_environment, run

@@ -17,18 +17,12 @@ from deploy.local.stored import choose_port, load_secrets, remember_port, rememb
 from deploy.local.system import locked, make_directory, port_is_free
 from deploy.local.valkey import EmbeddedValkey
 
-PROJECT_ROOT = Path(__file__).resolve().parents[2]
 LOGIN_ROLE = "tenantry_login"
 OPERATOR_ROLE = "tenantry_operator"
 
 
 class _Server(Protocol):
     def start(self, port: int, *, durable: bool) -> bool: ...
-
-
-def default_data_dir(environ: Mapping[str, str] = os.environ) -> Path:
-    """DATA_DIR, relative to the project, or its directory `var`."""
-    return (PROJECT_ROOT / Path(environ.get("DATA_DIR") or "var").expanduser()).resolve()
 
 
 class Environment:
@@ -76,6 +70,12 @@ class Environment:
         with locked(self._servers_lock):
             self._valkey.stop(remembered_port(self.data_dir, "valkey"))
             self._postgres.stop()
+
+    def runs(self) -> bool:
+        """Whether the embedded servers are up."""
+        return (self._has_database or self._postgres.running_port() is not None) and (
+            self._has_redis or self._valkey.runs_on(remembered_port(self.data_dir, "valkey"))
+        )
 
     def variables(self) -> dict[str, str]:
         """The variables; those of the embedded servers are right once `start` has returned."""

@@ -13,11 +13,13 @@ from pathlib import Path
 
 from honcho.environ import parse_procfile  # type: ignore[import-untyped]
 
-from deploy.local.environment import PROJECT_ROOT, Environment
+from deploy.checkout import PROJECT_ROOT
+from deploy.local.environment import Environment
 from deploy.local.errors import LaunchError
 from deploy.local.lease import Lease
 from deploy.local.reload import reloading
 from deploy.local.revival import kept_alive
+from deploy.local.stored import remember_port
 from deploy.local.supervisor import Supervisor
 from deploy.local.system import open_lock, port_is_free, try_lock
 
@@ -59,6 +61,7 @@ def run(data_dir: Path) -> int:
     environment = Environment(data_dir)
     with _only_one(environment.data_dir):
         port = _free_web_port(environment)
+        remember_port(environment.data_dir, "web", port)
         environment.choose_stripe_port()
         commands = _procfile(with_stripe="STRIPE_SANDBOX_PORT" in environment.variables())
         if os.environ.get("RELOAD"):

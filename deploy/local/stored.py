@@ -9,7 +9,7 @@ from pathlib import Path
 from deploy.local.errors import LaunchError
 from deploy.local.system import port_is_free, write_private
 
-DEFAULT_PORTS = {"postgres": 54320, "valkey": 63790, "stripe": 12111}
+DEFAULT_PORTS = {"postgres": 54320, "valkey": 63790, "stripe": 12111, "web": 8000}
 PORTS_TRIED = 200
 PASSWORDS = ("postgres", "owner", "login", "operator", "valkey", "secret_key", "stripe")
 

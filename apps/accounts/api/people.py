@@ -88,7 +88,21 @@ class InvitationSerializer(serializers.ModelSerializer[Invitation]):
 
     class Meta:
         model = Invitation
-        fields = ("id", "email", "role", "custom_role_id", "invited_by_id", "created_at", "expires_at")
+        fields = (
+            "id",
+            "email",
+            "role",
+            "custom_role_id",
+            "invited_by_id",
+            "created_at",
+            "expires_at",
+            "undeliverable_at",
+        )
+        extra_kwargs: ClassVar[dict[str, Any]] = {
+            "undeliverable_at": {
+                "help_text": "When the mail was refused for good, or null. Send it again, or withdraw."
+            }
+        }
         read_only_fields = fields
 
 

@@ -169,6 +169,7 @@ class Invitation(Assignment):
     expires_at = models.DateTimeField()
     accepted_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
+    undeliverable_at = models.DateTimeField(null=True)  # when a mail server refused its mail for good
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [

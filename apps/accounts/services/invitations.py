@@ -87,6 +87,14 @@ def revoke(*, actor: Subject, invitation_id: UUID) -> None:
         revoke_invitation(invitation, actor=actor)
 
 
+def note_undeliverable(invitation: Invitation) -> None:
+    """Tell those who look at the invitation that its mail can never arrive, unless it was sent again since."""
+    with control("note an invitation that cannot be delivered"):
+        Invitation.objects.filter(
+            tenant_id=invitation.tenant_id, id=invitation.id, generation=invitation.generation
+        ).update(undeliverable_at=timezone.now())
+
+
 def make_token(invitation: Invitation) -> str:
     """The secret of the link, made anew whenever a mail is written, so that it need not be kept."""
     secret = f"{invitation.id}.{invitation.generation}"
@@ -208,6 +216,7 @@ def _send(invitation: Invitation, actor: Subject) -> None:
         invitation.invited_by_id, invitation.invited_by_key_id = key.created_by_id, key.id
     invitation.token_hash = _hash(make_token(invitation))
     invitation.expires_at = timezone.now() + timedelta(days=settings.INVITATION_DAYS)
+    invitation.undeliverable_at = None
     invitation.save()
     payload = {"invitation_id": str(invitation.id), "generation": invitation.generation}
     outbox.emit(INVITATION_REQUESTED, payload, tenant_id=invitation.tenant_id)
