@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0005_move_to_access'),
+        ('accounts', '0006_senders_and_makers'),
     ]
 
     operations = [
