@@ -46,7 +46,7 @@ def send_email_once(
     Message-ID. What is addressed to a name that can never exist (RFC 2606) is not sent. Raises MailInHand.
     """
     if to.endswith(NOWHERE):
-        return True
+        return False
     with speaking_to(reader):
         mail = compose(template, context, brand)
     message = EmailMultiAlternatives(mail.subject, mail.text, to=[to], connection=get_connection())
