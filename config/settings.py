@@ -220,6 +220,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "unacked_restore_throttle": 1,
 }
 OUTBOX_LEASE_SECONDS = env.int("OUTBOX_LEASE_SECONDS", 900)  # for an event's tasks; then they are sent again
+CELERY_BEAT_SCHEDULER = "config.beat:RebuildingScheduler"
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "resume-provisioning": {"task": "apps.tenants.tasks.resume_provisioning", "schedule": 60.0},

@@ -14,7 +14,7 @@ from deploy.local.external import (
 )
 from deploy.local.postgres import DATABASE, OWNER_ROLE, EmbeddedPostgres
 from deploy.local.stored import choose_port, load_secrets, remember_port, remembered_port
-from deploy.local.system import locked, make_directory
+from deploy.local.system import locked, make_directory, port_is_free
 from deploy.local.valkey import EmbeddedValkey
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
@@ -61,6 +61,15 @@ class Environment:
                 running = port if self._valkey.runs_on(port) else None
                 started |= self._start("valkey", self._valkey, running, durable)
         return started
+
+    def revive(self) -> list[str]:
+        """Start the embedded servers that have died, on the ports that everybody knows; their names."""
+        servers: list[tuple[str, _Server]] = []
+        servers += [] if self._has_database else [("postgres", self._postgres)]
+        servers += [] if self._has_redis else [("valkey", self._valkey)]
+        dead = [entry for entry in servers if port_is_free(remembered_port(self.data_dir, entry[0]))]
+        with locked(self._servers_lock):
+            return [name for name, server in dead if server.start(remembered_port(self.data_dir, name), durable=True)]
 
     def stop(self) -> None:
         """Stop the embedded servers that run."""

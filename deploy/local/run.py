@@ -17,6 +17,7 @@ from deploy.local.environment import PROJECT_ROOT, Environment
 from deploy.local.errors import LaunchError
 from deploy.local.lease import Lease
 from deploy.local.reload import reloading
+from deploy.local.revival import kept_alive
 from deploy.local.supervisor import Supervisor
 from deploy.local.system import open_lock, port_is_free, try_lock
 
@@ -67,7 +68,8 @@ def run(data_dir: Path) -> int:
             variables = process_environment(environment)
             _set_up(variables, environment.data_dir, progress)
             progress.say(f"starting {', '.join(commands)}")
-            return _supervise(commands, variables, port, progress)
+            with kept_alive(environment, progress.say):
+                return _supervise(commands, variables, port, progress)
 
 
 def process_environment(environment: Environment) -> dict[str, str]:

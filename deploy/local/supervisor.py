@@ -1,12 +1,14 @@
-"""The processes of the Procfile under one roof: they start together and end together."""
+"""The processes of the Procfile under one roof: they start and end together, and come back when they die between."""
 
 import contextlib
+import multiprocessing
 import os
 import signal
 import subprocess
 import threading
 import time
 from collections.abc import Callable
+from multiprocessing.synchronize import Event
 from types import FrameType
 from typing import Any
 
@@ -18,6 +20,10 @@ from deploy.local.linux import adopt_orphans, signal_when_orphaned
 
 KILL_AFTER_SECONDS = 10
 ORPHAN_SECONDS = 5
+SHORTEST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 30.0
+STEADY_SECONDS = 30
+"""What ran so long was well: when it dies, it comes back after the shortest pause again."""
 
 
 class Supervisor(Manager):  # type: ignore[misc]
@@ -25,21 +31,24 @@ class Supervisor(Manager):  # type: ignore[misc]
 
     def __init__(self, when_started: Callable[[], None]) -> None:
         super().__init__()
-        self._process_ctor = _MortalProcess
+        self._process_ctor = self._mortal_process
         self._when_started = when_started
         self._requested = False
+        self._up = multiprocessing.Event()
+        self._ending = multiprocessing.Event()
 
     def supervise(self) -> int:
-        """Run until one process ends or we are asked to stop; the exit code is 0 only when asked."""
-        adopt_orphans()
-        try:
-            self.loop()
-        finally:
-            _end_descendants()
+        """Run until we are asked to stop, or one process ends before all are up; 0 only when asked."""
+        self.loop()
         if self._requested:
             return 0
         code = int(self.returncode or 1)
         return code if code > 0 else 128 - code
+
+    def terminate(self) -> None:
+        """End all processes, and let none come back."""
+        self._ending.set()
+        super().terminate()
 
     def kill(self) -> None:
         """End at once what is left, also what has left its process group but holds an output open."""
@@ -57,7 +66,14 @@ class Supervisor(Manager):  # type: ignore[misc]
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on_signal)
         super()._start()
-        threading.Thread(target=self._when_started, daemon=True).start()
+        threading.Thread(target=self._note_start, daemon=True).start()
+
+    def _note_start(self) -> None:
+        self._when_started()
+        self._up.set()
+
+    def _mortal_process(self, command: str, **options: Any) -> "_MortalProcess":
+        return _MortalProcess(command, up=self._up, ending=self._ending, **options)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         # What follows prints and waits, neither of which a signal handler may do.
@@ -77,12 +93,51 @@ class Supervisor(Manager):  # type: ignore[misc]
 
 
 class _MortalProcess(Process):  # type: ignore[misc]
-    """A process that ends even when the supervisor is killed and can end nothing itself."""
+    """A process that comes back when it dies, and ends even when the supervisor is killed and can end nothing."""
 
-    def run(self, *arguments: Any, **options: Any) -> None:
+    def __init__(self, command: str, *, up: Event, ending: Event, **options: Any) -> None:
+        super().__init__(command, **options)
+        self._up = up
+        self._ending = ending
+
+    def run(self, events: Any = None, ignore_signals: bool = False) -> None:
+        adopt_orphans()
         signal.signal(signal.SIGUSR1, self._on_orphaned)
         signal_when_orphaned(signal.SIGUSR1)
-        super().run(*arguments, **options)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _disregard)
+        self._events = events
+        pause = SHORTEST_PAUSE_SECONDS
+        while True:
+            began = time.monotonic()
+            code = self._run_once()
+            if time.monotonic() - began > STEADY_SECONDS:
+                pause = SHORTEST_PAUSE_SECONDS
+            if not self._up.is_set() or self._ending.is_set():
+                break
+            self._send_message(f"ended (rc={code}), starts again in {pause:g} s\n".encode())
+            if self._ending.wait(pause):
+                break
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+        self._send_message({"returncode": code}, type="stop")
+
+    def _run_once(self) -> int:
+        self._child = self._child_ctor(self.cmd, env=self.env, cwd=self.cwd)
+        self._send_message({"pid": self._child.pid}, type="start")
+        if self._ending.is_set():  # too late for the supervisor to have seen this one
+            self._child.terminate()
+        waiting = threading.Thread(target=self._clear_up, daemon=True)
+        waiting.start()
+        for line in iter(self._child.stdout.readline, b""):
+            self._send_message(line)
+        self._child.stdout.close()
+        waiting.join()
+        return int(self._child.returncode)
+
+    def _clear_up(self) -> None:
+        """What a dead process leaves keeps its port and its output: it has to end before the next one starts."""
+        self._child.wait()
+        _end_descendants()
 
     def _on_orphaned(self, number: int, frame: FrameType | None) -> None:
         if self._child is not None:
@@ -92,6 +147,10 @@ class _MortalProcess(Process):  # type: ignore[misc]
             with contextlib.suppress(OSError):
                 os.killpg(self._child.pid, signal.SIGKILL)
         os._exit(1)
+
+
+def _disregard(number: int, frame: FrameType | None) -> None:
+    """Do nothing; unlike SIG_IGN, programs that we start do not inherit it."""
 
 
 def _end_descendants() -> None:
