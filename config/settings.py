@@ -82,7 +82,7 @@ MIDDLEWARE = [
     "apps.operations.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "apps.tenants.middleware.TrafficMiddleware",
-    "django.middleware.gzip.GZipMiddleware",  # pads at random, so that lengths tell nothing about secrets
+    "apps.core.middleware.CompressionMiddleware",
     "apps.core.middleware.RequestLogMiddleware",
     "apps.core.middleware.SecurityHeadersMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -349,6 +349,7 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "apps.access.openapi.add_problem",
         "apps.access.openapi.allow_blank",
+        "apps.access.openapi.close_requests",
     ],
     "ENUM_NAME_OVERRIDES": {"RelationEnum": "apps.access.permissions.Relation"},
 }

@@ -215,6 +215,13 @@ WRITES: dict[str, Write] = {
         actor="system",
         about="nobody",
     ),
+    "accounts.people.set_active": Write(
+        lambda acme: lambda: people.set_active(email=acme.owner.email, is_active=False, actor=SYSTEM),
+        "person.deactivated",
+        "user",
+        actor="system",
+        about="nobody",
+    ),
     "accounts.signing_keys.replace_signing_keys": Write(
         lambda acme: lambda: signing_keys.replace_signing_keys(actor=SYSTEM),
         "signing_key.created",
@@ -281,6 +288,10 @@ MAINTENANCE = "deletes what has expired"
 PLACES = "makes or migrates places to live in, for nobody yet"
 OTHERS: dict[str, str] = {
     "accounts.api_keys.identify_api_key": "recognizes a key; notes the minute of its last use",
+    "accounts.api_keys.may_revoke": READS,
+    "accounts.delegations.end_all": IN_CALLERS,
+    "accounts.delegations.revoke_invitation": IN_CALLERS,
+    "accounts.delegations.revoke_key": IN_CALLERS,
     "accounts.handoff.clear_expired_codes": MAINTENANCE,
     "access.attempts.count_attempt": "counts what is tried; what comes of it is recorded",
     "access.attempts.clear_old_attempts": MAINTENANCE,
@@ -292,6 +303,8 @@ OTHERS: dict[str, str] = {
     "accounts.invitations.make_token": READS,
     "projects.documents.longest_upload": READS,
     "accounts.invitations.open_invitation": READS,
+    "accounts.invitations.still_counts": READS,
+    "accounts.invitations.to_be_mailed": READS,
     "accounts.members.void_rights_of_role": IN_CALLERS,
     "accounts.people.identify_person": READS,
     "accounts.people.new_person": READS,
@@ -323,6 +336,7 @@ OTHERS: dict[str, str] = {
     "onboarding.validated": READS,
     "projects.custom_fields.validated": READS,
     "projects.documents.open_document": READS,
+    "projects.documents.download": READS,
     "projects.documents.sign_download": READS,
     "projects.documents.check_download": READS,
     "staff.staff_actor": READS,

@@ -7,6 +7,7 @@ import json
 import pytest
 from django.core.management import CommandError, call_command
 
+from tests.support.clients import ME, Program, issue
 from tests.support.commands import call, run
 from tests.support.factories import add_project
 
@@ -110,3 +111,16 @@ def test_setup_roles__again__changes_nothing_that_matters(platform, database, ac
     assert add_project(acme).name
     call(capsys, "migrate_schemas")
     assert "behind: 0" in call(capsys, "migrate_schemas", "--tenant")
+
+
+def test_deactivate_person__of_a_member__shuts_them_out_until_it_is_undone(acme, capsys):
+    credentials = {"email": acme.owner.email, "password": acme.password}
+    access = issue(acme).access
+
+    said = call(capsys, "deactivate_person", "--email", acme.owner.email)
+
+    assert said == f"{acme.owner.email} is shut out.\n"
+    assert Program(acme.host, access).get(ME).status_code == 401
+    assert Program(acme.host).post("auth/login", credentials).status_code == 401
+    call(capsys, "deactivate_person", "--email", acme.owner.email, "--undo")
+    assert Program(acme.host).post("auth/login", credentials).status_code == 200

@@ -521,6 +521,7 @@ def test_create_staff__for_a_member__keeps_the_membership(acme, monkeypatch):
         (["create_staff", "--email", "ops@example.com"], "short", 1),
         (["create_staff", "--email", "ops@example.com"], None, 2),
         (["dismiss_staff", "--email", "nobody@example.com"], None, 1),
+        (["deactivate_person", "--email", "nobody@example.com"], None, 1),
     ],
     ids=str,
 )

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.core.exceptions import PermissionDenied
 from django.utils.translation import gettext_lazy as _
 
+from apps.audit.models import ControlEvent, Event
 from apps.core.durations import in_words
 from apps.core.errors import DomainError
 
@@ -36,6 +39,24 @@ class CallDiffers(DomainError):
     status = 422
     code = "idempotency_key_reused"
     message = "This Idempotency-Key was used for another call."
+
+
+class CallerUnknown(DomainError):
+    status = 400
+    code = "idempotency_key_needs_credentials"
+    message = "Only a caller who shows credentials can repeat a call. Send it without an Idempotency-Key."
+
+
+class AnswerLost(DomainError):
+    """``done`` are the acts of the first call, as the audit log has them."""
+
+    status = 409
+    code = "idempotent_call_answer_lost"
+    message = "The first call with this Idempotency-Key was carried out, but its answer was lost."
+
+    def __init__(self, done: Sequence[Event | ControlEvent]) -> None:
+        super().__init__()
+        self.extra = {"done": [{"action": e.action, "type": e.resource_type, "id": e.resource_id} for e in done]}
 
 
 class CallInProgress(DomainError):

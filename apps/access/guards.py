@@ -7,15 +7,19 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
+from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.utils.translation import gettext as _
 
-from apps.core.http import is_safe
+from apps.core.errors import NotFoundError
+from apps.core.http import came_from, is_safe
 from apps.tenancy import replicas
 from apps.tenancy.context import control
 
 from .decisions import check
+from .once import answered_before, answered_once
 
 View = Callable[..., HttpResponseBase]
 Finder = Callable[..., Any]
@@ -52,6 +56,15 @@ def would_write(request: HttpRequest, view: Any) -> bool:
     return not is_safe(request) and not (access and access.while_read_only)
 
 
+def sign_in_first(request: HttpRequest, login_url: str | None = None) -> HttpResponseBase:
+    """To the sign-in page, and from there to what was asked for, or else to the page that it was asked from."""
+    if is_safe(request) and not request.headers.get("HX-Request"):
+        return redirect_to_login(request.get_full_path(), login_url)
+    if not is_safe(request):
+        messages.warning(request, _("You were signed out, so nothing was saved. Sign in, then send it again."))
+    return redirect_to_login(came_from(request), login_url)
+
+
 def requires(permission: str, *, on: Finder | None = None) -> Callable[[View], View]:
     """Members with the permission only; others are asked to sign in or told what they lack.
 
@@ -63,14 +76,20 @@ def requires(permission: str, *, on: Finder | None = None) -> Callable[[View], V
         def guarded(request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
             subject = request.subject
             if not subject.is_authenticated:
-                return redirect_to_login(request.get_full_path())
+                return sign_in_first(request)
             if on is None:
                 check(subject, permission)
-                return view(request, *args, **kwargs)
-            with replicas.fresh():
-                resource = on(subject, **kwargs)
-                check(subject, permission, resource)
-            return view(request, resource)
+                return answered_once(request, lambda: view(request, *args, **kwargs))
+            try:
+                with replicas.fresh():
+                    resource = on(subject, **kwargs)
+                    check(subject, permission, resource)
+            except NotFoundError:
+                before = answered_before(request)  # what a form deleted is not found when it is sent again
+                if before is None:
+                    raise
+                return before
+            return answered_once(request, lambda: view(request, resource))
 
         guarded.access = Access(permission=permission, finder=on)  # type: ignore[attr-defined]
         return guarded

@@ -41,13 +41,19 @@ class ListQuery:
         """The rows that are asked for, not yet in order. Raises ValidationError that names the parameters."""
         if not asked.keys() & self.filters.keys():
             return rows
-        serializer = self.serializer_class(data=asked)
+        serializer = self.serializer_class(data={name: asked[name] for name in self.filters if name in asked})
         serializer.is_valid(raise_exception=True)
         for name, wanted in self.filters.items():
             value = serializer.validated_data.get(name)
             if value not in (None, ""):
                 rows = wanted.applied(rows, value)
         return rows
+
+    @cached_property
+    def parameters(self) -> type[serializers.Serializer[Any]]:
+        """All that a list's address may say, that of its pages included; the paginator reads those."""
+        paging = {name: serializers.CharField() for name in ("cursor", "page_size", "ordering")}
+        return type("ParametersSerializer", (self.serializer_class,), paging)
 
     @cached_property
     def serializer_class(self) -> type[serializers.Serializer[Any]]:

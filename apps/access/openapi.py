@@ -51,11 +51,11 @@ IF_MATCH = {
 
 class ApiSchema(AutoSchema):
     def get_override_parameters(self) -> list[Any]:
-        """What may be asked of a list stands in its view's ``query``."""
+        """What may be asked of a list stands in its view's ``query``, and otherwise in its ``parameters``."""
         parameters = list(super().get_override_parameters())
-        if isinstance(self.view, ResourceView) and self.method == "GET" and self._is_list_view():
-            asked = self.view.query.serializer_class
-            parameters += [asked] if asked._declared_fields else []
+        if isinstance(self.view, ResourceView) and self.method == "GET":
+            asked = [self.view.query.serializer_class] if self._is_list_view() else self.view.parameters
+            parameters += [one for one in asked if one._declared_fields]
         return parameters
 
     def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
@@ -67,8 +67,8 @@ class ApiSchema(AutoSchema):
             operation["x-permission"] = declared
         if declared and self.method.lower() in UNSAFE:
             operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
-        if declared and self.method == "PATCH":
-            operation["parameters"].append(IF_MATCH)
+            if getattr(self.view, "versioned", False):
+                operation["parameters"].append(IF_MATCH)
         if getattr(self.view, "deprecated_at", None):
             operation["deprecated"] = True
         operation["responses"]["default"] = {
@@ -106,4 +106,12 @@ def allow_blank(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
         for described in schema.get("properties", {}).values():
             if BLANK in described.get("oneOf", ()):
                 described["anyOf"] = described.pop("oneOf")
+    return result
+
+
+def close_requests(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+    """A post-processing hook: what a request does not list it may not have."""
+    for name, schema in result["components"]["schemas"].items():
+        if name.endswith("Request"):
+            schema["additionalProperties"] = False
     return result

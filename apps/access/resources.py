@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, ClassVar
 
-from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpResponse
 from django.utils.http import http_date
 from rest_framework.generics import GenericAPIView
+from rest_framework.parsers import FormParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import Serializer
 
-from apps.core.errors import NotFoundError
-from apps.core.preconditions import etag_of
-from apps.core.rendering import plain_columns
+from apps.audit.actors import act_for_call
+from apps.core.errors import NotFoundError, PreconditionFailed
+from apps.core.http import is_safe
+from apps.core.preconditions import etag_of, is_known, matches
+from apps.core.rendering import plain_columns, written_as
 from apps.tenancy import replicas
 
+from . import fingerprints
 from .bodies import Limit
+from .content import check_content, check_parameters
+from .errors import CallerUnknown
 from .list_query import ListQuery
 from .models import IdempotentCall
 from .services import idempotency
@@ -36,6 +40,10 @@ def allow(**permissions: str) -> dict[str, str]:
     return {"HEAD": permissions.get("GET", first), "OPTIONS": first, **permissions}
 
 
+class NotModified(Exception):
+    """The caller has what a read would answer."""
+
+
 class Replayed(Exception):
     """The call was answered before."""
 
@@ -46,10 +54,12 @@ class Replayed(Exception):
 class ResourceView(GenericAPIView[Any]):
     """A view that declares its permissions; with a ``finder`` it is about one thing, found as ``self.resource``.
 
-    ``query`` is what may be asked of its list, ``body_limit`` how long a body may be that is longer than most.
+    A ``versioned`` view shows that thing, with its ETag. ``query`` is what may be asked of its list, ``parameters``
+    what may be asked otherwise. ``media_types`` are what a read answers in place of JSON. ``takes_nothing`` says that
+    its calls have no content, ``body_limit`` how long a body may be that is longer than most.
 
-    An unsafe call with an Idempotency-Key runs once and answers the same for 24 hours. ``deprecated_at`` and
-    ``sunset_at`` announce the end of a view.
+    An unsafe call with an Idempotency-Key runs once and answers the same for 24 hours; If-Match and If-None-Match hold
+    for every call. ``deprecated_at`` and ``sunset_at`` announce the end of a view.
     """
 
     metadata_class = None  # the schema describes the API; OPTIONS answers 405
@@ -57,8 +67,12 @@ class ResourceView(GenericAPIView[Any]):
     finder: ClassVar[Callable[..., Any] | None] = None
     deprecated_at: ClassVar[datetime | None] = None
     sunset_at: ClassVar[datetime | None] = None
+    versioned: ClassVar[bool] = False
     query: ClassVar[ListQuery] = ListQuery()
     body_limit: ClassVar[Limit | None] = None
+    parameters: ClassVar[tuple[Any, ...]] = ()
+    media_types: ClassVar[tuple[str, ...]] = ()
+    takes_nothing: ClassVar[bool] = False
     resource: Any = None
     call: IdempotentCall | None = None
 
@@ -69,16 +83,33 @@ class ResourceView(GenericAPIView[Any]):
 
     @property
     def expected(self) -> str:
-        """The If-Match of the request."""
+        """The If-Match of the request, for the service that locks the thing."""
         return str(self.request.headers.get("If-Match", ""))
+
+    def at_address(self) -> Any:
+        """What is there now, as preconditions see it; None if nothing is."""
+        return self.resource if self.versioned else self
+
+    def get_parsers(self) -> list[Any]:
+        """Where nothing is taken, a form is refused by the names in it rather than for being one."""
+        return [*super().get_parsers(), *([MultiPartParser(), FormParser()] if self.takes_nothing else [])]
+
+    def get_renderers(self) -> list[Any]:
+        written = self.media_types if is_safe(self.request) else ()
+        return [*(written_as(media_type) for media_type in written), *super().get_renderers()]
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        if request.method not in self.permissions_by_method or request.method not in self.allowed_methods:
+        if request.method not in self.allowed_methods:
             return
-        with replicas.fresh():
-            self._find(request, **kwargs)
+        if request.method in self.permissions_by_method:
+            with replicas.fresh():
+                self._find(request, **kwargs)
         self._begin(request)
+        self._check_preconditions(request)
+        check_parameters(self._parameters(request), request.query_params)
+        if self.takes_nothing or request.method == "DELETE":
+            check_content(Serializer(data=request.data), request.data)
 
     def _find(self, request: Request, **kwargs: Any) -> None:
         """Find the one thing that the view is about, if it is about one, and decide on it."""
@@ -97,22 +128,42 @@ class ResourceView(GenericAPIView[Any]):
         key = request.headers.get("Idempotency-Key")
         if key is None or request.method not in UNSAFE:
             return
-        begun = idempotency.begin(subject=self.subject, key=key, fingerprint=_fingerprint(request))
+        if not isinstance(self.subject, Subject):
+            raise CallerUnknown
+        begun = idempotency.begin(subject=self.subject, key=key, fingerprint=fingerprints.of_call(request))
         if isinstance(begun, idempotency.StoredAnswer):
             raise Replayed(begun)
         self.call = begun
+        act_for_call(begun.id)
+
+    def _check_preconditions(self, request: Request) -> None:
+        """In the order of RFC 9110, 13.2.2. Raises PreconditionFailed, NotModified."""
+        if_match, if_none_match = request.headers.get("If-Match"), request.headers.get("If-None-Match")
+        if if_match is not None and not matches(if_match, self.at_address()):
+            raise PreconditionFailed
+        if if_none_match is not None and is_known(if_none_match, self.at_address()):
+            raise NotModified if is_safe(request) else PreconditionFailed
+
+    def _parameters(self, request: Request) -> tuple[Any, ...]:
+        """The serializers of what may stand in the query."""
+        if not is_safe(request):
+            return ()
+        is_list = getattr(self, "queryset", None) is not None
+        return (*self.parameters, self.query.parameters) if is_list else self.parameters
 
     def _recall(self, request: Request) -> None:
         """Raises Replayed."""
         key = request.headers.get("Idempotency-Key", "")
         if request.method == "DELETE" and key.isprintable():
-            answer = idempotency.recall(subject=self.subject, key=key, fingerprint=_fingerprint(request))
+            answer = idempotency.recall(subject=self.subject, key=key, fingerprint=fingerprints.of_call(request))
             if answer is not None:
                 raise Replayed(answer)
 
     def handle_exception(self, exc: Exception) -> Any:
         if isinstance(exc, Replayed):
             return _replay(exc.answer)
+        if isinstance(exc, NotModified):
+            return _not_modified(self.at_address())
         try:
             return super().handle_exception(exc)
         except Exception:
@@ -135,14 +186,15 @@ class ResourceView(GenericAPIView[Any]):
     def answer(self, serializer_class: Any, row: Any, *, status: int = 200) -> Response:
         """A row as the API shows it, with its ETag."""
         response = Response(serializer_class(row, context=self.get_serializer_context()).data, status=status)
-        if hasattr(row, "updated_at"):
-            response["ETag"] = etag_of(row)
+        tag = etag_of(row)
+        if tag:
+            response["ETag"] = tag
         return response
 
     def valid(self, serializer_class: Any, **options: Any) -> dict[str, Any]:
         """The checked content of the request. Raises ValidationError that names the fields."""
         serializer = serializer_class(data=self.request.data, context=self.get_serializer_context(), **options)
-        serializer.is_valid(raise_exception=True)
+        check_content(serializer, self.request.data)
         return dict(serializer.validated_data)
 
     def listed(self, rows: Any, serializer_class: Any) -> Response:
@@ -156,6 +208,13 @@ class ResourceView(GenericAPIView[Any]):
         return self.get_paginated_response(
             serializer_class(page, many=True, context=self.get_serializer_context()).data
         )
+
+
+def _not_modified(row: Any) -> HttpResponse:
+    tag = etag_of(row)
+    response = HttpResponse(status=304, headers={"ETag": tag} if tag else {})
+    del response["Content-Type"]
+    return response
 
 
 def _replay(answer: idempotency.StoredAnswer) -> HttpResponse:
@@ -173,20 +232,3 @@ def _settle(call: IdempotentCall, response: Any) -> None:
         return
     headers = {name: response[name] for name in KEPT_HEADERS if name in response}
     idempotency.finish(call, idempotency.StoredAnswer(response.status_code, headers, response.content))
-
-
-def _fingerprint(request: Request) -> str:
-    """A digest of what is asked: method, address, content."""
-    digest = hashlib.sha256(f"{request.method} {request.get_full_path()}\n".encode())
-    if isinstance(request.data, dict) and request.FILES:
-        for name, value in sorted(request.data.items()):
-            digest.update(f"{name}=".encode())
-            if isinstance(value, UploadedFile):
-                for chunk in value.chunks():
-                    digest.update(chunk)
-                value.seek(0)
-            else:
-                digest.update(str(value).encode())
-    else:
-        digest.update(json.dumps(request.data, sort_keys=True, default=str).encode())
-    return digest.hexdigest()

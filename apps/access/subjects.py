@@ -12,6 +12,7 @@ from .permissions import Role
 
 USER, API_KEY, STAFF = "user", "api_key", "staff"
 NOBODY = UUID(int=0)
+FULL_SIGHT = (Role.OWNER, Role.ADMIN)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +49,7 @@ class Subject(Actor):
     @property
     def has_full_sight(self) -> bool:
         """Owners and admins reach private things too."""
-        return self.role in (Role.OWNER, Role.ADMIN)
+        return self.role in FULL_SIGHT
 
 
 ANONYMOUS = Subject(type=actors.ANONYMOUS.type, tenant_id=NOBODY, role="", permissions=frozenset())

@@ -40,6 +40,12 @@ class OrganizationRequired(DomainError):
         self.extra = {"organizations": organizations}
 
 
+class OrganizationHeld(DomainError):
+    status = 403
+    code = "tenant_held"
+    message = _("The organization is on hold.")
+
+
 class TokenRefused(DomainError):
     status = 401
     code = "token_refused"
@@ -135,6 +141,11 @@ class InvalidExpiry(DomainError):
     status = 400
     code = "invalid_expiry"
     message = _("The expiry must be in the future.")
+
+
+class PersonNotFound(NotFoundError):
+    code = "person_not_found"
+    message = _("Nobody has this address.")
 
 
 class MemberNotFound(NotFoundError):

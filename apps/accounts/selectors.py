@@ -64,7 +64,7 @@ def owners_of(tenant_id: UUID) -> list[Membership]:
 
 
 def memberships_of(user: User, *, tenant_id: UUID | None = None, organization: str = "") -> list[Membership]:
-    """A person's memberships in organizations that are open, or in the one that is meant."""
+    """A person's memberships in organizations that are ready, on hold or not, or in the one that is meant."""
     found = Q(tenant__status="ready")
     if tenant_id is not None:
         found &= Q(tenant_id=tenant_id)
@@ -205,6 +205,23 @@ def find_api_key(subject: Subject, key_id: UUID) -> ApiKey:
     if key is None:
         raise ApiKeyNotFound
     return key
+
+
+@dataclass(frozen=True)
+class HandedOn:
+    """What of a member's power others hold: keys for programs, invitations that nobody has accepted yet."""
+
+    keys: list[ApiKey]
+    invitations: list[Invitation]
+
+    def __bool__(self) -> bool:
+        return bool(self.keys or self.invitations)
+
+
+def handed_on_by(member: Membership) -> HandedOn:
+    keys = api_keys_of(member.tenant_id).filter(created_by_id=member.user_id).order_by("name", "id")
+    sent = open_invitations(member.tenant_id).filter(invited_by_id=member.user_id).order_by("email")
+    return HandedOn(list(keys), list(sent))
 
 
 @dataclass(frozen=True)

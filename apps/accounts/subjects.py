@@ -11,7 +11,7 @@ from apps.access.permissions import EVERYONE, IMPLIED, VISITING
 from apps.access.subjects import ANONYMOUS, API_KEY, STAFF, USER, Subject
 from apps.tenancy.context import Context, current, use
 
-from .models import ApiKey, Membership, SupportVisit, User
+from .models import ApiKey, Invitation, Membership, SupportVisit, User
 
 
 def of_membership(membership: Membership) -> Subject:
@@ -29,9 +29,17 @@ def of_visit(visit: SupportVisit) -> Subject:
 
 
 def of_api_key(key: ApiKey) -> Subject:
-    scopes = frozenset(key.scopes)
-    implied = {IMPLIED[scope] for scope in scopes & IMPLIED.keys()}
-    return Subject(type=API_KEY, id=str(key.id), tenant_id=key.tenant_id, role="api_key", permissions=scopes | implied)
+    granted = key.permissions
+    implied = {IMPLIED[scope] for scope in granted & IMPLIED.keys()}
+    return Subject(type=API_KEY, id=str(key.id), tenant_id=key.tenant_id, role="api_key", permissions=granted | implied)
+
+
+def of_sender(invitation: Invitation) -> Subject:
+    """Whoever sent it last, with what they may do now; nobody if they are gone."""
+    key, member = invitation.sender_key, invitation.sender
+    if invitation.invited_by_key_id is not None:
+        return of_api_key(key) if key is not None and key.is_live else ANONYMOUS
+    return of_membership(member) if member is not None and member.user.is_active else ANONYMOUS
 
 
 def attach(request: Any) -> None:

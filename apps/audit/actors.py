@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,19 +35,29 @@ def command(name: str) -> Actor:
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """Where a request came from; work that no request asked for has none of it."""
+    """Where a request came from; work that no request asked for has none of it.
+
+    ``call`` is the id of the repeatable call that the request is.
+    """
 
     ip: str | None = None
     user_agent: str = ""
     session_id: str = ""
+    call: str = ""
 
 
 NOWHERE = Origin()
+ABOUT_THE_REQUEST = ("user_agent", "session_id", "request_id")  # what is noted of one with each event
 _origin: ContextVar[Origin] = ContextVar("audit_origin", default=NOWHERE)
 
 
 def origin() -> Origin:
     return _origin.get()
+
+
+def act_for_call(call_id: object) -> None:
+    """Have everything that the request records from here on say which call it was done for."""
+    _origin.set(replace(_origin.get(), call=str(call_id)))
 
 
 @contextmanager

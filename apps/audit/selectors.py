@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
+from itertools import chain
 from operator import attrgetter
 from typing import Any, TypedDict, Unpack
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
+from apps.tenancy.context import control
+
+from .actors import ABOUT_THE_REQUEST
 from .models import Anchor, ControlEvent, Event
 
 PAGE = 500
@@ -22,6 +26,7 @@ class Filters(TypedDict, total=False):
     """What a reader may ask for. ``action`` is a prefix: ``project`` finds ``project.created``."""
 
     action: str
+    actions: tuple[str, ...]
     actor_id: str
     resource_type: str
     resource_id: str
@@ -31,7 +36,7 @@ class Filters(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class AuditEntry:
-    """An event of either plane."""
+    """An event of either plane; ``withheld`` is one whose content its reader may not see."""
 
     id: UUID
     occurred_at: datetime
@@ -44,14 +49,29 @@ class AuditEntry:
     changes: dict[str, Any]
     metadata: dict[str, Any]
     plane: str
+    withheld: bool = False
+
+    def without_content(self) -> AuditEntry:
+        """That it happened, when, by whom and to what, without names and values."""
+        kept = {name: value for name, value in self.metadata.items() if name in ABOUT_THE_REQUEST}
+        return replace(self, changes={}, metadata=kept, withheld=True)
+
+    @property
+    def resource(self) -> tuple[str, str]:
+        return self.resource_type, self.resource_id
 
     @property
     def position(self) -> Position:
         return self.occurred_at, self.id
 
 
-COLUMNS = tuple(field.name for field in fields(AuditEntry) if field.name != "plane")
-LOOKUPS = {"action": "action__startswith", "since": "occurred_at__gte", "until": "occurred_at__lt"}
+COLUMNS = tuple(field.name for field in fields(AuditEntry) if field.name not in ("plane", "withheld"))
+LOOKUPS = {
+    "action": "action__startswith",
+    "actions": "action__in",
+    "since": "occurred_at__gte",
+    "until": "occurred_at__lt",
+}
 
 
 def events_page(
@@ -81,10 +101,15 @@ def events_page(
 
 
 def all_events(*, tenant_id: UUID, **filters: Unpack[Filters]) -> Iterator[AuditEntry]:
-    """Every entry, newest first, a page in memory at a time and no transaction open between pages."""
+    """Every entry, newest first."""
+    return chain.from_iterable(event_pages(tenant_id=tenant_id, **filters))
+
+
+def event_pages(*, tenant_id: UUID, **filters: Unpack[Filters]) -> Iterator[list[AuditEntry]]:
+    """The same, a page in memory at a time and no transaction open between pages."""
     page = events_page(tenant_id=tenant_id, limit=PAGE, **filters)
     while page:
-        yield from page
+        yield page
         page = events_page(tenant_id=tenant_id, limit=PAGE, before=page[-1].position, **filters)
 
 
@@ -100,3 +125,11 @@ def _between(rows: QuerySet[Any], before: Position | None, after: Position | Non
         at, key = after
         rows = rows.filter(Q(occurred_at__gt=at) | Q(id__gt=key), occurred_at__gte=at)
     return rows
+
+
+def done_for_call(*, tenant_id: UUID, call_id: UUID, since: datetime) -> list[Event | ControlEvent]:
+    """What was done for a repeatable call, inside the organization or about it; read in its context."""
+    done = {"occurred_at__gte": since, "metadata__call": str(call_id)}
+    with control("look what a call did"):
+        about = list(ControlEvent.objects.filter(**done, tenant_id=tenant_id))
+    return [*Event.objects.filter(**done), *about]

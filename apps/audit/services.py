@@ -71,7 +71,12 @@ def _thing(row: models.Model) -> Thing:
 def _request() -> dict[str, str]:
     source = origin()
     request_id = structlog.contextvars.get_contextvars().get("request_id", "")
-    found = {"user_agent": source.user_agent[:400], "session_id": source.session_id, "request_id": str(request_id)}
+    found = {
+        "user_agent": source.user_agent[:400],
+        "session_id": source.session_id,
+        "request_id": str(request_id),
+        "call": source.call,
+    }
     return {name: value for name, value in found.items() if value}
 
 

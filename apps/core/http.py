@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit, urlunsplit
+
 from django.http import HttpRequest
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from .text import without_nul
 
@@ -17,6 +20,15 @@ def is_safe(request: HttpRequest) -> bool:
 
 def is_api(request: HttpRequest) -> bool:
     return request.path.startswith(API_PREFIX)
+
+
+def came_from(request: HttpRequest) -> str:
+    """The page of ours that somebody was on when they sent the request; the front page where that is not known."""
+    page = request.headers.get("HX-Current-URL") or request.headers.get("Referer") or "/"
+    if not url_has_allowed_host_and_scheme(page, {request.get_host()}):
+        return "/"
+    parts = urlsplit(page)
+    return urlunsplit(("", "", parts.path or "/", parts.query, ""))
 
 
 def searched(request: HttpRequest, name: str = "q") -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
+from django.middleware.gzip import GZipMiddleware
 from django_structlog.middlewares import RequestMiddleware
 
 from .errors import DomainError
@@ -31,6 +32,17 @@ class RequestLogMiddleware(RequestMiddleware):  # type: ignore[misc]
     @staticmethod
     def format_request(request: HttpRequest) -> str:
         return f"{request.method} {request.path}"
+
+
+class CompressionMiddleware(GZipMiddleware):
+    """Compresses answers, padded at random, so that lengths tell nothing about secrets.
+
+    What has an ETag stays as it is: compressed it would be another representation, with a tag that is weak, and a
+    weak tag never satisfies If-Match (RFC 9110, 8.8.1 and 13.1.1).
+    """
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        return response if "ETag" in response else super().process_response(request, response)
 
 
 class SecurityHeadersMiddleware:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from typing import Any
+from urllib.parse import parse_qs
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.exceptions import ValidationError as InvalidValue
@@ -47,6 +49,9 @@ class CursorPages(CursorPagination):
 
     def decode_cursor(self, request: Any) -> Any:
         """The position of a page. Raises NotFound for one that no page has."""
+        encoded = request.query_params.get(self.cursor_query_param)
+        if encoded is not None and not _is_cursor(encoded):
+            raise NotFound(self.invalid_cursor_message)
         cursor = super().decode_cursor(request)
         if cursor is not None and cursor.position is not None and not self._is_position(str(cursor.position)):
             raise NotFound(self.invalid_cursor_message)
@@ -74,6 +79,15 @@ class CursorPages(CursorPagination):
         wanted = request.query_params.get(self.page_size_query_param)
         if wanted is not None and not (wanted.isascii() and wanted.isdigit() and 1 <= int(wanted[:4]) <= 100):
             raise ValidationError({"page_size": "A number from 1 to 100."})
+
+
+def _is_cursor(encoded: str) -> bool:
+    """Whether it is written as cursors are; REST framework takes whatever it cannot read for the first page."""
+    try:
+        members = parse_qs(b64decode(encoded, validate=True).decode("ascii"), strict_parsing=True)
+    except ValueError:
+        return False
+    return bool(members) and members.keys() <= {"o", "r", "p"}
 
 
 def _is_moment(text: str) -> bool:

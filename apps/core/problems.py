@@ -133,6 +133,7 @@ class ServerAway(APIException):
     status_code = 503
     default_code = "temporarily_unavailable"
     default_detail = gettext_lazy("This is not possible for a moment. Please try again.")
+    headers = RETRY_SOON
 
 
 class ProblemHandler(ExceptionHandler):  # type: ignore[misc]

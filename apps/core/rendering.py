@@ -48,6 +48,13 @@ class FastJSONRenderer(JSONRenderer):
             return super().render(data, accepted_media_type, renderer_context)  # type: ignore[no-any-return]
 
 
+def written_as(media_type: str) -> FastJSONRenderer:
+    """Stands for what a view writes itself while it is negotiated; what it renders is a refusal, which is JSON."""
+    renderer = FastJSONRenderer()
+    renderer.media_type = media_type
+    return renderer
+
+
 @lru_cache(maxsize=128)
 def plain_columns(serializer_class: Any) -> tuple[str, ...] | None:
     """The columns of a model serializer that only repeats columns, in its order; None if it does more.

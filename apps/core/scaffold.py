@@ -55,7 +55,11 @@ PARTS = (
         "selectors.py.txt",
         "apps/$app/selectors.py",
         END,
-        ("from .errors import ${Noun}NotFound", "from .models import $Noun"),
+        (
+            "from apps.access.sight import sight_of",
+            "from .errors import ${Noun}NotFound",
+            "from .models import $Noun",
+        ),
     ),
     Part("services.py.txt", "apps/$app/services/$nouns.py", NEW),
     Part("forms.py.txt", "apps/$app/forms.py", END),

@@ -7,9 +7,8 @@ from uuid import UUID
 from celery import shared_task
 
 from apps.access.subjects import NOBODY
-from apps.accounts.models import Invitation
 from apps.accounts.selectors import find_member, find_person, memberships_of, names_of, owners_of
-from apps.accounts.services.invitations import INVITATION_REQUESTED, make_token
+from apps.accounts.services.invitations import INVITATION_REQUESTED, make_token, to_be_mailed
 from apps.accounts.services.lookup import LOOKUP_REQUESTED
 from apps.accounts.services.people import (
     RESET_REQUESTED,
@@ -49,9 +48,7 @@ def send_welcome_email(event_id: str) -> None:
 def send_invitation(event_id: str, invitation_id: str, generation: int) -> None:
     """Mail the link with which somebody becomes a member, unless it is void by now."""
     tenant_id = current_tenant().tenant_id
-    invitation = Invitation.objects.filter(
-        tenant_id=tenant_id, id=invitation_id, generation=generation, accepted_at=None, revoked_at=None
-    ).first()
+    invitation = to_be_mailed(tenant_id=tenant_id, invitation_id=UUID(invitation_id), generation=generation)
     if invitation is not None:
         inviter = invitation.invited_by_id or NOBODY
         by = names_of(tenant_id, {inviter}).get(inviter, "")

@@ -18,6 +18,7 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone
 
 from apps.core.encryption import DecryptionError
+from apps.core.problems import RETRY_SOON
 from apps.fleet.services.control_plane import control_migrations_missing
 from apps.tenancy.context import CONTROL_ALIAS, control, use
 from apps.tenants.models import TenantDatabase
@@ -81,7 +82,7 @@ def _checks() -> dict[str, str]:
 def _report(checks: dict[str, str]) -> HttpResponse:
     healthy = all(result == "ok" for result in checks.values())
     body = {"status": "ok" if healthy else "unavailable", "checks": checks}
-    return JsonResponse(body, status=200 if healthy else 503)
+    return JsonResponse(body, status=200 if healthy else 503, headers={} if healthy else RETRY_SOON)
 
 
 def _databases() -> dict[str, str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django.http import FileResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers, status
@@ -112,7 +111,7 @@ PROJECTS = ListQuery(
             ),
             by=selectors.search,
         ),
-        "is_private": Filter(serializers.BooleanField(required=False, allow_null=True, default=None), by="is_private"),
+        "is_private": Filter(serializers.BooleanField(required=False), by="is_private"),
         "created_by": Filter(serializers.UUIDField(required=False), by="created_by_id"),
         "created_after": Filter(serializers.DateTimeField(required=False), by="created_at__gte"),
         "created_before": Filter(serializers.DateTimeField(required=False), by="created_at__lt"),
@@ -163,6 +162,7 @@ class ProjectView(ResourceView):
         GET=PROJECTS_READ, PATCH=PROJECTS_WRITE, DELETE=PROJECTS_DELETE
     )
     finder = staticmethod(selectors.find_project)
+    versioned = True
 
     @extend_schema(responses=ProjectSerializer)
     def get(self, request: Request, project_id: UUID) -> Response:
@@ -176,7 +176,7 @@ class ProjectView(ResourceView):
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, project_id: UUID) -> Response:
-        projects.delete_project(actor=self.subject, project=self.resource)
+        projects.delete_project(actor=self.subject, project=self.resource, expected=self.expected)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -220,13 +220,12 @@ class DocumentContentView(ResourceView):
     """The file itself."""
 
     permissions_by_method: ClassVar[dict[str, str]] = allow(GET=PROJECTS_READ)
+    media_types = ("*/*",)
     finder = staticmethod(selectors.find_document)
 
     @extend_schema(responses={(200, "*/*"): OpenApiResponse(response=bytes)})
     def get(self, request: Request, project_id: UUID, document_id: UUID) -> HttpResponseBase:
-        document: Document = self.resource
-        file = documents.open_document(document)
-        return FileResponse(file, as_attachment=True, filename=document.name, content_type=document.content_type)
+        return documents.download(self.resource)
 
 
 class SharesView(ResourceView):
@@ -249,6 +248,9 @@ class ShareView(ResourceView):
     @staticmethod
     def finder(subject: Any, **ids: UUID) -> Project | Document:
         return selectors.find_project(subject, ids["project_id"])
+
+    def at_address(self) -> Any:
+        return selectors.shares_of(self.resource).filter(user_id=self.kwargs["user_id"]).first()
 
     @extend_schema(request=RelationSerializer, responses=ShareSerializer)
     def put(self, request: Request, user_id: UUID, **ids: UUID) -> Response:
@@ -299,6 +301,7 @@ class CustomFieldView(ResourceView):
         GET=ORGANIZATION_READ, PATCH=SETTINGS_MANAGE, DELETE=SETTINGS_MANAGE
     )
     finder = staticmethod(selectors.find_custom_field)
+    versioned = True
 
     @extend_schema(responses=CustomFieldSerializer)
     def get(self, request: Request, field_id: UUID) -> Response:
@@ -309,10 +312,12 @@ class CustomFieldView(ResourceView):
         changes = self.valid(CustomFieldChangesSerializer, partial=True)
         return self.answer(
             CustomFieldSerializer,
-            custom_fields.update_custom_field(actor=self.subject, field=self.resource, **changes),
+            custom_fields.update_custom_field(
+                actor=self.subject, field=self.resource, expected=self.expected, **changes
+            ),
         )
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, field_id: UUID) -> Response:
-        custom_fields.delete_custom_field(actor=self.subject, field=self.resource)
+        custom_fields.delete_custom_field(actor=self.subject, field=self.resource, expected=self.expected)
         return Response(status=status.HTTP_204_NO_CONTENT)

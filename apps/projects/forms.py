@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django import forms
@@ -20,11 +20,15 @@ from .models import CustomField, Project
 CUSTOM = "custom_fields."
 Kind = CustomField.Kind
 MAX_CHOICES, MAX_CHOICE = 50, 80
+NAMED = 5
 is_key = RegexValidator(r"^[a-z][a-z0-9_]{0,39}\Z", _("A key has small letters, digits and _, a letter first."))
 
 
 class ProjectForm(forms.ModelForm):
-    """A project with the fields that the organization added."""
+    """A project with the fields that the organization added.
+
+    Whether it is private is asked of those who may share it; ``losers`` are the people who would not see it any more.
+    """
 
     class Meta:
         model = Project
@@ -37,9 +41,20 @@ class ProjectForm(forms.ModelForm):
         labels = {"name": _("Name"), "description": _("Description"), "is_private": _("Private")}  # noqa: RUF012
         help_texts = {"is_private": _("Only for those it is shared with, owners and admins.")}  # noqa: RUF012
 
-    def __init__(self, *args: Any, custom_fields: Iterable[CustomField], **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        custom_fields: Iterable[CustomField],
+        may_share: bool = True,
+        losers: Sequence[Membership] = (),
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.fields["description"].validators.append(printable)
+        if not may_share:
+            del self.fields["is_private"]
+        elif losers:
+            self.fields["is_private"].help_text = _loss(losers)
         values = self.instance.custom_fields
         for defined in custom_fields:
             field = _form_field(defined)
@@ -118,6 +133,18 @@ class CustomFieldForm(forms.Form):
                 % {"count": MAX_CHOICES, "length": MAX_CHOICE}
             )
         return found
+
+
+def _loss(losers: Sequence[Membership]) -> str:
+    """Whom hiding it locks out, some of them by name."""
+    named = ", ".join(member.display_name for member in losers[:NAMED])
+    more = len(losers) - NAMED
+    if more > 0:
+        named = _("%(names)s and %(count)s more") % {"names": named, "count": more}
+    return _(
+        "Only for those it is shared with, owners and admins. These members would not see it any more: %(names)s. "
+        "Share it with whoever is to keep it."
+    ) % {"names": named}
 
 
 def _form_field(defined: CustomField) -> forms.Field:

@@ -6,6 +6,7 @@ from typing import ClassVar
 from uuid import UUID, uuid4
 
 from django.db import models
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from apps.tenancy.constraints import TenantForeignKey
@@ -58,7 +59,10 @@ class Project(TenantModel):
         ordering: ClassVar[list[str]] = ["-created_at", "-id"]
         constraints: ClassVar[list[models.BaseConstraint]] = [
             *TenantModel.Meta.constraints,
-            models.UniqueConstraint(fields=["tenant_id", "name"], name="projects_project_name"),
+            # Among those that everybody sees: a name that is taken must not tell of one that is private.
+            models.UniqueConstraint(
+                fields=["tenant_id", "name"], condition=Q(is_private=False), name="projects_project_public_name"
+            ),
         ]
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["tenant_id", "-created_at", "-id"], name="projects_project_newest"),

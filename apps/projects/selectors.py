@@ -11,7 +11,10 @@ from django.db.models import Count, Q, QuerySet
 from apps.access.decisions import authorize
 from apps.access.models import Share
 from apps.access.permissions import PROJECTS_READ, RELATION_GRANTS
-from apps.access.subjects import Subject
+from apps.access.sight import sight_of
+from apps.access.subjects import FULL_SIGHT, Subject
+from apps.accounts.models import Membership
+from apps.accounts.selectors import members_of
 from apps.core.text import words
 
 from .errors import CustomFieldNotFound, DocumentNotFound, ProjectNotFound
@@ -23,22 +26,36 @@ LAST = "\U0010ffff"  # sorts after everything that begins with a word
 def projects_for(subject: Subject) -> QuerySet[Project]:
     """The projects a subject may see: all, the ones that are not private, the ones shared with them."""
     rows: QuerySet[Project] = Project.objects.all()
-    reads_all = PROJECTS_READ in subject.permissions
-    if reads_all and subject.has_full_sight:
+    if _sees_all(subject):
         return rows
     shared = Q(id__in=_shared_with(subject, PROJECT))
+    reads_all = PROJECTS_READ in subject.permissions
     return rows.filter(shared | Q(is_private=False)) if reads_all else rows.filter(shared)
 
 
 def documents_for(subject: Subject) -> QuerySet[Document]:
     """The documents a subject may see: those of the projects they see, and the ones shared with them."""
     rows: QuerySet[Document] = Document.objects.select_related("project")
-    reads_all = PROJECTS_READ in subject.permissions
-    if reads_all and subject.has_full_sight:
+    if _sees_all(subject):
         return rows
+    reads_all = PROJECTS_READ in subject.permissions
     of_project = Q(project_id__in=_shared_with(subject, PROJECT))
     shared = of_project | Q(id__in=_shared_with(subject, DOCUMENT))
     return rows.filter(shared | Q(project__is_private=False)) if reads_all else rows.filter(shared)
+
+
+@sight_of(Project)
+def seen_projects(subject: Subject, ids: set[UUID]) -> set[UUID]:
+    if _sees_all(subject):
+        return ids
+    return set(projects_for(subject).filter(id__in=ids).values_list("id", flat=True))
+
+
+@sight_of(Document)
+def seen_documents(subject: Subject, ids: set[UUID]) -> set[UUID]:
+    if _sees_all(subject):
+        return ids
+    return set(documents_for(subject).filter(id__in=ids).values_list("id", flat=True))
 
 
 def projects_with_document_counts(subject: Subject) -> QuerySet[Project]:
@@ -86,6 +103,13 @@ def allowed_on(subject: Subject, resource: Project | Document) -> set[str]:
     return {action for action in actions if authorize(subject, action, resource)}
 
 
+def losers_of(project: Project) -> list[Membership]:
+    """The members who see a project because everybody does, and would not if it were private."""
+    shared = set(shares_of(project).values_list("user_id", flat=True))
+    members = members_of(project.tenant_id).exclude(role__in=FULL_SIGHT).order_by("email")
+    return [m for m in members if PROJECTS_READ in m.permissions and m.user_id not in shared]
+
+
 def shown_values(project: Project) -> list[tuple[str, Any]]:
     """The labels and values of a project's custom fields, in the order they were defined."""
     values = project.custom_fields
@@ -114,6 +138,10 @@ def find_custom_field(subject: Subject, field_id: UUID) -> CustomField:
     if field is None:
         raise CustomFieldNotFound
     return field
+
+
+def _sees_all(subject: Subject) -> bool:
+    return PROJECTS_READ in subject.permissions and subject.has_full_sight
 
 
 def _shared_with(subject: Subject, kind: str) -> QuerySet[Any]:

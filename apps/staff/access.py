@@ -5,12 +5,11 @@ from __future__ import annotations
 from functools import wraps
 from typing import Any
 
-from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 
-from apps.access.guards import Access, View, in_control, public
+from apps.access.guards import Access, View, in_control, public, sign_in_first
 from apps.accounts.models import User
 from apps.core.middleware import content_security_policy
 
@@ -35,7 +34,7 @@ def staff_only(view: View) -> View:
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not is_staff(request):
-            return redirect_to_login(request.get_full_path(), reverse("admin:login"))
+            return sign_in_first(request, reverse("admin:login"))
         return _shown(view, request, *args, **kwargs)
 
     guarded.access = Access(staff_because="staff runs the platform here")  # type: ignore[attr-defined]

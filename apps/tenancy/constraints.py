@@ -9,6 +9,33 @@ from django.db.backends.ddl_references import Columns, Statement, Table
 from django.db.models.constraints import BaseConstraint
 
 
+class TenantRelation(models.ForeignObject):
+    """The row of the same tenant whose ``remote`` is named by a column that is no foreign key; None if it is gone.
+
+    It is nothing in the database: what it names may go and leave its name behind.
+    """
+
+    def __init__(self, to: Any, *, column: str, remote: str, **more: Any) -> None:
+        self.named_by, self.remote_name = column, remote
+        for option in ("on_delete", "from_fields", "to_fields", "null", "editable", "related_name"):
+            more.pop(option, None)
+        super().__init__(
+            to,
+            on_delete=models.DO_NOTHING,
+            from_fields=["tenant", column],
+            to_fields=["tenant", remote],
+            null=True,
+            editable=False,
+            related_name="+",
+            **more,
+        )
+
+    def deconstruct(self) -> Any:
+        name, path, args, kwargs = super().deconstruct()
+        kept = {option: value for option, value in kwargs.items() if option == "to"}
+        return name, path, args, {**kept, "column": self.named_by, "remote": self.remote_name}
+
+
 class TenantForeignKey(BaseConstraint):
     """FOREIGN KEY (tenant_id, x_id) REFERENCES target (tenant_id, id), deferred to commit.
 

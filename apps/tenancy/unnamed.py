@@ -7,7 +7,7 @@ such a transaction is one on both then, the tenant's committed first.
 
 from __future__ import annotations
 
-from contextlib import ContextDecorator, ExitStack
+from contextlib import ExitStack
 from typing import Any
 
 from django import db
@@ -32,18 +32,23 @@ def home() -> str:
     return context.alias if isinstance(context, TenantContext | OutboxContext) else CONTROL_ALIAS
 
 
-class UnnamedAtomic(ContextDecorator):
-    """A transaction, or savepoint, on each database that the context it is entered in may write to."""
+class ContextAtomic(Atomic):
+    """A transaction, or savepoint; if no database is named, on each that the context it is entered in may write to."""
 
-    def __init__(self, savepoint: bool, durable: bool) -> None:
-        self.savepoint, self.durable = savepoint, durable
+    def __init__(self, using: str | None, savepoint: bool, durable: bool) -> None:
+        super().__init__(using, savepoint, durable)
+        self.durable = durable
+        self.is_named = using is not None and using is not UNNAMED
         self._entered: list[tuple[tuple[str, ...], ExitStack]] = []
 
-    def _recreate_cm(self) -> UnnamedAtomic:
+    def _recreate_cm(self) -> ContextAtomic:
         """As a decorator it is shared by all threads."""
-        return UnnamedAtomic(self.savepoint, self.durable)
+        return self if self.is_named else type(self)(self.using, self.savepoint, self.durable)
 
     def __enter__(self) -> None:
+        if self.is_named:
+            super().__enter__()
+            return
         aliases = tuple(dict.fromkeys((CONTROL_ALIAS, home())))
         with ExitStack() as stack:
             for alias in aliases:
@@ -52,6 +57,9 @@ class UnnamedAtomic(ContextDecorator):
             self._entered.append((aliases, stack.pop_all()))
 
     def __exit__(self, *raised: Any) -> None:
+        if self.is_named:
+            super().__exit__(*raised)
+            return
         aliases, stack = self._entered.pop()
         _opened().pop()
         if any(connections[alias].needs_rollback for alias in aliases):
@@ -68,7 +76,7 @@ def leaves_out(alias: str) -> bool:
 def install() -> None:
     """Make Django ask for the context wherever it would take ``default`` for want of a name."""
     transaction.get_connection = _connection
-    transaction.Atomic = _atomic  # type: ignore[misc, assignment]
+    transaction.Atomic = ContextAtomic  # type: ignore[misc]
     transaction.DEFAULT_DB_ALIAS = UNNAMED  # type: ignore[attr-defined]  # what @atomic without parentheses takes
     db.connection.__dict__["_connections"] = _OfContext()
 
@@ -78,12 +86,6 @@ class _OfContext:
 
     def __getitem__(self, alias: str) -> Any:
         return connections[home()]
-
-
-def _atomic(using: str | None, savepoint: bool, durable: bool) -> Any:
-    if using is None or using is UNNAMED:
-        return UnnamedAtomic(savepoint, durable)
-    return Atomic(using, savepoint, durable)
 
 
 def _connection(using: str | None = None) -> Any:

@@ -8,7 +8,7 @@ what asks which migrations there are is answered by the owner. What another comm
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import wraps
 from typing import Any
 
@@ -104,8 +104,13 @@ def _asking_first(execute: Execute) -> Execute:
     def asking_first(command: BaseCommand, /, *args: Any, **options: Any) -> Any:
         name = name_of(command)
         _refuse(name, args)
-        context = None if name in WITHOUT_CONTEXT else current()
-        with in_a_sentence(), use(context), _database_of(name, options), refusing_other_planes(name == LOADDATA):
+        with ExitStack() as stack:
+            if command._called_from_command_line:  # type: ignore[attr-defined]  # code that calls it wants the error
+                stack.enter_context(in_a_sentence())
+            if name in WITHOUT_CONTEXT:
+                stack.enter_context(use(None))
+            stack.enter_context(_database_of(name, options))
+            stack.enter_context(refusing_other_planes(name == LOADDATA))
             return execute(command, *args, **options)
 
     return asking_first

@@ -40,10 +40,15 @@ def lines_of(tenant_id: UUID, entries: list[AuditEntry]) -> list[Line]:
     return [_line(entry, names.get(entry.actor_id, "")) for entry in entries]
 
 
-def _line(entry: AuditEntry, name: str) -> Line:
+def who_of(entry: AuditEntry, name: str) -> str:
+    """Who did it, by the name that the organization has for them, if it has one."""
     if not name and "staff" in entry.metadata:
-        name = str(_("%(address)s (staff)") % {"address": entry.metadata["staff"]})
-    return Line(entry, name or str(UNNAMED.get(entry.actor_type, entry.actor_type)), _changes(entry), _details(entry))
+        return str(_("%(address)s (staff)") % {"address": entry.metadata["staff"]})
+    return name or str(UNNAMED.get(entry.actor_type, entry.actor_type))
+
+
+def _line(entry: AuditEntry, name: str) -> Line:
+    return Line(entry, who_of(entry, name), _changes(entry), _details(entry))
 
 
 def _changes(entry: AuditEntry) -> list[tuple[str, str, str]]:

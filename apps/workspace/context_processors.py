@@ -6,6 +6,7 @@ from typing import Any
 from django.urls import reverse
 
 from apps.access.subjects import ANONYMOUS
+from apps.core.http import is_api
 from apps.core.theme import theme_of
 from apps.tenants.models import Profile, Tenant
 
@@ -33,8 +34,13 @@ def page_brand_of(tenant: Tenant) -> PageBrand:
 
 
 def surroundings(request: Any) -> dict[str, Any]:
-    """The theme somebody chose, and where a member or a visitor can go."""
+    """The theme somebody chose, and where a member or a visitor can go; the API's own page leads nowhere.
+
+    Whoever calls that with a token is in their organization on the apex, too, where its pages have no address.
+    """
     around: dict[str, Any] = {"theme": theme_of(request)}
+    if is_api(request):
+        return around
     tenant = getattr(request, "tenant", None)
     if tenant is not None:
         around["brand"] = page_brand_of(tenant)

@@ -17,9 +17,11 @@ from apps.access.permissions import PROJECTS_WRITE, SETTINGS_MANAGE, USERS_MANAG
 from apps.access.subjects import Subject
 from apps.accounts.selectors import actor_names, members_of, open_invitations
 from apps.audit.models import ControlEvent, Event
-from apps.audit.selectors import AuditEntry, events_page
+from apps.audit.selectors import AuditEntry
 from apps.projects.selectors import documents_for
 from apps.tenants.selectors import profile_of
+
+from .audit_reading import latest_for
 
 DAYS = 30
 
@@ -51,10 +53,10 @@ def activity(tenant_id: UUID) -> list[tuple[str, float]]:
     return [(date_format(day, "MONTH_DAY_FORMAT"), counted.get(day, 0)) for day in days]
 
 
-def recent_events(tenant_id: UUID, limit: int) -> list[tuple[AuditEntry, str]]:
+def recent_events(subject: Subject, limit: int) -> list[tuple[AuditEntry, str]]:
     """The latest events, each with the name of who did it."""
-    events = events_page(tenant_id=tenant_id, limit=limit)
-    names = actor_names(tenant_id, events)
+    events = latest_for(subject, limit)
+    names = actor_names(subject.tenant_id, events)
     return [(event, names.get(event.actor_id, "")) for event in events]
 
 

@@ -7,6 +7,7 @@ urlpatterns = [
     path("search/", search.search, name="search"),
     path("theme/", appearance.theme, name="theme"),
     path("audit/", audit.audit_log, name="audit-log"),
+    path("audit/ended/", audit.ended_accesses, name="ended-accesses"),
     path("audit/people/", audit.suggest_people, name="audit-people"),
     path("audit/verification/", audit.verify_chain, name="verify-chain"),
     path("settings/", settings.organization_settings, name="settings"),

@@ -14,7 +14,7 @@ from django.db import DatabaseError, IntegrityError, ProgrammingError, connectio
 from apps.projects.models import Document, Project
 from apps.tenancy.context import control, use
 from apps.tenancy.errors import ContextError
-from apps.tenancy.planes import TENANT, control_models, plane_of, tenant_models, walled_control_models
+from apps.tenancy.planes import READ_BY_TENANTS, TENANT, control_models, plane_of, tenant_models, walled_control_models
 from apps.tenancy.transactions import atomic
 from apps.tenants.models import Placement
 from tests.support import servers
@@ -97,7 +97,10 @@ def test_own_row__given_to_a_foreign_tenant__is_refused(own, foreign, mode, subt
     "statement", ["SELECT 1 FROM {t}", "DELETE FROM {t}", "UPDATE {t} SET {k} = {k}", "INSERT INTO {t} DEFAULT VALUES"]
 )
 def test_control_table_without_tenants__in_a_tenant__is_denied(statement, home, subtests):
+    read = READ_BY_TENANTS if statement.startswith("SELECT") else frozenset()
     for label, model in UNWALLED.items():
+        if label in read:
+            continue
         attack = statement.format(t=f'"{model._meta.db_table}"', k=model._meta.pk.column)
         with subtests.test(label):
             with home.inside(), pytest.raises(ProgrammingError, match="permission denied"):

@@ -231,9 +231,23 @@ MUTATIONS = [
     Mutation(
         "key's scopes widened",
         f"{ACCOUNTS}/subjects.py",
-        "    scopes = frozenset(key.scopes)",
-        "    scopes = frozenset({*key.scopes, *EVERYONE})",
+        "    granted = key.permissions",
+        "    granted = frozenset({*key.permissions, *EVERYONE})",
         RIGHTS,
+    ),
+    Mutation(
+        "a key does what its maker may no longer",
+        f"{ACCOUNTS}/models/tokens.py",
+        "frozenset(self.scopes) & self.maker.permissions if",
+        "frozenset(self.scopes) if",
+        TOKENS,
+    ),
+    Mutation(
+        "invitations outlive their sender",
+        f"{ACCOUNTS}/services/invitations.py",
+        "if invitation is None or not still_counts(invitation):",
+        "if invitation is None:",
+        TOKENS,
     ),
     Mutation(
         "private things open to the whole organization",

@@ -78,7 +78,7 @@ def test_role__changed_by_two_at_once__is_not_overwritten_unseen(acme, browser):
     late = browser.post(path, {"name": "Aid", "permissions": ["billing:view"], "expected": expected})
 
     assert late.status_code == 422
-    assert "Somebody has changed it since you opened it." in text(late)
+    assert "Somebody has changed this since you opened it" in text(late)
     assert 'value="Aid"' in text(late)
     with control("look"):
         role.refresh_from_db()

@@ -111,9 +111,11 @@ def test_custom_field__changed__keeps_key_and_kind(acme, client):
     field = define(client, "choice", choices=["a"]).json()
     path = f"/custom-fields/{field['id']}"
 
-    changed = send(client, "PATCH", path, {"label": "New", "choices": ["a", "b"], "kind": "text", "key": "other"})
+    refused = send(client, "PATCH", path, {"label": "Other", "kind": "text", "key": "other"})
+    changed = send(client, "PATCH", path, {"label": "New", "choices": ["a", "b"]})
     emptied = send(client, "PATCH", path, {"choices": []})
 
     found = send(client, "GET", path).json()
+    assert (refused.status_code, fields(refused)) == (400, {"kind", "key"})
     assert (changed.status_code, emptied.status_code) == (200, 400)
     assert (found["key"], found["kind"], found["label"], found["choices"]) == ("field", "choice", "New", ["a", "b"])

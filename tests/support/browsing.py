@@ -206,6 +206,7 @@ TENANT_PAGES: dict[str, Address] = {
     "api-keys": _at("/api-keys/"),
     "api-key-new": _at("/api-keys/new/"),
     "audit-log": _at("/audit/"),
+    "ended-accesses": _at("/audit/ended/"),
     "profile": _at("/profile/"),
     "security": _at("/security/"),
     "settings": _at("/settings/"),

@@ -128,11 +128,12 @@ def test_api_key__by_somebody_with_fewer_rights__cannot_exceed_them(acme):
     assert (beyond.json()["code"], beyond.json()["errors"][0]["field"]) == ("beyond_own_rights", "scopes")
 
 
-def test_api_key__that_makes_keys__cannot_exceed_its_own_scopes(acme):
+def test_api_key__that_manages_keys__makes_none_however_small(acme):
     robot = Program(acme.host, make_key(acme, "keys:manage", "projects:read")["key"])
 
-    assert robot.post("api-keys", {"name": "a", "scopes": ["projects:read"]}).status_code == 201
-    assert robot.post("api-keys", {"name": "b", "scopes": ["audit:view"]}).status_code == 403
+    for scope in ("projects:read", "audit:view"):
+        answer = robot.post("api-keys", {"name": "a", "scopes": [scope]})
+        assert (answer.status_code, answer.json()["code"]) == (403, "beyond_own_rights")
 
 
 @pytest.mark.parametrize(("scope", "status"), [("users:manage", 200), ("settings:manage", 200), ("audit:view", 403)])

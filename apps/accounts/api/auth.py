@@ -87,6 +87,7 @@ class LogoutView(ResourceView):
     """End the access token and everything of its sign-in."""
 
     permissions_by_method: ClassVar[dict[str, str]] = allow(POST=MEMBER)
+    takes_nothing = True
 
     @extend_schema(request=None, responses={204: None})
     def post(self, request: Request) -> Response:
@@ -101,6 +102,7 @@ class SignOutEverywhereView(ResourceView):
     """End all sessions and tokens of the caller in this organization."""
 
     permissions_by_method: ClassVar[dict[str, str]] = allow(POST=MEMBER)
+    takes_nothing = True
 
     @extend_schema(request=None, responses={204: None})
     def post(self, request: Request) -> Response:
@@ -112,6 +114,7 @@ class ValidateView(ResourceView):
     """What the credentials are good for; 401 if for nothing."""
 
     public_because = "anybody may ask about the credentials they hold"
+    takes_nothing = True
 
     @extend_schema(request=None, responses={200: ValidSerializer, 401: OpenApiResponse(description="not valid")})
     def post(self, request: Request) -> Response:

@@ -41,6 +41,7 @@ class DocsView(SpectacularSwaggerSplitView):
 
     public_because = "describes the API, holds no data"
     authentication_classes = ()
+    template_name = "api/docs.html"
     renderer_classes = [TemplateHTMLRenderer]  # noqa: RUF012
     http_method_not_allowed = refuse_method
     metadata_class = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, ClassVar
 from uuid import UUID
 from zoneinfo import available_timezones
@@ -115,16 +116,23 @@ class MeView(ResourceView):
     """The caller's profile in this organization."""
 
     permissions_by_method: ClassVar[dict[str, str]] = allow(GET=MEMBER, PATCH=MEMBER)
+    versioned = True
+
+    @cached_property
+    def own(self) -> Membership:
+        return selectors.own_membership(self.subject)
+
+    def at_address(self) -> Membership:
+        return self.own
 
     @extend_schema(responses=MeSerializer)
     def get(self, request: Request) -> Response:
-        return self.answer(MeSerializer, selectors.own_membership(self.subject))
+        return self.answer(MeSerializer, self.own)
 
     @extend_schema(request=ProfileSerializer, responses=MeSerializer)
     def patch(self, request: Request) -> Response:
-        own = selectors.own_membership(self.subject)
         changes = self.valid(ProfileSerializer)
-        changed = members.update_profile(actor=self.subject, member_id=own.id, expected=self.expected, **changes)
+        changed = members.update_profile(actor=self.subject, member_id=self.own.id, expected=self.expected, **changes)
         return self.answer(MeSerializer, changed)
 
 
@@ -150,6 +158,7 @@ class VerificationView(ResourceView):
     """Mail the caller a link that proves their address."""
 
     permissions_by_method: ClassVar[dict[str, str]] = allow(POST=MEMBER)
+    takes_nothing = True
 
     @extend_schema(request=None, responses={202: None})
     def post(self, request: Request) -> Response:
@@ -180,6 +189,7 @@ class MemberView(ResourceView):
         GET=ORGANIZATION_READ, PATCH=USERS_MANAGE, DELETE=USERS_MANAGE
     )
     finder = staticmethod(selectors.get_member)
+    versioned = True
 
     @extend_schema(responses=MemberSerializer)
     def get(self, request: Request, member_id: UUID) -> Response:
@@ -193,7 +203,7 @@ class MemberView(ResourceView):
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, member_id: UUID) -> Response:
-        members.remove_member(actor=self.subject, member_id=member_id)
+        members.remove_member(actor=self.subject, member_id=member_id, expected=self.expected)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -202,16 +212,20 @@ class OwnershipView(ResourceView):
 
     permissions_by_method: ClassVar[dict[str, str]] = allow(POST=USERS_MANAGE)
     finder = staticmethod(selectors.get_member)
+    versioned = True
+    takes_nothing = True
 
     @extend_schema(request=None, responses=MemberSerializer)
     def post(self, request: Request, member_id: UUID) -> Response:
-        return self.answer(MemberSerializer, members.transfer_ownership(actor=self.subject, member_id=member_id))
+        heir = members.transfer_ownership(actor=self.subject, member_id=member_id, expected=self.expected)
+        return self.answer(MemberSerializer, heir)
 
 
 class LeaveView(ResourceView):
     """Leave the organization."""
 
     permissions_by_method: ClassVar[dict[str, str]] = allow(POST=MEMBER)
+    takes_nothing = True
 
     @extend_schema(request=None, responses={204: None})
     def post(self, request: Request) -> Response:
@@ -259,6 +273,7 @@ class ResendView(ResourceView):
     """Mail a new link; the one before stops working."""
 
     permissions_by_method: ClassVar[dict[str, str]] = allow(POST=USERS_MANAGE)
+    takes_nothing = True
     finder = staticmethod(selectors.get_invitation)
 
     @extend_schema(request=None, responses=InvitationSerializer)

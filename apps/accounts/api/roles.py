@@ -52,6 +52,7 @@ class RoleView(ResourceView):
         GET=ORGANIZATION_READ, PATCH=ROLES_MANAGE, DELETE=ROLES_MANAGE
     )
     finder = staticmethod(selectors.get_role)
+    versioned = True
 
     @extend_schema(responses=RoleSerializer)
     def get(self, request: Request, role_id: UUID) -> Response:
@@ -66,5 +67,5 @@ class RoleView(ResourceView):
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, role_id: UUID) -> Response:
-        roles.delete_role(actor=self.subject, role_id=role_id)
+        roles.delete_role(actor=self.subject, role_id=role_id, expected=self.expected)
         return Response(status=status.HTTP_204_NO_CONTENT)

@@ -49,9 +49,3 @@ class RoleForm(forms.Form):
         """The checkboxes, under the name of what they are about."""
         boxes = {box.data["value"]: box for box in self["permissions"].subwidgets}
         return {area: [boxes[permission] for permission in found] for area, found in by_area().items()}
-
-
-class RoleEditForm(RoleForm):
-    """``expected`` is the tag of the role as it was when the page was opened."""
-
-    expected = forms.CharField(required=False, widget=forms.HiddenInput)

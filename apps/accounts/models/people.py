@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from apps.access.permissions import GRANTS, Role
 from apps.core.addresses import normalized_email
-from apps.tenancy.constraints import TenantForeignKey
+from apps.tenancy.constraints import TenantForeignKey, TenantRelation
 from apps.tenancy.fields import TenantKey
 
 from .. import passwords
@@ -151,7 +151,10 @@ class Membership(Assignment):
 
 
 class Invitation(Assignment):
-    """An address that may become a member, with the link that was mailed to it, once."""
+    """An address that may become a member, with the link that was mailed to it, once.
+
+    It counts while whoever sent it last may still send it: a member, or the key that a member made.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     tenant = TenantKey(related_name="invitations")
@@ -159,6 +162,9 @@ class Invitation(Assignment):
     generation = models.PositiveIntegerField(default=1)  # rises when it is sent again, which voids older links
     token_hash = models.CharField(max_length=64)
     invited_by_id = models.UUIDField(null=True)
+    invited_by_key_id = models.UUIDField(null=True)
+    sender = TenantRelation(Membership, column="invited_by_id", remote="user")
+    sender_key = TenantRelation("accounts.ApiKey", column="invited_by_key_id", remote="id")
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField()
     accepted_at = models.DateTimeField(null=True)

@@ -7,9 +7,11 @@ from uuid import uuid4
 
 from django.db import models
 
+from apps.core import clocks
+from apps.tenancy.constraints import TenantRelation
 from apps.tenancy.fields import TenantKey
 
-from .people import User
+from .people import Membership, User
 
 
 class SigningKey(models.Model):
@@ -75,7 +77,7 @@ class RevokedToken(models.Model):
 
 
 class ApiKey(models.Model):
-    """A key that an organization gives to a program; only its hash is kept."""
+    """A key that a member gives to a program; only its hash is kept. It never does more than its maker may now."""
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     tenant = TenantKey(related_name="api_keys", privileges="SELECT")
@@ -84,6 +86,7 @@ class ApiKey(models.Model):
     secret_hash = models.CharField(max_length=64)
     scopes = models.JSONField(default=list)
     created_by_id = models.UUIDField(null=True)
+    maker = TenantRelation(Membership, column="created_by_id", remote="user")
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(null=True)
     last_used_at = models.DateTimeField(null=True)
@@ -96,3 +99,14 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it does anything: it was not revoked, has not run out, and its maker is still here."""
+        expired = self.expires_at is not None and self.expires_at <= clocks.over()
+        return self.revoked_at is None and not expired and self.maker is not None and self.maker.user.is_active
+
+    @property
+    def permissions(self) -> frozenset[str]:
+        """Its scopes, as far as its maker has them now."""
+        return frozenset(self.scopes) & self.maker.permissions if self.maker else frozenset()

@@ -16,7 +16,8 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 
-from apps.access.subjects import Subject
+from apps.access.permissions import USERS_MANAGE
+from apps.access.subjects import API_KEY, Subject
 from apps.audit import services as audit
 from apps.audit.actors import ANONYMOUS, Actor
 from apps.core import clocks
@@ -25,11 +26,15 @@ from apps.tenancy import outbox
 from apps.tenancy.context import control, current_tenant_id
 from apps.tenancy.transactions import atomic
 
+from .. import subjects
 from ..errors import AlreadyInvited, AlreadyMember, CredentialsRefused, InvitationNotFound, InvitationRefused
-from ..models import Invitation, Membership, User
-from ..roles import Assigned, check_may_give
+from ..models import ApiKey, Invitation, Membership, User
+from ..roles import Assigned, check_may_give, may_give
 from . import members, people
+from .delegations import revoke_invitation
 
+# What tells whether its sender may still send an invitation.
+SENDER = ("sender__user", "sender__custom_role", "sender_key__maker__user", "sender_key__maker__custom_role")
 INVITATION_REQUESTED = "accounts.invited"
 SALT = "accounts.invitation"
 
@@ -51,10 +56,8 @@ def invite(*, actor: Subject, email: str, role: Assigned) -> Invitation:
             if Membership.objects.filter(tenant_id=actor.tenant_id, user__email=address).exists():
                 raise AlreadyMember(field="email")
             _withdraw_expired(actor.tenant_id, address)
-            invitation = Invitation(
-                tenant_id=actor.tenant_id, email=address, invited_by_id=actor.user_id, **role.fields
-            )
-            _renew(invitation)
+            invitation = Invitation(tenant_id=actor.tenant_id, email=address, **role.fields)
+            _send(invitation, actor)
             changes = {"email": [None, address], "role": [None, invitation.role_name]}
             _record("invitation.created", actor, invitation, changes)
     except IntegrityError as error:
@@ -63,12 +66,15 @@ def invite(*, actor: Subject, email: str, role: Assigned) -> Invitation:
 
 
 def resend(*, actor: Subject, invitation_id: UUID) -> Invitation:
-    """Mail a new link for seven more days; the one before is void. Raises InvitationNotFound, BeyondOwnRights."""
+    """Mail a new link for seven more days, in the actor's name; the one before is void.
+
+    Raises InvitationNotFound, BeyondOwnRights.
+    """
     with control("resend an invitation"), atomic():
         invitation = _locked(actor.tenant_id, id=invitation_id)
         check_may_give(actor, Assigned.of(invitation))
         invitation.generation += 1
-        _renew(invitation)
+        _send(invitation, actor)
         _record("invitation.resent", actor, invitation, {})
     return invitation
 
@@ -78,15 +84,21 @@ def revoke(*, actor: Subject, invitation_id: UUID) -> None:
     with control("revoke an invitation"), atomic():
         invitation = _locked(actor.tenant_id, id=invitation_id)
         check_may_give(actor, Assigned.of(invitation))
-        invitation.revoked_at = timezone.now()
-        invitation.save(update_fields=["revoked_at"])
-        _record("invitation.revoked", actor, invitation, {})
+        revoke_invitation(invitation, actor=actor)
 
 
 def make_token(invitation: Invitation) -> str:
     """The secret of the link, made anew whenever a mail is written, so that it need not be kept."""
     secret = f"{invitation.id}.{invitation.generation}"
     return f"{invitation.id.hex}.{salted_hmac(SALT, secret, algorithm='sha256').hexdigest()}"
+
+
+def to_be_mailed(*, tenant_id: UUID, invitation_id: UUID, generation: int) -> Invitation | None:
+    """An open invitation that was not sent again since, and still counts."""
+    with control("mail an invitation"):
+        rows = Invitation.objects.select_related("custom_role", *SENDER).filter(accepted_at=None, revoked_at=None)
+        found = rows.filter(tenant_id=tenant_id, id=invitation_id, generation=generation).first()
+    return found if found is not None and still_counts(found) else None
 
 
 def open_invitation(token: str) -> Prospect:
@@ -152,7 +164,7 @@ def _settled(person: User) -> User:
 def _for_token(tenant_id: UUID, token: str, *, lock: bool = False) -> Invitation:
     rows = Invitation.objects.select_for_update(of=("self",)) if lock else Invitation.objects
     invitation = (
-        rows.select_related("custom_role")
+        rows.select_related("custom_role", *SENDER)
         .filter(
             tenant_id=tenant_id,
             token_hash=_hash(token),
@@ -162,9 +174,15 @@ def _for_token(tenant_id: UUID, token: str, *, lock: bool = False) -> Invitation
         )
         .first()
     )
-    if invitation is None:
+    if invitation is None or not still_counts(invitation):
         raise InvitationRefused
     return invitation
+
+
+def still_counts(invitation: Invitation) -> bool:
+    """Whether whoever sent it, read with SENDER, may send it now."""
+    sender = subjects.of_sender(invitation)
+    return USERS_MANAGE in sender.permissions and may_give(sender, Assigned.of(invitation))
 
 
 def _locked(tenant_id: UUID, **which: UUID) -> Invitation:
@@ -182,7 +200,12 @@ def _withdraw_expired(tenant_id: UUID, email: str) -> None:
     ).update(revoked_at=timezone.now())
 
 
-def _renew(invitation: Invitation) -> None:
+def _send(invitation: Invitation, actor: Subject) -> None:
+    """Have it mailed in the name of the actor, or of the actor's maker."""
+    invitation.invited_by_id, invitation.invited_by_key_id = actor.user_id, None
+    if actor.type == API_KEY:
+        key = ApiKey.objects.get(tenant_id=actor.tenant_id, id=actor.id)
+        invitation.invited_by_id, invitation.invited_by_key_id = key.created_by_id, key.id
     invitation.token_hash = _hash(make_token(invitation))
     invitation.expires_at = timezone.now() + timedelta(days=settings.INVITATION_DAYS)
     invitation.save()

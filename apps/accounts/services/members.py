@@ -25,7 +25,7 @@ from .. import revocation
 from ..errors import AlreadyMember, BeyondOwnRights, LastOwner, MemberNotFound
 from ..models import Membership, User
 from ..roles import Assigned, check_may_give
-from . import sessions
+from . import delegations, sessions
 
 MEMBERSHIP_ENDED = "accounts.membership_ended"
 PROFILE = ("name", "locale", "time_zone")
@@ -87,10 +87,14 @@ def update_profile(*, actor: Subject, member_id: UUID, expected: str = "", **pro
     return membership
 
 
-def remove_member(*, actor: Subject, member_id: UUID) -> None:
-    """Raises MemberNotFound, BeyondOwnRights, LastOwner. Sessions and tokens here end with the membership."""
+def remove_member(*, actor: Subject, member_id: UUID, expected: str = "") -> None:
+    """Raises MemberNotFound, PreconditionFailed, BeyondOwnRights, LastOwner.
+
+    Sessions and tokens here end with the membership, and the keys and invitations that they have handed on.
+    """
     with control("remove a member"), atomic():
         membership = _locked(actor.tenant_id, member_id)
+        check_unchanged(membership, expected)
         check_may_give(actor, Assigned.of(membership))
         _remove(membership, actor, "member.removed")
 
@@ -104,13 +108,14 @@ def leave(*, actor: Subject) -> None:
         _remove(_locked(actor.tenant_id, own.id), actor, "member.left")
 
 
-def transfer_ownership(*, actor: Subject, member_id: UUID) -> Membership:
+def transfer_ownership(*, actor: Subject, member_id: UUID, expected: str = "") -> Membership:
     """Make another member the owner in one's place and become an admin, both or neither.
 
-    Raises MemberNotFound, BeyondOwnRights.
+    Raises MemberNotFound, PreconditionFailed, BeyondOwnRights.
     """
     with control("transfer ownership"), atomic():
         heir = _locked(actor.tenant_id, member_id)
+        check_unchanged(heir, expected)
         own = Membership.objects.filter(tenant_id=actor.tenant_id, user_id=actor.person_id).first()
         if own is None or own.role != Role.OWNER:
             raise BeyondOwnRights(_("Only an owner can transfer ownership."))
@@ -158,6 +163,7 @@ def _remove(membership: Membership, actor: Subject, action: str) -> None:
         _check_not_last_owner(membership.tenant_id)
     changes = {"email": [membership.email, None], "role": [membership.role_name, None]}
     _record(action, actor, membership, changes)
+    delegations.end_all(membership, actor=actor, because=action)
     sessions.end_all(tenant_id=membership.tenant_id, user_id=membership.user_id)
     revocation.publish_removal(membership)
     payload = {"user_id": str(membership.user_id), "before": timezone.now().isoformat()}

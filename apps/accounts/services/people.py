@@ -20,7 +20,14 @@ from apps.tenancy.transactions import atomic
 from apps.tenants.selectors import profile_of
 
 from .. import passwords
-from ..errors import EmailUnavailable, PasswordLinkRefused, VerificationRefused, WeakPassword, WrongPassword
+from ..errors import (
+    EmailUnavailable,
+    PasswordLinkRefused,
+    PersonNotFound,
+    VerificationRefused,
+    WeakPassword,
+    WrongPassword,
+)
 from ..models import Membership, User
 from ..password_links import password_links
 from ..selectors import find_member
@@ -181,6 +188,24 @@ def verify_email(*, user: User, token: str, actor: Actor) -> None:
     with control("verify an address"), atomic():
         EmailAddress.objects.filter(user=user, email=user.email).update(verified=True)
         audit.record("email.verified", actor=actor, resource=user, tenant_id=tenant_id)
+
+
+def set_active(*, email: str, is_active: bool, actor: Actor) -> User:
+    """Shut somebody out of every organization, or let them in again. Raises PersonNotFound.
+
+    Their sessions, tokens and codes end; keys that they made and invitations that they sent rest until they are back.
+    """
+    with control("deactivate a person"), atomic():
+        person = User.objects.select_for_update().filter(email=normalized_email(email)).first()
+        if person is None:
+            raise PersonNotFound
+        if person.is_active != is_active:
+            person.is_active = is_active
+            person.save(update_fields=["is_active"])
+            sessions.end_everywhere(person)
+            action = "person.reactivated" if is_active else "person.deactivated"
+            audit.record(action, actor=actor, resource=person, changes={"is_active": [not is_active, is_active]})
+    return person
 
 
 def validate(password: str, person: User, *, field: str = "password", organization: str = "") -> None:

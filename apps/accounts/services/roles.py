@@ -62,10 +62,11 @@ def update_role(*, actor: Subject, role_id: UUID, name: str, permissions: list[s
     return role
 
 
-def delete_role(*, actor: Subject, role_id: UUID) -> None:
-    """Raises RoleNotFound, RoleInUse."""
+def delete_role(*, actor: Subject, role_id: UUID, expected: str = "") -> None:
+    """Raises RoleNotFound, PreconditionFailed, RoleInUse."""
     with control("delete a role"), atomic():
         role = _locked(actor, role_id)
+        check_unchanged(role, expected)
         _check_held(actor, set(role.permissions))
         audit.record("role.deleted", actor=actor, resource=role, tenant_id=actor.tenant_id)
         Invitation.objects.filter(tenant_id=actor.tenant_id, custom_role=role).exclude(

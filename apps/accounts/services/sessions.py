@@ -14,7 +14,7 @@ from apps.tenancy.transactions import atomic
 
 from .. import revocation
 from ..errors import SessionNotFound
-from ..models import Membership, Session, TokenFamily, User
+from ..models import HandoffCode, Membership, Session, TokenFamily, User
 from . import visits
 
 
@@ -51,8 +51,9 @@ def sign_out_everywhere(*, actor: Subject) -> None:
         audit.record("session.all_revoked", actor=actor, resource=_membership(actor), tenant_id=actor.tenant_id)
 
 
-def end_all(*, tenant_id: UUID, user_id: UUID | None) -> None:
-    """In the caller's control-plane transaction."""
+def end_all(*, tenant_id: UUID, user_id: UUID) -> None:
+    """In the caller's control-plane transaction. A code that would sign them in is no way back, either."""
+    HandoffCode.objects.filter(tenant_id=tenant_id, user_id=user_id).delete()
     Session.objects.filter(tenant_id=tenant_id, user_id=user_id).delete()
     end_families(tenant_id=tenant_id, user_id=user_id)
 
@@ -60,6 +61,7 @@ def end_all(*, tenant_id: UUID, user_id: UUID | None) -> None:
 def end_everywhere(user: User) -> None:
     """All sessions, visits and tokens of a person everywhere, in the caller's control-plane transaction."""
     visits.end_all(user)
+    HandoffCode.objects.filter(user=user).delete()
     Session.objects.filter(user_id=user.pk).delete()
     end_families(user_id=user.pk)
 

@@ -19,7 +19,7 @@ from apps.tenancy.context import control
 from apps.tenancy.transactions import atomic
 
 from .. import revocation
-from ..errors import CredentialsRefused, OrganizationRequired, TokenRefused
+from ..errors import CredentialsRefused, OrganizationHeld, OrganizationRequired, TokenRefused
 from ..models import Membership, RefreshToken, RevokedToken, TokenFamily, User
 from ..selectors import memberships_of
 from ..tokens import SignedAccessToken, read_refresh
@@ -38,12 +38,13 @@ class TokenPair:
 def sign_in(*, email: str, password: str, tenant_id: UUID | None = None, organization: str = "") -> TokenPair:
     """Tokens for the organization that is given by the host or named by slug or id, or is the only one.
 
-    Raises CredentialsRefused, OrganizationRequired.
+    Raises CredentialsRefused, OrganizationHeld, OrganizationRequired.
     """
     user = _authenticated(email, password)
-    found = memberships_of(user, tenant_id=tenant_id, organization=organization)
+    known = memberships_of(user, tenant_id=tenant_id, organization=organization)
+    found = [membership for membership in known if not membership.tenant.is_held]
     if not found:
-        raise CredentialsRefused
+        raise OrganizationHeld if known else CredentialsRefused
     if len(found) > 1:
         raise OrganizationRequired(
             [{"id": str(m.tenant_id), "slug": m.tenant.slug, "name": m.tenant.name} for m in found]
@@ -52,7 +53,7 @@ def sign_in(*, email: str, password: str, tenant_id: UUID | None = None, organiz
 
 
 def issue(membership: Membership) -> TokenPair:
-    """Start a family of tokens for a member."""
+    """Start a family of tokens for a member. Raises OrganizationHeld."""
     source, now = origin(), timezone.now()
     with control("issue tokens"), atomic():
         family = TokenFamily.objects.create(
@@ -70,7 +71,7 @@ def issue(membership: Membership) -> TokenPair:
 def refresh(*, token: str, tenant_id: UUID | None = None) -> TokenPair:
     """A new pair for a refresh token, which is spent by that. A spent one kills its family.
 
-    ``tenant_id`` is that of the host, if it has one. Raises TokenRefused.
+    ``tenant_id`` is that of the host, if it has one. Raises TokenRefused; OrganizationHeld, which spends nothing.
     """
     token_id, family_id, owner_id = read_refresh(token)
     if tenant_id is not None and tenant_id != owner_id:
@@ -151,6 +152,9 @@ def _punish_reuse(token_id: UUID, family_id: UUID, tenant_id: UUID) -> None:
 
 
 def _sign(family: TokenFamily, membership: Membership) -> TokenPair:
+    """Raises OrganizationHeld, with which the caller's transaction is undone."""
+    if membership.tenant.is_held:
+        raise OrganizationHeld
     claims = {
         "sub": str(membership.user_id),
         "tid": str(membership.tenant_id),

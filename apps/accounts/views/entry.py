@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
 
 from apps.access.guards import in_control, public, requires
 from apps.access.permissions import MEMBER
@@ -117,7 +117,7 @@ def accept_invitation(request: TenantRequest, token: str) -> HttpResponse:
 
 
 @requires(MEMBER)
-@require_safe
+@require_GET
 @never_cache
 def verify_email(request: TenantRequest, token: str) -> HttpResponse:
     """Note that the signed-in person's address is theirs."""
@@ -162,7 +162,7 @@ def sign_up(request: TenantRequest) -> HttpResponse:
 
 
 @public("the code is the proof")
-@require_safe
+@require_GET
 @never_cache
 @sensitive_variables("code")
 def handoff(request: TenantRequest) -> HttpResponse:

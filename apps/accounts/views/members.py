@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.access.guards import requires
 from apps.access.permissions import MEMBER, ORGANIZATION_READ, USERS_MANAGE
-from apps.core.forms import blaming, done, form_page, posted
+from apps.core.forms import blaming, done, editing, form_page, posted
 from apps.core.http import searched
 from apps.core.pages import page_of
 
@@ -19,7 +19,7 @@ from ..forms.people import RoleChoiceForm
 from ..models import Membership
 from ..requests import TenantRequest
 from ..roles import named, within_reach
-from ..selectors import get_member
+from ..selectors import get_member, handed_on_by, own_membership
 from ..services import members
 
 
@@ -37,18 +37,20 @@ def member_list(request: TenantRequest) -> HttpResponse:
 def change_role(request: TenantRequest, person: Membership) -> HttpResponse:
     subject = request.subject
     current = {"role": str(person.custom_role_id or person.role)}
-    form = RoleChoiceForm(posted(request), roles=selectors.roles_to_give(subject), initial=current)
+    form = editing(RoleChoiceForm(posted(request), roles=selectors.roles_to_give(subject), initial=current), person)
     if form.is_valid():
         with blaming(form):
             role = named(form.cleaned_data["role"], subject.tenant_id)
-            changed = members.change_role(actor=subject, member_id=person.id, role=role)
+            changed = members.change_role(
+                actor=subject, member_id=person.id, role=role, expected=form.cleaned_data["expected"]
+            )
             return done(
                 request,
                 _("The role of %(person)s is %(role)s now.")
                 % {"person": changed.display_name, "role": changed.role_label},
                 "members",
             )
-    return form_page(request, "members/role.html", form, person=person)
+    return form_page(request, "members/role.html", form, person=person, handed_on=handed_on_by(person))
 
 
 @requires(USERS_MANAGE, on=get_member)
@@ -74,7 +76,7 @@ def remove(request: TenantRequest, person: Membership) -> HttpResponse:
         with blaming(form):
             members.remove_member(actor=request.subject, member_id=person.id)
             return done(request, _("%(person)s is no longer a member.") % {"person": person.display_name}, "members")
-    return form_page(request, "members/remove.html", form, person=person)
+    return form_page(request, "members/remove.html", form, person=person, handed_on=handed_on_by(person))
 
 
 @requires(MEMBER)
@@ -86,4 +88,5 @@ def leave(request: TenantRequest) -> HttpResponse:
         with blaming(form):
             members.leave(actor=request.subject)
             return done(request, _("You are no longer a member."), "account_login")
-    return form_page(request, "members/leave.html", form)
+    handed_on = handed_on_by(own_membership(request.subject))
+    return form_page(request, "members/leave.html", form, handed_on=handed_on)

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from apps.access.guards import requires
 from apps.access.permissions import MEMBER
 from apps.access.services.attempts import SIGN_IN, VERIFICATION, count_attempt
-from apps.core.forms import blaming, done, form_page, posted
+from apps.core.forms import blaming, done, editing, form_page, posted
 from apps.tenancy.context import control
 from apps.tenants.selectors import profile_of
 
@@ -35,6 +35,7 @@ def profile(request: TenantRequest) -> HttpResponse:
         initial={name: getattr(user.membership, name) for name in members.PROFILE},
         organization={"locale": theirs.locale, "time_zone": theirs.time_zone},
     )
+    form = editing(form, user.membership)
     if form.is_valid():
         with blaming(form):
             chosen = members.update_profile(actor=request.subject, member_id=user.membership.id, **form.cleaned_data)

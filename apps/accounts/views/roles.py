@@ -10,11 +10,10 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.access.guards import requires
 from apps.access.permissions import ORGANIZATION_READ, ROLES_MANAGE, by_area
-from apps.core.forms import blaming, done, form_page, posted
-from apps.core.preconditions import etag_of
+from apps.core.forms import blaming, done, editing, form_page, posted
 
 from .. import selectors
-from ..forms.people import RoleEditForm, RoleForm
+from ..forms.people import RoleForm
 from ..models import CustomRole
 from ..requests import TenantRequest
 from ..selectors import get_role
@@ -44,8 +43,8 @@ def create(request: TenantRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit(request: TenantRequest, role: CustomRole) -> HttpResponse:
     subject = request.subject
-    current = {"name": role.name, "permissions": role.permissions, "expected": etag_of(role)}
-    form = RoleEditForm(posted(request), grantable=subject.permissions, initial=current)
+    current = {"name": role.name, "permissions": role.permissions}
+    form = editing(RoleForm(posted(request), grantable=subject.permissions, initial=current), role)
     if form.is_valid():
         with blaming(form):
             roles.update_role(actor=subject, role_id=role.id, **form.cleaned_data)

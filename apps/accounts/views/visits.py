@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_GET, require_POST
 
 from apps.access.guards import public
 
@@ -20,7 +20,7 @@ from ..visiting import VISIT_KEY
 
 
 @public("the code is the proof")
-@require_safe
+@require_GET
 @never_cache
 @sensitive_variables("code")
 def begin(request: TenantRequest) -> HttpResponse:

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 from apps.access.subjects import Subject
 from apps.audit import services as audit
 from apps.audit.services import difference, state
+from apps.core.preconditions import check_unchanged
 from apps.tenancy.transactions import atomic
 
 from ..errors import CustomFieldExists, CustomFieldNotFound, InvalidCustomField
@@ -50,12 +51,13 @@ def define_custom_field(
     return field
 
 
-def update_custom_field(*, actor: Subject, field: CustomField, **changes: Any) -> CustomField:
-    """Change label, choices or whether it is required; its kind stays. Raises CustomFieldNotFound."""
+def update_custom_field(*, actor: Subject, field: CustomField, expected: str = "", **changes: Any) -> CustomField:
+    """Change label, choices or whether it is required; its kind stays.
+
+    Raises CustomFieldNotFound, PreconditionFailed.
+    """
     with atomic():
-        locked = CustomField.objects.select_for_update().filter(id=field.id).first()
-        if locked is None:
-            raise CustomFieldNotFound
+        locked = _locked(field, expected)
         before = state(locked, *FIELDS)
         for name, value in changes.items():
             setattr(locked, name, value)
@@ -67,9 +69,13 @@ def update_custom_field(*, actor: Subject, field: CustomField, **changes: Any) -
     return locked
 
 
-def delete_custom_field(*, actor: Subject, field: CustomField) -> None:
-    """Projects keep the values they have until their fields are changed next."""
+def delete_custom_field(*, actor: Subject, field: CustomField, expected: str = "") -> None:
+    """Projects keep the values they have until their fields are changed next.
+
+    Raises CustomFieldNotFound, PreconditionFailed.
+    """
     with atomic():
+        _locked(field, expected)
         audit.record("custom_field.deleted", actor=actor, resource=field, changes={"key": [field.key, None]})
         CustomField.objects.filter(id=field.id).delete()
 
@@ -91,6 +97,14 @@ def validated(values: Mapping[str, Any], *, kept: Mapping[str, Any] | None = Non
         elif field.required:
             raise InvalidCustomField(_("This field is required."), field=f"custom_fields.{key}")
     return found
+
+
+def _locked(field: CustomField, expected: str) -> CustomField:
+    locked = CustomField.objects.select_for_update().filter(id=field.id).first()
+    if locked is None:
+        raise CustomFieldNotFound
+    check_unchanged(locked, expected)
+    return locked
 
 
 def _checked(field: CustomField, value: Any) -> Any:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import Any
 
 from django.db import IntegrityError
 
+from apps.access.decisions import check
+from apps.access.permissions import PROJECTS_SHARE
 from apps.access.subjects import Subject
 from apps.accounts.services import sharing
 from apps.audit import services as audit
@@ -32,7 +35,7 @@ def create_project(
     is_private: bool = False,
     values: Mapping[str, Any] | None = None,
 ) -> Project:
-    """A project that its creator owns. Raises ProjectNameTaken, InvalidCustomField."""
+    """A project that its creator owns. Raises MissingPermission, ProjectNameTaken, InvalidCustomField."""
     checked = custom_fields.validated(values or {})
     try:
         with atomic():
@@ -45,6 +48,8 @@ def create_project(
             )
             _index(project)
             sharing.own(actor=actor, resource=project)
+            if is_private and actor.user_id is None:
+                check(actor, PROJECTS_SHARE)  # a program owns nothing
             changes = difference({}, state(project, *FIELDS))
             audit.record("project.created", actor=actor, resource=project, changes=changes)
     except IntegrityError as error:
@@ -53,7 +58,10 @@ def create_project(
 
 
 def create_projects(*, actor: Subject, items: Sequence[Mapping[str, Any]]) -> list[Project]:
-    """All of them or none. Raises ProjectNameTaken, InvalidCustomField, which name the item by its number."""
+    """All of them or none.
+
+    Raises MissingPermission, and ProjectNameTaken and InvalidCustomField, which name the item by its number.
+    """
     created = []
     with atomic():
         for number, item in enumerate(items):
@@ -66,9 +74,10 @@ def create_projects(*, actor: Subject, items: Sequence[Mapping[str, Any]]) -> li
 
 
 def update_project(*, actor: Subject, project: Project, expected: str = "", **changes: Any) -> Project:
-    """Change what is named among the changes.
+    """Change what is named among the changes. Who sees it is changed only by those who may share it.
 
-    Raises ProjectNameTaken, PreconditionFailed, InvalidCustomField, and ProjectNotFound if it was deleted meanwhile.
+    Raises MissingPermission, ProjectNameTaken, PreconditionFailed, InvalidCustomField, and ProjectNotFound if it was
+    deleted meanwhile.
     """
     try:
         with atomic():
@@ -80,6 +89,8 @@ def update_project(*, actor: Subject, project: Project, expected: str = "", **ch
             if "values" in changes:
                 values = changes.pop("values")
                 changes["custom_fields"] = custom_fields.validated(values, kept=locked.custom_fields)
+            if changes.get("is_private", locked.is_private) != locked.is_private:
+                _check_may_change_sight(actor, locked)
             for name, value in changes.items():
                 setattr(locked, name, value)
             changed = difference(before, state(locked, *FIELDS))
@@ -94,20 +105,33 @@ def update_project(*, actor: Subject, project: Project, expected: str = "", **ch
         raise ProjectNameTaken(field="name") from error
 
 
-def delete_project(*, actor: Subject, project: Project) -> None:
-    """Delete a project with its documents; the files go once that is committed."""
+def delete_project(*, actor: Subject, project: Project, expected: str = "") -> None:
+    """Delete a project with its documents; the files go once that is committed.
+
+    Raises ProjectNotFound, PreconditionFailed.
+    """
     with atomic():
         locked = (
             Project.objects.select_for_update().filter(id=project.id).first()
         )  # nobody adds a document from here on
         if locked is None:
             raise ProjectNotFound
+        check_unchanged(locked, expected)
         documents = list(Document.objects.filter(project=project).values_list("id", "file"))
         sharing.forget([(PROJECT, project.id), *((DOCUMENT, document_id) for document_id, _ in documents)])
         audit.record("project.deleted", actor=actor, resource=project, changes={"name": [locked.name, None]})
         Project.objects.filter(id=project.id).delete()
     for _, name in documents:
         Document._meta.get_field("file").storage.delete(name)
+
+
+def _check_may_change_sight(actor: Subject, project: Project) -> None:
+    """Showing and hiding are sharing; and nobody hides a thing from themselves. Raises MissingPermission."""
+    check(actor, PROJECTS_SHARE, project)
+    if actor.user_id is not None and not project.is_private:
+        hidden = copy(project)
+        hidden.is_private = True
+        check(actor, PROJECTS_SHARE, hidden)
 
 
 def _index(project: Project) -> None:

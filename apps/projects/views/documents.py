@@ -51,8 +51,7 @@ def document_link(request: TenantRequest, document: Document) -> HttpResponse:
 def document_download(request: TenantRequest, document: Document) -> FileResponse:
     signature = request.GET.get("signature", "")
     documents.check_download(document=document, subject=request.subject, signature=signature)
-    file = documents.open_document(document)
-    return FileResponse(file, as_attachment=True, filename=document.name, content_type=document.content_type)
+    return documents.download(document)
 
 
 @requires(PROJECTS_WRITE, on=find_document)

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from apps.access.guards import requires
 from apps.access.permissions import SETTINGS_MANAGE
 from apps.accounts.requests import TenantRequest
-from apps.core.forms import blaming, done, form_page, posted
+from apps.core.forms import blaming, done, editing, form_page, posted
 
 from .. import selectors
 from ..forms import CustomFieldForm
@@ -42,7 +42,7 @@ def field_create(request: TenantRequest) -> HttpResponse:
 @requires(SETTINGS_MANAGE, on=find_custom_field)
 @require_http_methods(["GET", "HEAD", "POST"])
 def field_edit(request: TenantRequest, field: CustomField) -> HttpResponse:
-    form = CustomFieldForm(posted(request), field=field)
+    form = editing(CustomFieldForm(posted(request), field=field), field)
     if form.is_valid():
         with blaming(form):
             custom_fields.update_custom_field(actor=request.subject, field=field, **form.cleaned_data)

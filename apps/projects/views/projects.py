@@ -10,11 +10,12 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
+from apps.access.decisions import authorize
 from apps.access.guards import requires
-from apps.access.permissions import PROJECTS_DELETE, PROJECTS_LIST, PROJECTS_READ, PROJECTS_WRITE
+from apps.access.permissions import PROJECTS_DELETE, PROJECTS_LIST, PROJECTS_READ, PROJECTS_SHARE, PROJECTS_WRITE
 from apps.accounts.requests import TenantRequest
 from apps.accounts.selectors import names_of
-from apps.core.forms import blaming, done, form_page, posted, status_of
+from apps.core.forms import blaming, done, editing, form_page, posted, status_of
 from apps.core.http import searched
 from apps.core.pages import page_of
 
@@ -54,7 +55,16 @@ def project_detail(request: TenantRequest, project: Project) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def project_edit(request: TenantRequest, project: Project) -> HttpResponse:
     filled_in = copy(project)  # a form writes what may be wrong into it; the page names the project as it is
-    form = ProjectForm(posted(request), instance=filled_in, custom_fields=selectors.custom_fields())
+    may_share = bool(authorize(request.subject, PROJECTS_SHARE, project))
+    losers = selectors.losers_of(project) if may_share and not project.is_private else []
+    form = ProjectForm(
+        posted(request),
+        instance=filled_in,
+        custom_fields=selectors.custom_fields(),
+        may_share=may_share,
+        losers=losers,
+    )
+    form = editing(form, project)
     if form.is_valid():
         with blaming(form):
             projects.update_project(actor=request.subject, project=project, **form.wanted)

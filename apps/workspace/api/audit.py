@@ -15,11 +15,15 @@ from apps.access.permissions import AUDIT_VIEW
 from apps.access.resources import ResourceView, allow
 from apps.accounts import selectors
 from apps.audit.export import as_csv, as_json_lines
-from apps.audit.paging import page_of
-from apps.audit.selectors import AuditEntry, all_events
+from apps.audit.selectors import AuditEntry
 from apps.core import csv_files
 
-FORMATS = {"csv": (as_csv, csv_files.CONTENT_TYPE), "jsonl": (as_json_lines, "application/jsonl")}
+from ..audit_reading import all_for, page_for
+
+FORMATS = {
+    "jsonl": (as_json_lines, "application/jsonl"),
+    "csv": (as_csv, csv_files.CONTENT_TYPE),
+}  # the first is preferred
 
 
 class ActorSerializer(serializers.Serializer[Any]):
@@ -47,6 +51,9 @@ class EntrySerializer(serializers.Serializer[Any]):
     changes = serializers.DictField()
     metadata = serializers.DictField()
     plane = serializers.ChoiceField(choices=["tenant", "control"])
+    withheld = serializers.BooleanField(
+        help_text="Whether names and values are left out, of a thing that the caller does not see."
+    )
 
 
 class PageSerializer(serializers.Serializer[Any]):
@@ -73,21 +80,21 @@ class PagingSerializer(serializers.Serializer[Any]):
 
 
 class ExportSerializer(serializers.Serializer[Any]):
-    format = serializers.ChoiceField(choices=sorted(FORMATS), default="jsonl")
+    format = serializers.ChoiceField(
+        choices=sorted(FORMATS), required=False, help_text="Without it the Accept header says which."
+    )
 
 
 class AuditEventsView(ResourceView):
     """What happened in the organization and to its people, newest first."""
 
     permissions_by_method: ClassVar[dict[str, str]] = allow(GET=AUDIT_VIEW)
+    parameters = (PagingSerializer, AuditFilterSerializer)
 
-    @extend_schema(
-        parameters=[AuditFilterSerializer, PagingSerializer],
-        responses=PageSerializer,
-    )
+    @extend_schema(responses=PageSerializer)
     def get(self, request: Request) -> Response:
-        paging, filters = self._asked(PagingSerializer), self._asked(AuditFilterSerializer)
-        page = page_of(tenant_id=self.subject.tenant_id, **paging, **filters)
+        paging, filters = (_asked(serializer_class, request) for serializer_class in self.parameters)
+        page = page_for(self.subject, **paging, **filters)
         links = {"next": self._link("before", page.older), "previous": self._link("after", page.newer)}
         names = {"names": selectors.actor_names(self.subject.tenant_id, page.entries)}
         response = Response({**links, "results": EntrySerializer(page.entries, many=True, context=names).data})
@@ -96,11 +103,6 @@ class AuditEventsView(ResourceView):
         if header:
             response["Link"] = header
         return response
-
-    def _asked(self, serializer_class: Any) -> dict[str, Any]:
-        asked = serializer_class(data=self.request.query_params)
-        asked.is_valid(raise_exception=True)
-        return dict(asked.validated_data)
 
     def _link(self, side: str, cursor: str) -> str | None:
         if not cursor:
@@ -113,22 +115,32 @@ class AuditExportView(ResourceView):
     """The whole log, streamed as CSV or JSON lines."""
 
     permissions_by_method: ClassVar[dict[str, str]] = allow(GET=AUDIT_VIEW)
+    parameters = (ExportSerializer, AuditFilterSerializer)
+    media_types = tuple(media_type for _, media_type in FORMATS.values())
 
     @extend_schema(
-        parameters=[AuditFilterSerializer, ExportSerializer],
         responses={
             (200, "text/csv"): OpenApiResponse(response=str),
             (200, "application/jsonl"): OpenApiResponse(response=str),
         },
     )
     def get(self, request: Request) -> StreamingHttpResponse:
-        asked = ExportSerializer(data=request.query_params)
-        asked.is_valid(raise_exception=True)
-        filters = AuditFilterSerializer(data=request.query_params)
-        filters.is_valid(raise_exception=True)
-        kind = asked.validated_data["format"]
+        export, filters = (_asked(serializer_class, request) for serializer_class in self.parameters)
+        kind = export.get("format") or _accepted(request)
         written, content_type = FORMATS[kind]
-        entries = all_events(tenant_id=self.subject.tenant_id, **filters.validated_data)
+        entries = all_for(self.subject, **filters)
         response = StreamingHttpResponse(written(entries), content_type=content_type)
         response["Content-Disposition"] = f'attachment; filename="audit-log.{kind}"'
         return response
+
+
+def _asked(serializer_class: Any, request: Request) -> dict[str, Any]:
+    """What of the address a serializer takes. Raises ValidationError."""
+    asked = serializer_class(data=request.query_params.dict())
+    asked.is_valid(raise_exception=True)
+    return dict(asked.validated_data)
+
+
+def _accepted(request: Request) -> str:
+    accepted: str = request.accepted_renderer.media_type  # type: ignore[attr-defined]
+    return next((kind for kind, (_, media_type) in FORMATS.items() if media_type == accepted), next(iter(FORMATS)))

@@ -14,11 +14,12 @@ from rest_framework.response import Response
 
 from apps.access.permissions import ORGANIZATION_READ, SETTINGS_MANAGE, USERS_MANAGE
 from apps.access.resources import ResourceView, allow
+from apps.access.subjects import Subject
 from apps.accounts.selectors import members_of
 from apps.core.api_fields import NameField
 from apps.core.locales import LOCALE
 from apps.tenants.links import link
-from apps.tenants.models import Tenant
+from apps.tenants.models import Profile, Tenant
 from apps.tenants.selectors import primary_domain, profile_of
 from apps.tenants.services import profiles
 
@@ -73,10 +74,15 @@ class SettingsView(ResourceView):
     """Name, language, time zone and branding."""
 
     permissions_by_method: ClassVar[dict[str, str]] = allow(GET=ORGANIZATION_READ, PATCH=SETTINGS_MANAGE)
+    versioned = True
+
+    @staticmethod
+    def finder(subject: Subject) -> Profile:
+        return profile_of(subject.tenant_id)
 
     @extend_schema(responses=SettingsSerializer)
     def get(self, request: Request) -> Response:
-        return self.answer(SettingsSerializer, profile_of(self.subject.tenant_id))
+        return self.answer(SettingsSerializer, self.resource)
 
     @extend_schema(request=SettingsSerializer(partial=True), responses=SettingsSerializer)
     def patch(self, request: Request) -> Response:
@@ -94,6 +100,10 @@ class LogoView(ResourceView):
         GET=ORGANIZATION_READ, PUT=SETTINGS_MANAGE, DELETE=SETTINGS_MANAGE
     )
     parser_classes = (MultiPartParser,)
+    media_types = ("image/*",)
+
+    def at_address(self) -> Any:
+        return self if profile_of(self.subject.tenant_id).has_logo else None
 
     @extend_schema(responses={(200, "image/*"): OpenApiResponse(response=bytes, description="the image")})
     def get(self, request: Request) -> HttpResponseBase:

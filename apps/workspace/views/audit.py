@@ -18,7 +18,7 @@ from apps.access.subjects import Subject
 from apps.accounts.requests import TenantRequest
 from apps.accounts.selectors import search_members
 from apps.audit.chain import Chain, control_chain, tenant_chain
-from apps.audit.paging import Page, page_of
+from apps.audit.paging import Page
 from apps.audit.selectors import Filters
 from apps.audit.verification import ChainReport, verify_logs_of
 from apps.core.errors import DomainError
@@ -27,6 +27,8 @@ from apps.core.http import searched
 from apps.core.pages import PER_PAGE
 
 from ..audit_lines import lines_of
+from ..audit_reading import page_for
+from ..ended_accesses import page_of_endings
 from ..forms.audit import AuditFilterForm
 
 SUGGESTED = 10
@@ -52,6 +54,19 @@ def audit_log(request: TenantRequest) -> HttpResponse:
         return render(request, "audit/rows.html", context)
     context |= {"form": form, "logs": _logs(subject), **_links(request, page, filters)}
     return render(request, "audit/log.html", context, status=status_of(form))
+
+
+@requires(AUDIT_VIEW)
+@require_safe
+def ended_accesses(request: TenantRequest) -> HttpResponse:
+    """Which accesses have ended, whose, when and why."""
+    before, after = request.GET.get("before", ""), request.GET.get("after", "")
+    page, endings = page_of_endings(request.subject, page_size=PER_PAGE, before=before, after=after)
+    links = {
+        "older": f"?{urlencode({'before': page.older})}" if page.older else "",
+        "newer": f"?{urlencode({'after': page.newer})}" if page.newer else "",
+    }
+    return render(request, "audit/ended.html", {"endings": endings, **links})
 
 
 @requires(AUDIT_VIEW)
@@ -98,7 +113,7 @@ def _logs(subject: Subject, reports: list[ChainReport] | None = None) -> list[Lo
 
 def _page(subject: Subject, request: TenantRequest, filters: Filters) -> Page:
     before, after = request.GET.get("before", ""), request.GET.get("after", "")
-    return page_of(tenant_id=subject.tenant_id, page_size=PER_PAGE, before=before, after=after, **filters)
+    return page_for(subject, page_size=PER_PAGE, before=before, after=after, **filters)
 
 
 def _links(request: TenantRequest, page: Page, filters: Filters) -> dict[str, str]:

@@ -36,5 +36,5 @@ def overview(request: TenantRequest) -> HttpResponse:
     }
     if AUDIT_VIEW in subject.permissions:
         context["activity"] = selectors.activity(subject.tenant_id)
-        context["events"] = selectors.recent_events(subject.tenant_id, RECENT)
+        context["events"] = selectors.recent_events(subject, RECENT)
     return render(request, "workspace/overview.html", context)

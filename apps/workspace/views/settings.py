@@ -13,7 +13,7 @@ from apps.access.guards import public, requires
 from apps.access.permissions import ORGANIZATION_READ, SETTINGS_MANAGE
 from apps.accounts.reader import turn_to
 from apps.accounts.requests import TenantRequest
-from apps.core.forms import blaming, done, posted, status_of
+from apps.core.forms import blaming, done, editing, posted, status_of
 from apps.tenants.branding import DEFAULT_COLOR, dark_shades, light_shades, stylesheet
 from apps.tenants.models import Profile
 from apps.tenants.selectors import profile_of
@@ -32,7 +32,7 @@ def organization_settings(request: TenantRequest) -> HttpResponse:
     subject = request.subject
     user: Any = request.user
     profile = profile_of(subject.tenant_id)
-    form = OrganizationForm(posted(request), initial=_values(profile))
+    form = editing(OrganizationForm(posted(request), initial=_values(profile)), profile)
     if form.is_valid():
         with blaming(form):
             chosen = profiles.update_profile(actor=subject, tenant_id=subject.tenant_id, **form.cleaned_data)
@@ -51,7 +51,7 @@ def upload_logo(request: TenantRequest) -> HttpResponse:
             profiles.set_logo(actor=subject, tenant_id=subject.tenant_id, upload=form.cleaned_data["file"])
             return done(request, _("This is your logo now."), "settings")
     profile = profile_of(subject.tenant_id)
-    return _settings(request, profile, OrganizationForm(initial=_values(profile)), form)
+    return _settings(request, profile, editing(OrganizationForm(initial=_values(profile)), profile), form)
 
 
 @requires(SETTINGS_MANAGE)

@@ -34,7 +34,7 @@ class Command(tenant_command.Command):  # type: ignore[misc]
             sys.exit(error.returncode)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        with use(current()):
+        with in_a_sentence():
             super().handle(*args, **options)
 
     def get_tenant_from_options_or_interactive(self, **options: Any) -> Any:

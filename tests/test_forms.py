@@ -1,0 +1,216 @@
+"""What every form of the pages promises: nobody overwrites what they have not seen, and nothing is done twice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+
+from apps.access.services import idempotency
+from apps.accounts.models import ApiKey
+from apps.accounts.services import members
+from apps.audit.models import ControlEvent, Event
+from apps.projects.models import Document, Project
+from apps.tenancy.context import control
+from apps.tenants.models import Tenant
+from tests.support.clients import APEX, Crowd, membership_of
+from tests.support.factories import Organization
+from tests.support.pages import form_with
+from tests.support.routes import NEEDS, OPEN, address_of, is_api
+from tests.support.things import LOGO, stock
+
+PAGES = [name for name in NEEDS if not is_api(name) and name not in OPEN and name != "jwks"]
+SIGNED_OUT = "You were signed out, so nothing was saved."
+
+# Every page that changes a row: a field, what another tab makes of it, and what this one does.
+EDITS: dict[str, tuple[str, str, str]] = {
+    "projects:edit": ("name", "Theirs", "Mine"),
+    "projects:field-edit": ("label", "Theirs", "Mine"),
+    "role": ("name", "Theirs", "Mine"),
+    "member-role": ("role", "viewer", "admin"),
+    "profile": ("name", "Theirs", "Mine"),
+    "settings": ("brand_name", "Theirs", "Mine"),
+}
+PREFILLED = {"invite", "projects:share", "projects:document-share"}  # with a choice that is no row's
+
+
+@pytest.fixture
+def ids(acme) -> dict[str, Any]:
+    return stock(acme).arguments()
+
+
+def log_of(organization: Organization) -> list[Any]:
+    with organization.inside():
+        inside = list(Event.objects.order_by("id").values_list("action", "resource_id"))
+    with control("look"):
+        return inside + list(ControlEvent.objects.order_by("id").values_list("action", "resource_id"))
+
+
+# -- two tabs ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("route", EDITS)
+@pytest.mark.parametrize(("language", "saved"), [("en", "Saved now:"), ("de", "Jetzt gespeichert:")])
+def test_edit__in_a_second_tab__shows_both_values_and_can_be_sent_again(acme, sign_in, ids, route, language, saved):
+    field, theirs, mine = EDITS[route]
+    browser, address = sign_in(acme), address_of(route, ids)
+    members.update_profile(actor=acme.subject, member_id=membership_of(acme).id, locale=language)
+    opened = form_with("expected", browser.get(address).content.decode())
+
+    first = browser.post(address, {**opened, field: theirs})
+    second = browser.post(address, {**opened, field: mine})
+
+    assert (first.status_code, second.status_code) == (302, 422)
+    page = second.content.decode()
+    again = form_with("expected", page)
+    assert again[field] == mine
+    assert saved in page
+    assert theirs.lower() in page.lower()
+    assert browser.post(address, again).status_code == 302
+    assert form_with("expected", browser.get(address).content.decode())[field] == mine
+
+
+def test_pages__that_change_a_row__are_all_tried_above(acme, sign_in, ids):
+    members.update_profile(actor=acme.subject, member_id=membership_of(acme).id, name="Somebody")
+    browser, changing = sign_in(acme), set()
+    for route in PAGES:
+        answer = browser.get(address_of(route, ids))
+        form = answer.context.get("form") if answer.status_code == 200 and answer.context else None
+        instance = getattr(form, "instance", None)
+        if form is not None and (any(form.initial.values()) or (instance is not None and not instance._state.adding)):
+            changing.add(route)
+
+    assert changing - PREFILLED == set(EDITS)
+
+
+# -- twice -------------------------------------------------------------------------------------------------------
+
+
+def forms() -> dict[str, dict[str, Any]]:
+    """What is filled in, where an empty form would be refused."""
+    return {
+        "projects:create": {"name": "New"},
+        "projects:edit": {"name": "Better"},
+        "projects:document-upload": {"file": SimpleUploadedFile("a.txt", b"content")},
+        "projects:field-create": {"label": "Cost", "key": "cost", "kind": "text"},
+        "projects:field-edit": {"label": "Better"},
+        "invite": {"email": "new@example.com", "role": "viewer"},
+        "role-create": {"name": "Author", "permissions": ["projects:read"]},
+        "role": {"name": "Better", "permissions": ["projects:read"]},
+        "member-role": {"role": "viewer"},
+        "key-create": {"name": "robot", "scopes": ["projects:read"], "expiry": "30"},
+        "profile": {"name": "Better"},
+        "settings": {"name": "Better", "locale": "en", "time_zone": "UTC"},
+        "logo-upload": {"file": SimpleUploadedFile("logo.png", LOGO)},
+    }
+
+
+LAST = ("projects:document-delete", "projects:delete", "member-remove", "end-session", "sign-out-everywhere")
+
+
+def test_form__of_every_page__sent_twice__is_carried_out_once(acme, sign_in, ids, subtests, settings):
+    settings.ATTEMPT_LIMITS = dict.fromkeys(settings.ATTEMPT_LIMITS, (10000, 10000, 60))
+    done = set()
+    for route in [*(page for page in PAGES if page not in LAST), *LAST]:
+        browser, address = sign_in(acme), address_of(route, ids)
+        with subtests.test(route=route):
+            first = browser.post(address, {**forms().get(route, {}), "csrfmiddlewaretoken": route})
+            after = log_of(acme)
+            second = browser.post(address, {**forms().get(route, {}), "csrfmiddlewaretoken": route})
+            if first.status_code < 400:
+                done.add(route)
+            if route not in LAST:
+                assert (second.status_code, second.headers.get("Location")) == (
+                    first.status_code,
+                    first.headers.get("Location"),
+                )
+            assert log_of(acme) == after
+    assert done >= set(forms()), "these were refused, which proves nothing"
+
+
+@pytest.mark.parametrize("route", ["key-create", "projects:document-upload"])
+def test_form__sent_twice_at_once__is_carried_out_once_and_answered_the_same(acme, sign_in, ids, route):
+    browsers, address = [sign_in(acme) for _ in range(3)], address_of(route, ids)
+    with acme.inside():
+        documents = Document.objects.count()
+    with control("look"):
+        keys = ApiKey.objects.count()
+
+    with Crowd(3) as crowd:
+        answers = crowd.all(lambda n: browsers[n].post(address, {**forms()[route], "csrfmiddlewaretoken": "one"}))
+
+    assert len({(answer.status_code, answer.headers.get("Location"), answer.content) for answer in answers}) == 1
+    with acme.inside():
+        assert Document.objects.count() - documents == (route != "key-create")
+    with control("look"):
+        assert ApiKey.objects.count() - keys == (route == "key-create")
+
+
+def test_form__that_was_refused__may_be_sent_again(acme, sign_in):
+    browser = sign_in(acme)
+    content = {"name": "Plan", "csrfmiddlewaretoken": "one"}
+    browser.post("/projects/new/", {**content, "csrfmiddlewaretoken": "other"})
+    refused = browser.post("/projects/new/", content)
+    with acme.inside():
+        Project.objects.all().delete()
+
+    assert (refused.status_code, browser.post("/projects/new/", content).status_code) == (422, 302)
+
+
+def test_form__carried_out_by_a_process_that_died__is_not_carried_out_again(acme, sign_in, monkeypatch):
+    browser = sign_in(acme)
+    content = {"name": "Plan", "csrfmiddlewaretoken": "one"}
+    monkeypatch.setattr(idempotency, "finish", lambda *_: None)
+    monkeypatch.setattr(idempotency, "ABANDONED_AFTER", idempotency.KEPT * 0)
+    browser.post("/projects/new/", content)
+    before = log_of(acme)
+
+    again = browser.post("/projects/new/", content, headers={"Referer": f"http://{acme.host}/projects/new/"})
+
+    assert (again.status_code, again["Location"]) == (302, "/projects/new/")
+    assert "That was done already." in browser.get("/projects/").content.decode()
+    assert log_of(acme) == before
+
+
+def test_sign_up__sent_twice_at_once__creates_one_organization_and_leads_to_it(platform, database):
+    content = {"organization": "Twice", "email": "twice@example.com", "password": "a password that is long"}
+
+    with Crowd(2) as crowd:
+        answers = crowd.all(
+            lambda _: Client(HTTP_HOST=APEX).post("/sign-up/", {**content, "csrfmiddlewaretoken": "one"})
+        )
+
+    assert {answer.status_code for answer in answers} == {302}
+    assert len({answer["Location"] for answer in answers}) == 1
+    with control("look"):
+        assert Tenant.objects.filter(name="Twice").count() == 1
+    refused = Client(HTTP_HOST=APEX).post("/sign-up/", {**content, "email": "x", "csrfmiddlewaretoken": "two"})
+    assert refused.status_code == 422
+
+
+# -- signed out meanwhile ----------------------------------------------------------------------------------------
+
+
+def test_form__sent_after_the_session_ended__leads_back_to_its_page_and_says_so(acme, sign_in, ids, subtests):
+    for route in PAGES:
+        nobody, address = Client(HTTP_HOST=acme.host), address_of(route, ids)
+        origins = {
+            f"http://{acme.host}/projects/?page=1": "/projects/%3Fpage%3D1",
+            "http://elsewhere.example/projects/": "/",
+            "": "/",
+        }
+        for origin, back in origins.items():
+            with subtests.test(route=route, origin=origin):
+                answer = nobody.post(address, {"name": "x"}, headers={"Referer": origin} if origin else {})
+                assert (answer.status_code, answer["Location"]) == (302, f"/sign-in/?next={back}")
+        assert SIGNED_OUT in nobody.get("/sign-in/").content.decode()
+
+
+def test_part__asked_for_by_htmx_after_the_session_ended__leads_back_to_the_page(acme):
+    headers = {"HX-Request": "true", "HX-Current-URL": f"http://{acme.host}/audit-log/?live=1"}
+
+    answer = Client(HTTP_HOST=acme.host).get("/audit/people/", headers=headers)
+
+    assert answer["HX-Redirect"] == "/sign-in/?next=/audit-log/%3Flive%3D1"
