@@ -32,7 +32,8 @@ def collect_strays(*, at_most: int) -> tuple[int, int]:
     looked_at = removed = 0
     for folder, all_named in _folders().items():
         names = list(_names(folder))
-        drawn = random.sample(names, min(len(names), at_most - looked_at))
+        random.shuffle(names)
+        drawn = names[: at_most - looked_at]
         looked_at += len(drawn)
         for start in range(0, len(drawn), SLICE):
             old = {name for name in drawn[start : start + SLICE] if _is_old(name)}

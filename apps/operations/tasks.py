@@ -43,7 +43,8 @@ def collect_stray_files() -> None:
     """Remove files that no row names; every hour, so many files at most, beginning with any organization."""
     left = strays.FILES_PER_RUN
     tenants = [tenant for tenant in all_tenants() if tenant.status == Tenant.Status.READY]
-    for tenant in random.sample(tenants, len(tenants)):
+    random.shuffle(tenants)
+    for tenant in tenants:
         if left <= 0:
             return
         try:
