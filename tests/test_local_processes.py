@@ -95,6 +95,7 @@ def test_valkey__running_when_its_port_is_forgotten__is_not_started_twice(tmp_pa
         assert server.running_port() == port
     finally:
         server.stop(port)
+        server.stop(other)
     assert server.running_port() is None
 
 
