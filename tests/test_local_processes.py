@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,9 @@ import pytest
 from celery import Celery
 
 from config.beat import RebuildingScheduler
+from deploy.local.errors import LaunchError
+from deploy.local.stored import DEFAULT_PORTS, load_secrets, remember_port, remembered_port
+from deploy.local.valkey import EmbeddedValkey
 
 ROOT = Path(__file__).resolve().parents[1]
 SUPERVISED = """
@@ -68,6 +72,52 @@ def test_beat_schedule__broken_file__is_built_anew(tmp_path, damage):
 
     assert "hourly" in rebuilt.schedule
     rebuilt.close()
+
+
+@pytest.mark.parametrize("damage", ["missing", "zeroed", "truncated", "garbage"])
+def test_ports__broken_file__are_found_anew(tmp_path, damage):
+    for server, port in DEFAULT_PORTS.items():
+        remember_port(tmp_path, server, port + 1)
+    break_file(tmp_path / "ports.json", damage)
+
+    found = {server: remembered_port(tmp_path, server) for server in DEFAULT_PORTS}
+    remember_port(tmp_path, "valkey", 1234)
+
+    assert found == DEFAULT_PORTS
+    assert remembered_port(tmp_path, "valkey") == 1234
+
+
+def test_valkey__running_when_its_port_is_forgotten__is_not_started_twice(tmp_path):
+    server, (port, other) = EmbeddedValkey(tmp_path, password="secret"), free_ports()
+    server.start(port, durable=False)
+    try:
+        assert server.start(other, durable=False) is False
+        assert server.running_port() == port
+    finally:
+        server.stop(port)
+        server.stop(other)
+    assert server.running_port() is None
+
+
+def free_ports() -> tuple[int, int]:
+    with socket.socket() as first, socket.socket() as second:
+        first.bind(("127.0.0.1", 0))
+        second.bind(("127.0.0.1", 0))
+        return first.getsockname()[1], second.getsockname()[1]
+
+
+@pytest.mark.parametrize("damage", ["zeroed", "truncated", "garbage"])
+def test_secrets__broken_file__are_never_made_anew(tmp_path, damage):
+    """What they encrypt and open would be lost with them."""
+    load_secrets(tmp_path)
+    path = tmp_path / "secrets.json"
+    break_file(path, damage)
+    broken = path.read_bytes()
+
+    with pytest.raises(LaunchError, match="is damaged"):
+        load_secrets(tmp_path)
+
+    assert path.read_bytes() == broken
 
 
 def schedule(directory: Path) -> RebuildingScheduler:

@@ -51,9 +51,7 @@ class Environment:
             if not self._has_database:
                 started |= self._start("postgres", self._postgres, self._postgres.running_port(), durable)
             if not self._has_redis:
-                port = remembered_port(self.data_dir, "valkey")
-                running = port if self._valkey.runs_on(port) else None
-                started |= self._start("valkey", self._valkey, running, durable)
+                started |= self._start("valkey", self._valkey, self._valkey.running_port(), durable)
         return started
 
     def revive(self) -> list[str]:

@@ -30,7 +30,7 @@ def load_secrets(data_dir: Path) -> dict[str, str]:
 
 def remembered_port(data_dir: Path, server: str) -> int:
     """The port that the server had last, or its default."""
-    return int(_read(data_dir / "ports.json").get(server, DEFAULT_PORTS[server]))
+    return _ports(data_dir / "ports.json").get(server, DEFAULT_PORTS[server])
 
 
 def choose_port(data_dir: Path, server: str) -> int:
@@ -46,9 +46,20 @@ def choose_port(data_dir: Path, server: str) -> int:
 def remember_port(data_dir: Path, server: str, port: int) -> None:
     """Keep the port for the next start."""
     path = data_dir / "ports.json"
-    known = _read(path)
-    if known.get(server) != str(port):
-        write_private(path, json.dumps(known | {server: str(port)}, indent=2) + "\n")
+    known = _ports(path)
+    if known.get(server) != port:
+        write_private(path, json.dumps(known | {server: port}, indent=2) + "\n")
+
+
+def _ports(path: Path) -> dict[str, int]:
+    """The ports by server; a file that cannot be read is set aside, since every port in it can be found anew."""
+    try:
+        return {server: int(port) for server, port in _read(path).items()}
+    except (LaunchError, ValueError):
+        if path.stat().st_uid != os.geteuid():
+            raise
+        path.replace(path.with_name(f"{path.name}.broken"))
+        return {}
 
 
 def _read(path: Path) -> dict[str, str]:

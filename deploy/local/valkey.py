@@ -29,20 +29,32 @@ class EmbeddedValkey:
         """What the server writes."""
         return self._directory / "server.log"
 
+    @property
+    def _settings(self) -> Path:
+        return self._directory / "valkey.conf"
+
     def runs_on(self, port: int) -> bool:
         """Whether our own server, which alone knows the password, answers there."""
         return self._answer(port) is not None
 
+    def running_port(self) -> int | None:
+        """The port of our own server, if it runs."""
+        try:
+            line = next(line for line in self._settings.read_text().splitlines() if line.startswith("port "))
+            port = int(line.split()[1])
+        except (OSError, ValueError, IndexError, StopIteration):
+            return None
+        return port if self.runs_on(port) else None
+
     def start(self, port: int, *, durable: bool) -> bool:
         """Start the server; False when it was running already."""
-        if self.runs_on(port):
+        if self.running_port() is not None:
             return False
         if not port_is_free(port):
             raise PortTakenError(f"port {port}, meant for Valkey, is in use: stop what listens there")
         make_directory(self._directory)
-        configuration = self._directory / "valkey.conf"
-        write_private(configuration, self._configuration(port, durable=durable))
-        self._launch(configuration)
+        write_private(self._settings, self._configuration(port, durable=durable))
+        self._launch(self._settings)
         self._wait_until_ready(port)
         return True
 

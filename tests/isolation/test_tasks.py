@@ -38,6 +38,7 @@ CONTROL_TASKS = {
     "apps.tenants.tasks.finish_provisioning",
     "apps.tenants.tasks.replenish_after_claim",
     "apps.tenants.tasks.resume_provisioning",
+    "apps.operations.tasks.collect_stray_files",
     "apps.operations.tasks.seal_audit_logs",
     "apps.tenants.tasks.tell_of_changed_tenants",
 }
