@@ -121,7 +121,7 @@ def test_secrets__broken_file__are_never_made_anew(tmp_path, damage):
 
 
 def schedule(directory: Path) -> RebuildingScheduler:
-    app = Celery("clock", broker="memory://")
+    app = Celery("clock", set_as_current=False, broker="memory://")
     app.conf.beat_schedule = {"hourly": {"task": "hourly", "schedule": 3600.0}}
     return RebuildingScheduler(app=app, schedule_filename=str(directory / "beat-schedule"))
 
