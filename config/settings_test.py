@@ -41,6 +41,7 @@ EMAIL_FILE_PATH = os.environ.get("TEST_EMAIL_FOLDER", "")
 REQUESTS_PER_MINUTE_ADDRESS = REQUESTS_PER_MINUTE_USER = 1_000_000  # tests of limits set their own
 if "TEST_STATIC_FILES" not in os.environ:  # only a browser needs them as they are served in production
     STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}  # type: ignore[name-defined]
+    STATIC_ROOT = DATA_DIR / "few-static"  # each test client reads the list of the files in it
 MEDIA_ROOT = str(DATA_DIR / "media")
 Path(STATIC_ROOT).mkdir(parents=True, exist_ok=True)
 TENANT_CONCURRENCY = 0  # tests of the bulkhead set their own

@@ -45,7 +45,22 @@ def test_command__that_writes_csv__marks_it(acme, capsys):
     assert capsys.readouterr().out.startswith('\ufeff"id"')
 
 
-FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", " =1", "＝1", "\u200b=1", "a\n=1", "\ufeff=1"]
+FORMULAS = [
+    "=1+1",
+    "+1",
+    "-1",
+    "@SUM(A1)",
+    "\t=1",
+    "\r=1",
+    " =1",
+    "＝1",
+    "\u200b=1",
+    "a\n=1",
+    "\ufeff=1",
+    "a;=1",
+    "a\t=1",
+    'a"=1',
+]
 
 
 @pytest.mark.parametrize("cell", FORMULAS)

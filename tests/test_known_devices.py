@@ -94,6 +94,24 @@ def test_attack__from_many_networks__is_bounded_and_leaves_the_known_device_alon
     assert door.knock(again, person, PASSWORD) == door.right
 
 
+def spellings(address: str) -> list[str]:
+    """The same address written otherwise: capitals, and in its domain what the DNS leaves out or takes for a dot."""
+    local, _, domain = address.partition("@")
+    hidden = [f"{local}@{domain[:at]}\u00ad{domain[at:]}" for at in range(1, len(domain))]
+    return [address.upper(), *hidden, f"{local}@{domain.replace('.', chr(0x3002))}"]
+
+
+@each_door
+def test_attack__by_an_address_written_otherwise__is_one_at_the_same_account(acme, person, settings, door):
+    allow(settings, "sign-in", account=3)
+    guesses = [
+        door.knock(door.browser(acme, f"192.0.2.{number}"), written, f"guess {number}")
+        for number, written in enumerate(spellings(person))
+    ]
+
+    assert guesses == [door.wrong] * 3 + [429] * (len(guesses) - 3)
+
+
 @each_door
 def test_attack__from_the_own_network__leaves_the_known_device_and_other_networks_alone(acme, person, counter, door):
     known = door.browser(acme)

@@ -81,6 +81,10 @@ HIDDEN = {
     "control character": "a\x1bb",
     "C1 control character": "a\x9bb",
     "private use": "a\ue000b",
+    "noncharacter": "a\ufdd0b",
+    "object replacement": "a\ufffcb",
+    "null notehead": "a\U0001d159b",
+    "Khitan filler": "a\U00016fe4b",
 }
 
 
@@ -158,6 +162,9 @@ BUILT_IN = [
     "Ówner",
     "𝐎𝐰𝐧𝐞𝐫",
     "Own\u200ber",
+    "ADMlN",
+    "VlEWER",
+    "Owner\U0001d159",
 ]
 
 

@@ -16,6 +16,7 @@ from django.http.response import HttpResponseBase
 from django.utils.crypto import salted_hmac
 
 from apps.access.services import attempts
+from apps.core.addresses import normalized_email
 from apps.core.clocks import signed_within
 
 from .models import User
@@ -29,7 +30,11 @@ Answer = TypeVar("Answer", bound=HttpResponseBase)
 
 
 def count_attempt(request: HttpRequest, action: str, address: str) -> None:
-    """Count what somebody tries who says that they are the person of this address. Raises TooManyAttempts."""
+    """Count what somebody tries who says that they are the person of this address, however it is written.
+
+    Raises TooManyAttempts.
+    """
+    address = normalized_email(address)
     attempts.count_attempt(request, action, address, device=_known_to(request, address))
 
 

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.utils import translation
 
 from apps.access.permissions import GRANTS, Role
-from apps.access.subjects import Subject
+from apps.access.subjects import FULL_SIGHT, Subject
 
 from .errors import BeyondOwnRights, UnknownRole
 from .models import CustomRole, Invitation, Membership
@@ -40,7 +40,9 @@ class Assigned:
 
 
 def may_give(actor: Subject, role: Assigned) -> bool:
-    """Nobody gives or takes more than they have, and only owners touch owners."""
+    """Nobody gives or takes more than they have, the sight of private things included; only owners touch owners."""
+    if role.role in FULL_SIGHT and not actor.has_full_sight:
+        return False
     return role.permissions <= actor.permissions and (role.role != Role.OWNER or actor.role == Role.OWNER)
 
 

@@ -12,7 +12,7 @@ BYTE_ORDER_MARK = "\ufeff"  # without which spreadsheets guess how the file is e
 ROWS_PER_PIECE = 200
 
 _BLANK = r"(?:[^\S\r\n]|[\x00-\x08\x0e-\x1f\ufeff\u200b-\u200f\u2060])*"
-_FORMULA = re.compile(rf"(?:\A|(?<=[\r\n]))(?={_BLANK}[=+\-@＝＋－＠])|\A(?=[\t\r\n])")
+_FORMULA = re.compile(rf"(?:\A|(?<=[\r\n;\t\"]))(?={_BLANK}[=+\-@＝＋－＠])|\A(?=[\t\r\n])")
 
 
 def written(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[bytes]:
@@ -29,7 +29,10 @@ def written(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[by
 
 
 def harmless(cell: str) -> str:
-    """A cell that spreadsheets show instead of running: OWASP's apostrophe, on every line of the cell."""
+    """A cell that spreadsheets show instead of running: OWASP's apostrophe, on every line of the cell.
+
+    So it is where a program begins a cell that separates them by semicolons or tabs, or reads quotes as they are.
+    """
     return _FORMULA.sub("'", cell)
 
 

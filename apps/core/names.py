@@ -15,9 +15,10 @@ from django.utils.translation import gettext_lazy as _
 from .text import folded
 
 INVISIBLE = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})  # categories of characters
-# Unicode's Default_Ignorable_Code_Points of other categories, and the pattern of Braille without dots.
+# Unicode's Default_Ignorable_Code_Points of other categories, signs drawn as nothing, and no characters.
 BLANK = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8\U000e0000-\U000e0fff]"
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ufe00-\ufe0f\ufdd0-\ufdef\uffa0\ufff0-\ufff8\ufffc"
+    "\U00016fe4\U0001d159\U000e0000-\U000e0fff]"
 )
 # What joins letters of some scripts, or pictures, is seen where it stands between them.
 JOINED = "[\u0620-\u1cff\u2190-\u2bff\ufe0f\U0001f000-\U0001faff]"
@@ -65,9 +66,9 @@ def _mixes_scripts(name: str) -> bool:
 
 
 def _skeletons(name: str) -> set[str]:
-    """How the name looks: its letters as they are, and as small ones, since some look alike in one case only."""
+    """How the name looks: its letters as they are, small and capital, since some look alike in one case only."""
     seen = "".join(character for character in name if not _is_hidden(character))
-    return {_prototype(folded(seen)), _prototype(folded(_prototype(seen)))}
+    return {_prototype(folded(seen)), *(_prototype(folded(_prototype(case))) for case in (seen, seen.upper()))}
 
 
 def _prototype(text: str) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from apps.access.permissions import GRANTS, Role
 from apps.accounts.services import roles
+from tests.support.factories import add_person
 
 from .changes import answer, fields, membership, person_with, program, send
 
@@ -78,3 +80,19 @@ def test_custom_role__changed__acts_on_the_next_request_of_its_holders(home, sig
     assert send(client, "GET", "/projects").status_code == 401
     assert send(browser, "POST", "/projects", {"name": "New"}).status_code == 403
     assert send(browser, "GET", "/projects").status_code == 200
+
+
+@pytest.mark.parametrize("through", ["members", "invitations"])
+def test_role__with_all_that_admins_may__gives_nobody_the_sight_of_private_things(acme, through):
+    person = person_with(acme, *GRANTS[Role.ADMIN])
+    other = membership(acme, add_person(acme, "viewer"))
+
+    if through == "members":
+        answers = [
+            send(program(acme, person), "PATCH", f"/members/{each.id}", {"role": "admin"})
+            for each in (membership(acme, person), other)
+        ]
+    else:
+        answers = [send(program(acme, person), "POST", "/invitations", {"email": "new@example.com", "role": "admin"})]
+
+    assert {answer.status_code for answer in answers} == {403}

@@ -53,7 +53,8 @@ def test_ownership__transferred__is_recorded_of_both(firm):
     send(program(firm), "POST", f"/members/{heir.id}/ownership")
 
     with control("look"):
-        found = ControlEvent.objects.filter(tenant_id=firm.tenant.id, resource_type="membership").order_by("occurred_at")
+        found = ControlEvent.objects.filter(tenant_id=firm.tenant.id, resource_type="membership")
+        found = found.order_by("occurred_at")
         changes = {event.resource_id: event.changes["role"] for event in found if "role" in event.changes}
     assert changes[str(heir.id)][-1] == "owner"
     assert changes[str(own.id)] == ["owner", "admin"]

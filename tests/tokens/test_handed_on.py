@@ -67,7 +67,8 @@ def invitation(admin: Admin) -> Probe:
 
 def invitation_of_a_key(admin: Admin) -> Probe:
     secret = api_keys.create_api_key(actor=admin.subject, name="inviting", scopes=FULL)[1]
-    body = {"email": f"third.{admin.user.email}", "role": "admin"}
+    role = roles.create_role(actor=admin.organization.subject, name=f"All {admin.user.id}", permissions=FULL)
+    body = {"email": f"third.{admin.user.email}", "role": str(role.id)}
     answer = Program(admin.organization.host, secret).post("invitations", body)
     assert answer.status_code == 201, answer.content
     with control("look"):
@@ -313,7 +314,7 @@ def test_api_key__that_lives_for_seconds__makes_nothing_that_lives_longer(acme):
     robot = Program(acme.host, secret)
 
     made = robot.post("api-keys", {"name": "long", "scopes": ["projects:read"]})
-    sent = robot.post("invitations", {"email": "guest@example.com", "role": "admin"})
+    sent = robot.post("invitations", {"email": "guest@example.com", "role": "member"})
     with control("let time pass"):
         ApiKey.objects.filter(id=key.id).update(expires_at=clocks.over())
         row = Invitation.objects.get(id=sent.json()["id"])
