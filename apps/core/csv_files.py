@@ -11,8 +11,8 @@ CONTENT_TYPE = "text/csv; charset=utf-8"
 BYTE_ORDER_MARK = "\ufeff"  # without which spreadsheets guess how the file is encoded
 ROWS_PER_PIECE = 200
 
-_BLANK = r"(?:[^\S\r\n]|[\x00-\x08\x0e-\x1f\ufeff\u200b-\u200f\u2060])*"
-_FORMULA = re.compile(rf"(?:\A|(?<=[\r\n;\t\"]))(?={_BLANK}[=+\-@＝＋－＠])|\A(?=[\t\r\n])")
+_BLANK = r"(?:[^\S\r\n]|[\"\x00-\x08\x0e-\x1f\ufeff\u200b-\u200f\u2060])*"
+_FORMULA = re.compile(rf"(?:\A|(?<=[\r\n;\t]))(?={_BLANK}[=+\-@＝＋－＠])|\A(?=[\t\r\n])")
 
 
 def written(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[bytes]:
