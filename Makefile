@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: help run stop test test-slow lint schema messages migration scaffold format screenshots bench mutants
+.PHONY: help run stop test test-whole test-slow lint schema messages migration scaffold format screenshots bench mutants
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | expand -t 14
@@ -24,7 +24,10 @@ stop: $(STAMP) ## Stop what `make run` left running
 	@$(BIN)/python -m deploy.local stop
 
 test: $(STAMP) ## Run all tests but the slow ones; only some with T="tests/test_projects.py -k name"
-	@$(BIN)/python -m pytest -q $(if $(T),$(T),-m "not slow" --numprocesses 2 --dist worksteal)
+	@$(if $(T),TEST_CASES=whole )$(BIN)/python -m pytest -q $(if $(T),$(T),-m "not slow" --numprocesses 2 --dist worksteal)
+
+test-whole: $(STAMP) ## Run the tests that try a share of their cases, with all of them
+	@TEST_CASES=whole $(BIN)/python -m pytest -q -m "sampled and not slow" --numprocesses 2 --dist worksteal $(T)
 
 test-slow: $(STAMP) ## Run the slow tests: killed processes, browser, load
 	@$(BIN)/python -m pytest -q -m slow --numprocesses 2 --dist loadfile $(T)

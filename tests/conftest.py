@@ -8,7 +8,11 @@ from collections.abc import Callable, Iterator
 import pytest
 from django.core import mail
 from django.core.management import call_command
+from django.template import Template
 from django.test import Client
+from django.test.client import ClientHandler
+from django.test.utils import _TestState as test_environment
+from django.test.utils import instrumented_test_render
 from django_redis import get_redis_connection
 
 from apps.accounts.models import User
@@ -22,8 +26,13 @@ from apps.tenants.traffic import recorder
 from tests.support import servers
 from tests.support.baseline import Baseline
 from tests.support.factories import Organization, create_organization
+from tests.support.sampling import PLACEMENTS, is_left_out
 
-PLACEMENTS = ("pool", "schema", "database")
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    left_out = [item for item in items if is_left_out(item)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if not is_left_out(item)]
 
 
 def pytest_collection_finish() -> None:
@@ -31,6 +40,26 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 20)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plain_templates(django_test_environment) -> None:
+    """Templates render as in production: nobody is told of each with a copy of its context."""
+    Template._render = test_environment.saved_data.template_render
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_chain_of_middlewares(django_test_environment) -> None:
+    """Shared by all test clients: to set it up takes as long as a request."""
+    handler = ClientHandler()
+    handler.load_middleware()
+    ClientHandler._middleware_chain = staticmethod(handler._middleware_chain)
+
+
+@pytest.fixture
+def seen_contexts(monkeypatch) -> None:
+    """Answers of the test client carry the contexts of their templates."""
+    monkeypatch.setattr(Template, "_render", instrumented_test_render)
 
 
 @pytest.fixture(scope="session")

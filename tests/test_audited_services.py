@@ -379,6 +379,7 @@ def test_write__carried_out__is_recorded(acme, name):
             check_event(event, write, acme)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", WRITES)
 def test_write__that_cannot_be_recorded__does_not_happen(acme, name, monkeypatch):
     act = WRITES[name].prepare(acme)
@@ -391,6 +392,7 @@ def test_write__that_cannot_be_recorded__does_not_happen(acme, name, monkeypatch
     assert everything(acme) == before
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", WRITES)
 def test_write__inside_an_organization__leaves_the_other_plane_alone(acme, name):
     write = WRITES[name]

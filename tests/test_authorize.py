@@ -204,6 +204,7 @@ def is_found(find: Any, *arguments: Any) -> bool:
         return False
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("role", ["owner", "admin", "member", "viewer", "custom"])
 @pytest.mark.parametrize("readable", [True, False])
 def test_things__in_the_list__are_those_that_are_found_and_may_be_read(home, foreign, role, readable):

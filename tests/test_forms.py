@@ -73,7 +73,7 @@ def test_edit__in_a_second_tab__shows_both_values_and_can_be_sent_again(acme, si
     assert form_with("expected", browser.get(address).content.decode())[field] == mine
 
 
-def test_pages__that_change_a_row__are_all_tried_above(acme, sign_in, ids):
+def test_pages__that_change_a_row__are_all_tried_above(acme, sign_in, ids, seen_contexts):
     members.update_profile(actor=acme.subject, member_id=membership_of(acme).id, name="Somebody")
     browser, changing = sign_in(acme), set()
     for route in PAGES:

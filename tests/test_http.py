@@ -31,6 +31,7 @@ from apps.tenancy.context import control
 from tests.support.clients import APEX, API, issue
 from tests.support.factories import PASSWORD, Organization
 from tests.support.routes import API_ROUTES, NEEDS, OPEN, PATTERNS, address_of, body
+from tests.support.sampling import a_third
 from tests.support.things import LOGO, Belongings, stock
 
 SAFE = {"GET", "HEAD", "OPTIONS"}
@@ -119,9 +120,10 @@ def test_etags__of_reads__are_shown_by_versioned_views_only(owner):
     assert showing == set(VERSIONED) - {"api-ownership"}
 
 
+@pytest.mark.sampled
 def test_preconditions__that_fail__stop_every_unsafe_call(owner, subtests):
     before = log_of(owner.organization)
-    for route, method in UNSAFE:
+    for route, method in a_third(UNSAFE):
         failing = [{"If_Match": tags} for tags in ('"stale"', '"stale", W/"other"', "W/", "")]
         failing += [{"If_None_Match": "*"}] if route not in ABSENT else [{"If_Match": "*"}]
         if route in VERSIONED:
@@ -232,6 +234,7 @@ def test_parameters__that_are_empty_or_null__are_refused_by_name(owner, subtests
 # -- reading changes nothing -------------------------------------------------------------------------------------
 
 
+@pytest.mark.sampled
 def test_head__of_every_route__changes_nothing(owner, sign_in, subtests):
     browser = sign_in(owner.organization)
     user = owner.organization.owner
@@ -239,7 +242,7 @@ def test_head__of_every_route__changes_nothing(owner, sign_in, subtests):
     visit = visits.grant(tenant_id=owner.organization.tenant.id, user_id=_superuser().id, reason="a look")
     proofs = {"handoff": f"?code={code}", "visit": f"?code={visit}"}
     before = log_of(owner.organization)
-    for route in NEEDS:
+    for route in a_third(NEEDS):
         token = people.make_verification_token(user) if route == "verify-email" else owner.ids["token"]
         values = {**owner.ids, "token": token}
         with subtests.test(route=route):
@@ -405,6 +408,7 @@ def test_call__whose_process_died_after_its_effect__is_found_in_every_placement(
 # -- come again --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("error", "status"), [(OperationalError("away"), 503), (TooManyAttempts(retry_after_seconds=7), 429)]
 )
@@ -414,7 +418,7 @@ def test_refusal__that_passes__says_when_on_every_route(owner, sign_in, monkeypa
     def fail(*args: Any, **kwargs: Any) -> None:
         raise error
 
-    for name in NEEDS:
+    for name in a_third(NEEDS):
         pattern = PATTERNS[name]
         is_api = name in API_ROUTES
         with subtests.test(route=name), monkeypatch.context() as broken:

@@ -39,7 +39,7 @@ def test_source__searched_for_what_stands_for_others__finds_nothing(stocked, sou
 
 
 @each_wild
-def test_palette__searched_for_what_stands_for_others__finds_nothing(stocked, sign_in, text):
+def test_palette__searched_for_what_stands_for_others__finds_nothing(stocked, sign_in, text, seen_contexts):
     assert not sign_in(stocked).get("/search/", {"q": text}).context["found"]
 
 
@@ -73,7 +73,7 @@ def test_character__that_is_in_a_name__is_found_by_it(stocked, character):
 @pytest.mark.parametrize(
     "model", [model for model, admin in site._registry.items() if admin.search_fields], ids=lambda m: m.__name__
 )
-def test_staff__searching_for_what_stands_for_others__finds_nothing(stocked, model):
+def test_staff__searching_for_what_stands_for_others__finds_nothing(stocked, model, seen_contexts):
     browser = staff_browser(is_superuser=True)
     listed = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist", urlconf=CONTROL_URLS)
     for text in ("%", "\\", "%%"):

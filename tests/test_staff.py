@@ -247,7 +247,7 @@ def test_outbox__of_staff_without_superuser__names_no_organization(staff, acme, 
     assert str(acme.tenant.id) not in page
 
 
-def test_dashboard__of_a_superuser__has_the_figures_of_all_tenants(superuser, platform):
+def test_dashboard__of_a_superuser__has_the_figures_of_all_tenants(superuser, platform, seen_contexts):
     context = superuser.get("/admin/").context
 
     kpis = {kpi["title"]: kpi for kpi in context["kpis"]}
@@ -285,7 +285,7 @@ def test_dashboard__of_a_busy_platform__names_the_busiest_tenants_to_superusers_
         assert "12,0" in page
 
 
-def test_dashboard__while_memory_is_away__says_so(superuser, monkeypatch):
+def test_dashboard__while_memory_is_away__says_so(superuser, monkeypatch, seen_contexts):
     def away(*args: Any) -> None:
         raise MemoryAway
 
@@ -296,7 +296,7 @@ def test_dashboard__while_memory_is_away__says_so(superuser, monkeypatch):
     assert kpis["Requests in an hour"]["note"] == "memory is away"
 
 
-def test_dashboard__with_a_held_tenant__counts_it_as_held(superuser, acme):
+def test_dashboard__with_a_held_tenant__counts_it_as_held(superuser, acme, seen_contexts):
     lifecycle.hold(slug=acme.tenant.slug, reason="because", actor=SYSTEM)
 
     kpis = {kpi["title"]: kpi["value"] for kpi in superuser.get("/admin/").context["kpis"]}

@@ -193,6 +193,7 @@ def test_verify_isolation__as_a_table__names_each_check(platform, database, caps
 # -- holes that the catalog shows ------------------------------------------------------------------------------
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("hole", HOLES, ids=lambda hole: hole.name)
 def test_verify_isolation__with_a_hole_in_the_catalog__names_it(platform, verified, hole):
     names = {

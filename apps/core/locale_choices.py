@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import groupby
 from zoneinfo import available_timezones
 
@@ -32,11 +33,17 @@ def languages(current: str) -> list[Choice]:
 
 def time_zones(current: str) -> list[Choice | tuple[str, list[Choice]]]:
     """Time zones by region, without the historical names; the one in use is always among them."""
-    zones = sorted(zone for zone in available_timezones() if zone.partition("/")[0] in REGIONS)
+    zones = _zones()
     first = ["UTC", *([current] if current and current != "UTC" and current not in zones else [])]
     regions = groupby(zones, key=lambda zone: zone.partition("/")[0])
     by_region = [(str(REGIONS[region]), [_city(zone) for zone in found]) for region, found in regions]
     return [*((zone, zone) for zone in first), *by_region]
+
+
+@cache
+def _zones() -> list[str]:
+    """The files of the time zone database are read once in a process: it takes 30 ms."""
+    return sorted(zone for zone in available_timezones() if zone.partition("/")[0] in REGIONS)
 
 
 def _city(zone: str) -> Choice:

@@ -76,6 +76,7 @@ TAMPERINGS: dict[str, tuple[list[str], set[str]]] = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("tampering", TAMPERINGS)
 def test_verification__of_a_tampered_log__names_what_was_done(log, tampering):
     statements, expected = TAMPERINGS[tampering]

@@ -280,6 +280,7 @@ def test_routes__all__are_in_the_table_method_by_method():
     assert_complete(listed, existing, table="tests/support/routes.py:NEEDS")
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("route", GUARDED)
 def test_route__asked_by_everybody__answers_as_the_rules_say(stage, route):
     for method, need in NEEDS[route].items():
@@ -289,6 +290,7 @@ def test_route__asked_by_everybody__answers_as_the_rules_say(stage, route):
                 assert ask(stage, client, caller, method, route) == expected, (method, caller)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("route", ABOUT_PROJECTS)
 def test_route__about_a_project__answers_as_the_relations_say(stage, route):
     """One of each verdict by relation is enough here.

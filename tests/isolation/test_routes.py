@@ -34,6 +34,7 @@ from tests.support.routes import (
     body,
     call,
 )
+from tests.support.sampling import in_turn
 from tests.support.things import THINGS
 
 REFUSED = {401, 403, 404, 405}
@@ -78,10 +79,11 @@ def test_routes__all__declare_a_permission_or_why_they_need_none(urlconf):
             assert set(declared.values()) <= ALL | EVERYONE, name
 
 
-def test_route__with_foreign_ids__finds_nothing_and_changes_nothing(home, loot, browser, subtests):
+@pytest.mark.sampled
+def test_route__with_foreign_ids__finds_nothing_and_changes_nothing(placement, home, loot, browser, subtests):
     values = loot.arguments()
 
-    for route in WITH_IDS:
+    for route in in_turn(WITH_IDS, placement):
         with subtests.test(route), loot.organization.untouched():
             client = browser.open()
             for method in METHODS:
@@ -91,10 +93,13 @@ def test_route__with_foreign_ids__finds_nothing_and_changes_nothing(home, loot, 
     assert browser.open().get("/").status_code == 200  # it was no lost session that was refused
 
 
-def test_route__with_a_foreign_document_under_an_own_project__finds_nothing(home, own, loot, browser, subtests):
+@pytest.mark.sampled
+def test_route__with_a_foreign_document_under_an_own_project__finds_nothing(
+    placement, home, own, loot, browser, subtests
+):
     values = {**loot.arguments(), "project_id": own.project.id}
 
-    for route in ABOUT_DOCUMENTS:
+    for route in in_turn(ABOUT_DOCUMENTS, placement):
         with subtests.test(route), loot.organization.untouched():
             client = browser.open()
             for method in METHODS:
@@ -104,10 +109,11 @@ def test_route__with_a_foreign_document_under_an_own_project__finds_nothing(home
     assert browser.open().get("/").status_code == 200  # it was no lost session that was refused
 
 
-def test_route__without_ids__shows_nothing_foreign(home, loot, browser, subtests):
+@pytest.mark.sampled
+def test_route__without_ids__shows_nothing_foreign(placement, home, loot, browser, subtests):
     values = loot.arguments()
 
-    for route in WITHOUT_IDS:
+    for route in in_turn(WITHOUT_IDS, placement):
         with subtests.test(route), loot.organization.untouched():
             for method in METHODS:  # any of which may sign out
                 response = call(browser.open(), method, route, values)
@@ -116,10 +122,11 @@ def test_route__without_ids__shows_nothing_foreign(home, loot, browser, subtests
     assert browser.open().get("/").status_code == 200  # it was no lost session that was refused
 
 
-def test_route__with_a_foreign_session__is_anonymous(home, foreign, loot, browser, subtests):
+@pytest.mark.sampled
+def test_route__with_a_foreign_session__is_anonymous(placement, home, foreign, loot, browser, subtests):
     values = loot.arguments()
 
-    for route in NEEDS:
+    for route in in_turn(NEEDS, placement):
         with subtests.test(route), loot.organization.untouched():
             response = call(browser.open(host=foreign.host), "get", route, values)
 
@@ -157,10 +164,11 @@ def test_session__of_a_member_of_both__is_valid_on_its_own_host_only(home, forei
     assert client.get("/api/v1/projects").status_code == 401
 
 
-def test_route__with_the_session_of_a_removed_member__is_anonymous(home, own, browser, subtests):
+@pytest.mark.sampled
+def test_route__with_the_session_of_a_removed_member__is_anonymous(placement, home, own, browser, subtests):
     values = own.arguments()
 
-    for route in NEEDS:
+    for route in in_turn(NEEDS, placement):
         client = browser.open()
         with subtests.test(route), removed(home):
             response = call(client, "get", route, values)

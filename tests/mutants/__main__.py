@@ -5,6 +5,7 @@ Prints a table; the exit code is the number of mutations that survived.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -66,7 +67,15 @@ def failing_test(copy: Path, suite: tuple[str, ...]) -> str:
         "no:cacheprovider",
         *suite,
     ]
-    run = subprocess.run(command, cwd=copy, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False)
+    run = subprocess.run(
+        command,
+        cwd=copy,
+        env={**os.environ, "TEST_CASES": "whole"},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECONDS,
+        check=False,
+    )
     if run.returncode == 0:
         return ""
     found = FAILED.search(run.stdout)

@@ -39,6 +39,7 @@ def refusal(wire: Wire, method: str, path: str, size: int, **headers: str) -> in
         return answer_on(client).status
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("route", "method"), PLACES, ids=str)
 def test_body__of_somebody_unknown__is_refused_before_it_is_received(acme, stranger, route, method):
     address = address_of(route, stock(acme).arguments())
@@ -46,6 +47,7 @@ def test_body__of_somebody_unknown__is_refused_before_it_is_received(acme, stran
     assert refusal(stranger, method, address, limits.MEMORY + 1) == 413
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("route", "method"), UNSAFE, ids=str)
 def test_body__longer_than_its_route_takes__is_refused_before_it_is_received(acme, member, route, method):
     address, limit = address_of(route, stock(acme).arguments()), limit_of(PATTERNS[route].callback)
