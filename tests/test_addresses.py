@@ -106,6 +106,7 @@ def test_person__with_an_international_domain__is_one_person(acme):
     assert (login.status_code, login.json()["user"]["email"]) == (200, "ada@xn--mnchen-3ya.example")
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("address", AMBIGUOUS.values(), ids=AMBIGUOUS.keys())
 def test_lookup__of_such_an_address__finds_nobody(acme, address):
     add_person(acme)

@@ -169,6 +169,7 @@ def test_people__suggested_while_one_types__are_few_of_ones_own(acme, platform, 
     assert client.get("/audit/people/", {"person": "\x00%_'"}).content.strip() == b""
 
 
+@pytest.mark.slow
 def test_log__of_thousands_of_members__finds_each_in_as_many_queries(acme, sign_in, django_assert_max_num_queries):
     client = sign_in(acme)
     add_crowd(acme, 5000)

@@ -485,6 +485,7 @@ def test_export__in_a_format_that_there_is__is_given(scene, method, path):
     assert scene.send(Bad(method, path, 200)).status_code == 200
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("depth", range(50, 1001, 50))
 @pytest.mark.parametrize("key", [{}, {"Idempotency-Key": "k"}])
 def test_json__however_deep__is_no_fault_of_ours(scene, depth, key):

@@ -78,6 +78,7 @@ def person(acme) -> str:
     return user.email
 
 
+@pytest.mark.sampled(3)
 @each_door
 def test_attack__from_many_networks__is_bounded_and_leaves_the_known_device_alone(acme, person, counter, door):
     own = door.browser(acme)

@@ -47,6 +47,7 @@ def supervise(runs: Path, command: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("death", ["kill -9 $$", "exit 1", "exit 0"])
 def test_supervised_process__dies_when_all_is_up__comes_back_until_asked_to_end(tmp_path, death):
     runs = tmp_path / "runs"

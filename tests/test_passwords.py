@@ -104,6 +104,7 @@ REFUSED = ["aaaaaaaaaaaaaaaa", "passwordpassword", "{name} {name} {name}", "exam
 WAYS = {"sign-up": by_sign_up, "link": by_link, "change": by_change, "invitation": by_invitation, "command": by_command}
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("password", REFUSED)
 def test_password__wherever_it_is_chosen__is_held_to_the_same(acme, way, password):

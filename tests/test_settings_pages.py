@@ -340,6 +340,7 @@ def test_settings__saved_on_the_page__show_everywhere(home, browser):
     assert ">Äcme</span>" in browser.get("/").content.decode()
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("wrong", "field"),
     [

@@ -87,8 +87,9 @@ class Recorder:
                 self._notes[key] = figures
             else:
                 self.dropped += figures.requests
-            if self._thread is None and settings.TRAFFIC_FLUSH_SECONDS:
-                self._thread = threading.Thread(target=self._run, name="traffic", daemon=True)
+            seconds = settings.TRAFFIC_FLUSH_SECONDS
+            if self._thread is None and seconds:
+                self._thread = threading.Thread(target=self._run, args=(seconds,), name="traffic", daemon=True)
                 self._thread.start()
 
     def flush(self) -> None:
@@ -111,9 +112,9 @@ class Recorder:
         with self._lock:
             self._notes, self.dropped = {}, 0
 
-    def _run(self) -> None:
+    def _run(self, seconds: float) -> None:
         while True:
-            time.sleep(settings.TRAFFIC_FLUSH_SECONDS)
+            time.sleep(seconds)
             self.flush()
 
 

@@ -111,6 +111,7 @@ def test_sink__that_is_new__starts_with_the_first_event_announced_to_it(log, set
     assert file_sink.numbers() == [4, 5, 6]
 
 
+@pytest.mark.slow
 def test_sink__that_is_new_beside_one_that_is_away__does_not_start_with_what_that_one_lacks(
     acme_log, settings, file_sink, relayed
 ):
