@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 
 from environs import Env
 
@@ -305,9 +306,10 @@ TENANT_CONCURRENCY = env.int("TENANT_CONCURRENCY", 2)  # of the four threads of 
 TENANT_WAITING = env.int("TENANT_WAITING", 1)  # one thread is left for others even so
 REQUESTS_PER_MINUTE_ADDRESS = env.int("REQUESTS_PER_MINUTE_ADDRESS", 100)
 REQUESTS_PER_MINUTE_USER = env.int("REQUESTS_PER_MINUTE_USER", 1000)
-ATTEMPT_LIMITS = {  # action: how many in so many seconds, of what is counted (see apps/access/services/attempts.py)
+# By action: how many in so many seconds, of what is counted (see apps/access/services/attempts.py), and as what else.
+ATTEMPT_LIMITS: dict[str, dict[str, Any]] = {
     "sign-in": {"network": 30, "pair": 10, "account": 50, "device": 10, "seconds": 300},
-    "sign-up": {"network": 20, "pair": 5, "account": 25, "device": 5, "seconds": 300},  # tells passwords apart, too
+    "sign-up": {"network": 20, "pair": 5, "device": 5, "seconds": 300, "also": "sign-in"},  # tells passwords apart, too
     "reset": {"network": 20, "pair": 5, "account": 10, "device": 5, "seconds": 3600},
     "lookup": {"network": 20, "pair": 5, "account": 10, "device": 5, "seconds": 3600},
     "verification": {"account": 5, "seconds": 3600},

@@ -40,6 +40,7 @@ AMBIGUOUS = {
     "a path": "example.com!ada@example.com",
     "letters that are not ASCII": "jürgen@example.com",
     "a machine's address": "ada@[192.0.2.1]",
+    "a name that each machine has for itself": "ada@localhost",
     "two dots": "ada..lovelace@example.com",
     "a dot at the end": "ada.@example.com",
     "a dot after the domain": "ada@example.com.",

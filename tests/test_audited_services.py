@@ -318,6 +318,7 @@ OTHERS: dict[str, str] = {
     "accounts.sessions.end_everywhere": IN_CALLERS,
     "accounts.sessions.end_families": IN_CALLERS,
     "accounts.sharing.own": IN_CALLERS,
+    "accounts.sharing.withdraw_made": IN_CALLERS,
     "accounts.sharing.forget": IN_CALLERS,
     "accounts.signing_keys.ensure_signing_key": "records once in the life of a platform; see below",
     "accounts.tokens.clear_expired_tokens": MAINTENANCE,

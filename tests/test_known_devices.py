@@ -95,6 +95,18 @@ def test_attack__from_many_networks__is_bounded_and_leaves_the_known_device_alon
     assert door.knock(again, person, PASSWORD) == door.right
 
 
+@each_door
+def test_attack__by_signing_up__gives_no_more_guesses_than_signing_in(acme, person, settings, door):
+    allow(settings, "sign-in", account=3)
+    for number in range(3):
+        content = {"organization": f"New {number}", "email": person, "password": f"guess number {number} at it"}
+        Client(HTTP_HOST=APEX, REMOTE_ADDR=f"192.0.2.{number}").post(
+            f"{API}/auth/register", content, content_type="application/json"
+        )
+
+    assert door.knock(door.browser(acme, "203.0.113.1"), person, "another guess") == 429
+
+
 def spellings(address: str) -> list[str]:
     """The same address written otherwise: capitals, and in its domain what the DNS leaves out or takes for a dot."""
     local, _, domain = address.partition("@")

@@ -420,7 +420,7 @@ def test_limits__as_shipped__are_those_of_the_product():
     shipped = configuration.ATTEMPT_LIMITS
 
     assert shipped["sign-in"] == {"network": 30, "pair": 10, "account": 50, "device": 10, "seconds": 300}
-    assert shipped["sign-up"] == {"network": 20, "pair": 5, "account": 25, "device": 5, "seconds": 300}
+    assert shipped["sign-up"] == {"network": 20, "pair": 5, "device": 5, "seconds": 300, "also": "sign-in"}
     assert shipped["invitation"] == {"account": 100, "seconds": 3600}
     assert shipped.keys() == {"sign-in", "sign-up", "reset", "lookup", "invitation", "acceptance", "verification"}
 

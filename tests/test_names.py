@@ -67,6 +67,9 @@ HIDDEN = {
     "byte order mark": "a\ufeffb",
     "word joiner": "a\u2060b",
     "zero width joiner between Latin letters": "a\u200db",
+    "zero width joiner between Thai letters": "ก\u200dข",
+    "zero width non-joiner between Georgian letters": "ა\u200cბ",
+    "zero width joiner at the end": "क\u200d",
     "right-to-left override": "a\u202eb",
     "right-to-left isolate": "a\u2067b",
     "right-to-left mark": "a\u200fb",
@@ -98,6 +101,11 @@ def test_name__with_what_cannot_be_seen__is_refused(field, text):
 @each_name
 def test_name__however_composed_and_spaced__is_one(field):
     assert cleaned(field, "  Cafe\u0301\u00a0\u3000Zu\u0308rich ") == "Café Zürich"
+
+
+@each_name
+def test_name__in_letters_of_mathematics__is_in_letters(field):
+    assert cleaned(field, "𝓐𝓭𝓪 𝔏ovelace") == "Ada Lovelace"
 
 
 SEEN = ["👩\u200d💻 Dev", "❤\ufe0f Care", "می\u200cخواهم", "क्\u200dष", "株式会社 Acme", "ООО Acme", "Ω-Team", "🫨"]
@@ -162,6 +170,8 @@ BUILT_IN = [
     "Ówner",
     "𝐎𝐰𝐧𝐞𝐫",
     "Own\u200ber",
+    "Ow ner",
+    "O-w-n-e-r",
     "ADMlN",
     "VlEWER",
     "Owner\U0001d159",

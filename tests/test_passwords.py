@@ -48,6 +48,14 @@ GUESSABLE = [
     "!?!?!?!?!?!?!?!?!?",
     "ａａａａａａａａａａａａａａａ",
     "・・・・・・・・・・・・・・・・",
+    "password1password2",
+    "thisisapassword",
+    "iloveyouverymuch",
+    "P@ssw0rdP@ssw0rd",
+    "1q2w3e4r5t6y7u8i",
+    "p-a-s-s-w-o-r-d-1-2-3",
+    "changeme changeme now",
+    "a" * 5_000,
 ]
 GOOD = [
     PASSWORD,

@@ -6,15 +6,17 @@ from typing import Any
 
 import pytest
 from django.apps import apps
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import models
 
+from apps.access.models import Share
 from apps.access.permissions import Role
 from apps.accounts.roles import Assigned
 from apps.accounts.services import api_keys, members, roles, sharing
 from apps.projects.models import Project
-from apps.projects.services import projects
+from apps.projects.services import documents, projects
 from tests.support.clients import Program, membership_of, program_of
-from tests.support.factories import Organization, add_person, add_project
+from tests.support.factories import Organization, add_person, add_project, subject_of
 
 PRIVATE_MODELS = [model for model in apps.get_models() if hasattr(model, "share_keys")]
 
@@ -146,3 +148,43 @@ def test_name__of_a_private_project__is_free_for_others_until_it_is_published(ac
     assert (answer.status_code, hidden.status_code) == (201, 201)
     assert (published.status_code, published.json()["code"]) == (409, "project_name_taken")
     assert client.post("projects", {"name": secret.name}).status_code == 409
+
+
+# -- what was made in it -------------------------------------------------------------------------------------------
+
+
+def withdraw(organization: Organization, person: Any, project: Project) -> None:
+    with organization.inside():
+        sharing.unshare(actor=organization.subject, resource=project, user_id=person.id)
+
+
+def hide(organization: Organization, person: Any, project: Project) -> None:
+    with organization.inside():
+        projects.update_project(actor=organization.subject, project=project, is_private=True)
+
+
+@pytest.mark.parametrize(("end", "relation"), [(withdraw, "editor"), (withdraw, "owner"), (hide, None)])
+@pytest.mark.parametrize(("given", "status"), [(False, 404), (True, 200)], ids=["made", "given by somebody else"])
+def test_document__of_somebody_who_does_not_see_its_project_any_more__is_theirs_if_it_was_given(
+    home, end, relation, given, status
+):
+    project, person = make(home, is_private=relation is not None), add_person(home)
+    if relation:
+        share(home, project, person, relation)
+    with home.inside():
+        upload = SimpleUploadedFile("plan.txt", b"content")
+        maker = home.subject if given else subject_of(home, person)
+        document = documents.add_document(actor=maker, project=project, upload=upload)
+        if given:
+            sharing.share(actor=home.subject, resource=document, user_id=person.id, relation="owner")
+    program = program_of(home, person)
+    address = f"projects/{project.id}/documents/{document.id}"
+    assert program.get(address).status_code == 200
+
+    end(home, person, project)
+
+    assert program.get(address).status_code == status
+    assert program_of(home).get(address).status_code == 200
+    with home.inside():
+        mine = Share.objects.filter(object_id=document.id, user_id=person.id)
+        assert mine.exists() == given

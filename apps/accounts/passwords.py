@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import lru_cache
 from itertools import pairwise
 
-from django.contrib.auth.password_validation import CommonPasswordValidator
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
+from zxcvbn import zxcvbn
 
 from apps.core.text import folded
 
 SERVICE = "Tenantry"
-SHORTEST_REPEATED = 15  # as long as a password has to be: repeating adds nothing
-SHORTEST_REST = 8  # of what neither can be known nor goes on by itself
+FEWEST_GUESSES = 10**10  # a guesser who has the hash gives up before
+FEWEST_GUESSES_OF_REST = 10**8  # of what is left without what is known of the person
+LONGEST_READ = 72  # of more characters nobody guesses the rest, and reading them takes time
 SHORTEST_WORD, SHORTEST_RUN = 3, 3
-KNOWN = "\0"  # stands in for what a guesser knows
+SHORTEST_LETTERS = 8
 ROWS = (
     *("abcdefghijklmnopqrstuvwxyz", "01234567890"),
     *("qwertyuiop", "qwertzuiop", "azertyuiop", "asdfghjkl", "zxcvbnm", "yxcvbnm", "wxcvbn"),
@@ -37,36 +37,30 @@ def forms(password: str) -> list[str]:
 
 def check(password: str, *, around: str) -> None:
     """Raises ValidationError for what can be guessed; ``around`` is what everybody knows of whose it is."""
-    plain = _plain(password)
-    rest = plain if len(plain) >= SHORTEST_REST else folded(password)  # of signs alone it is as good as of letters
-    words = {word for word in re.split(r"[\W_]+", folded(f"{around} {SERVICE}")) if len(word) >= SHORTEST_WORD}
-    known = {_plain(around), *words, *(word[::-1] for word in words)}
-    for word in sorted(known - {""}, key=len, reverse=True):
-        rest = rest.replace(word, KNOWN)
-    rest = _without_runs(rest)
-    core = rest.strip(f"{KNOWN}0123456789")
-    repeated = _repeated(core)
-    if len(rest) < SHORTEST_REST or core in _common() or (repeated != core and len(repeated) < SHORTEST_REPEATED):
+    unknown = _without_runs(_without_known(folded(password), around))
+    letters = _letters(unknown)  # where other signs stand between them is soon tried
+    rest = [unknown, *([letters] if len(letters) >= SHORTEST_LETTERS else [])]
+    if _guesses(password) < FEWEST_GUESSES or any(_guesses(reading) < FEWEST_GUESSES_OF_REST for reading in rest):
         raise ValidationError(
             _("This is easy to guess: it repeats itself, goes on by itself, or is made of what is known of you."),
             code="password_guessable",
         )
 
 
-@lru_cache(maxsize=1)
-def _common() -> set[str]:
-    return CommonPasswordValidator().passwords  # type: ignore[no-any-return]
+def _guesses(text: str) -> int:
+    return int(zxcvbn(text[:LONGEST_READ])["guesses"]) if text else 0
 
 
-def _plain(text: str) -> str:
-    """Letters and digits alone: where others stand between them is soon tried."""
-    return re.sub(r"[\W_]+", "", folded(text))
+def _without_known(text: str, around: str) -> str:
+    words = {word for word in re.split(r"[\W_]+", folded(f"{around} {SERVICE}")) if len(word) >= SHORTEST_WORD}
+    known = {_letters(folded(around)), *words, *(word[::-1] for word in words)}
+    for word in sorted(known - {""}, key=len, reverse=True):
+        text = text.replace(word, "")
+    return text
 
 
-def _repeated(text: str) -> str:
-    """The shortest beginning that makes the text by being repeated, twice at least."""
-    lengths = range(1, len(text) // 2 + 1)
-    return next((text[:length] for length in lengths if text[length:] == text[:-length]), text)
+def _letters(text: str) -> str:
+    return re.sub(r"[\W_]+", "", text)
 
 
 def _without_runs(text: str) -> str:

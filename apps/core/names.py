@@ -7,6 +7,7 @@ import unicodedata
 from collections import defaultdict
 from functools import lru_cache
 
+import idna.core
 from confusable_homoglyphs.categories import alias
 from confusable_homoglyphs.utils import load
 from django.core.exceptions import ValidationError
@@ -20,9 +21,11 @@ BLANK = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ufe00-\ufe0f\ufdd0-\ufdef\uffa0\ufff0-\ufff8\ufffc"
     "\U00016fe4\U0001d159\U000e0000-\U000e0fff]"
 )
-# What joins letters of some scripts, or pictures, is seen where it stands between them.
-JOINED = "[\u0620-\u1cff\u2190-\u2bff\ufe0f\U0001f000-\U0001faff]"
-JOINER = re.compile(f"(?<={JOINED})[\u200c\u200d](?={JOINED})|(?<={JOINED})\ufe0f")
+JOINERS = "\u200c\u200d"
+# What joins pictures is seen where it stands between them.
+PICTURE = "[\u2190-\u2bff\ufe0f\U0001f000-\U0001faff]"
+JOINED_PICTURES = re.compile(f"(?<={PICTURE})\u200d(?={PICTURE})|(?<={PICTURE})\ufe0f")
+APART = re.compile(r"[\W_]+")
 WORD = re.compile(r"[^\W\d_]+")
 LOOKALIKE_SCRIPTS = frozenset({"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC", "LISU"})
 
@@ -33,7 +36,7 @@ def cleaned(text: str, *, one_script: bool = False) -> str:
     Raises ValidationError if not all of it can be seen, or, where it has to be of ``one_script``, if a word has letters
     of several scripts that look like each other's, which no word of a language has.
     """
-    name = unicodedata.normalize("NFC", text)
+    name = _composed(text)
     if _hidden(name):
         raise ValidationError(_("Invisible and control characters are not allowed."), code="invisible")
     if one_script and _mixes_scripts(name):
@@ -43,7 +46,7 @@ def cleaned(text: str, *, one_script: bool = False) -> str:
 
 def visible(text: str) -> str:
     """The name without what cannot be seen: for names that people have not typed, such as those of files."""
-    name = unicodedata.normalize("NFC", text)
+    name = _composed(text)
     hidden = _hidden(name)
     return " ".join("".join(character for character in name if character not in hidden).split())
 
@@ -53,8 +56,27 @@ def look_alike(one: str, other: str) -> bool:
     return not _skeletons(one).isdisjoint(_skeletons(other))
 
 
+def _composed(text: str) -> str:
+    """Form C, with letters for the signs that mathematics has of them, which readers aloud spell out."""
+    return unicodedata.normalize("NFC", "".join(map(_letter, text)))
+
+
+def _letter(character: str) -> str:
+    is_styled = unicodedata.decomposition(character).startswith("<font>")
+    return unicodedata.normalize("NFKC", character) if is_styled else character
+
+
 def _hidden(name: str) -> set[str]:
-    return set(filter(_is_hidden, JOINER.sub("", name)))
+    shown = JOINED_PICTURES.sub("", name)
+    return {sign for place, sign in enumerate(shown) if _is_hidden(sign) and not _joins_letters(shown, place)}
+
+
+def _joins_letters(name: str, place: int) -> bool:
+    """Whether a joiner changes how the letters beside it are drawn (RFC 5892, appendix A.1 and A.2)."""
+    try:
+        return name[place] in JOINERS and idna.core.valid_contextj(name, place)
+    except ValueError:  # letters of which it is not known
+        return False
 
 
 def _is_hidden(character: str) -> bool:
@@ -68,6 +90,7 @@ def _mixes_scripts(name: str) -> bool:
 def _skeletons(name: str) -> set[str]:
     """How the name looks: its letters as they are, small and capital, since some look alike in one case only."""
     seen = "".join(character for character in name if not _is_hidden(character))
+    seen = APART.sub("", seen) or seen  # nobody tells two names apart by a space or a hyphen
     return {_prototype(folded(seen)), *(_prototype(folded(_prototype(case))) for case in (seen, seen.upper()))}
 
 

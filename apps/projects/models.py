@@ -75,6 +75,10 @@ class Project(TenantModel):
     def share_keys(self) -> list[tuple[str, UUID]]:
         return [(PROJECT, self.id)]
 
+    def parts(self) -> models.QuerySet[Document]:
+        """What is seen by whoever sees this, and can be shared by itself."""
+        return Document.objects.filter(project_id=self.id)
+
 
 class SearchTerm(TenantModel):
     """A word of a project's name or description.
@@ -133,3 +137,6 @@ class Document(TenantModel):
     def share_keys(self) -> list[tuple[str, UUID]]:
         """Shared by itself, or through its project."""
         return [(DOCUMENT, self.id), (PROJECT, self.project_id)]
+
+    def parts(self) -> models.QuerySet[Document]:
+        return Document.objects.none()

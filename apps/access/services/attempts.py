@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import timedelta
+from typing import Any
 
 import structlog
 from django.conf import settings
@@ -40,10 +41,12 @@ def count_attempt(request: HttpRequest, action: str, account: str, *, device: st
     """
     whose, network = folded(account.strip()[:ACCOUNT_MAX_LENGTH]), network_of(client_ip(request))
     who = {"device": device} if device else {"network": network, "pair": f"{network} {whose}", "account": whose}
-    limit = settings.ATTEMPT_LIMITS[action]
+    limit: dict[str, Any] = settings.ATTEMPT_LIMITS[action]
     for kind, name in who.items():
         if kind in limit:
             _count(Policy(f"{action}:{kind}", limit[kind], limit["seconds"]), name)
+    if "also" in limit:
+        count_attempt(request, limit["also"], account, device=device)
 
 
 def clear_old_attempts() -> None:

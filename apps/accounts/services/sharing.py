@@ -6,10 +6,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db.models import F
+
 from apps.access.decisions import authorize
 from apps.access.models import Share
 from apps.access.permissions import RELATION_GRANTS, Relation
-from apps.access.subjects import Subject
+from apps.access.subjects import FULL_SIGHT, Subject
 from apps.audit import services as audit
 from apps.audit.actors import SYSTEM, Actor
 from apps.tenancy.replicas.positions import show_everybody
@@ -63,6 +65,25 @@ def unshare(*, actor: Subject, resource: Any, user_id: UUID) -> None:
         _check_reach(actor, resource, held.relation)
         held.delete()
         _record("share.withdrawn", actor, resource, user_id, [held.relation, None])
+        if resource.is_private:
+            withdraw_made(actor=actor, resource=resource)
+
+
+def withdraw_made(*, actor: Subject, resource: Any) -> None:
+    """Take from those who do not see a private thing any more what they own in it by having made it.
+
+    In the caller's transaction. What somebody else gave them is theirs.
+    """
+    parts = {part.id: part for part in resource.parts()}
+    [(kind, object_id)] = resource.share_keys()[:1]
+    seeing = Share.objects.filter(object_type=kind, object_id=object_id).values("user_id")
+    full_sight = Membership.objects.filter(tenant_id=actor.tenant_id, role__in=FULL_SIGHT).values_list(
+        "user_id", flat=True
+    )
+    made = Share.objects.select_for_update().filter(object_id__in=parts, created_by_id=F("user_id"))
+    for held in made.exclude(user_id__in=seeing).exclude(user_id__in=list(full_sight)):
+        held.delete()
+        _record("share.withdrawn", actor, parts[held.object_id], held.user_id, [held.relation, None])
 
 
 def forget(keys: list[tuple[str, UUID]]) -> None:

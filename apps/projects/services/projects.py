@@ -97,9 +97,9 @@ def update_project(*, actor: Subject, project: Project, expected: str = "", **ch
             if changed:
                 locked.save(update_fields=[*changed, "updated_at"])
                 _index(locked)
-                if "is_private" in changed:
-                    show_everybody()
                 audit.record("project.updated", actor=actor, resource=locked, changes=changed)
+                if "is_private" in changed:
+                    _change_sight(actor, locked)
             return locked
     except IntegrityError as error:
         raise ProjectNameTaken(field="name") from error
@@ -132,6 +132,12 @@ def _check_may_change_sight(actor: Subject, project: Project) -> None:
         hidden = copy(project)
         hidden.is_private = True
         check(actor, PROJECTS_SHARE, hidden)
+
+
+def _change_sight(actor: Subject, project: Project) -> None:
+    show_everybody()
+    if project.is_private:
+        sharing.withdraw_made(actor=actor, resource=project)
 
 
 def _index(project: Project) -> None:
