@@ -7,19 +7,23 @@ from typing import Any
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from django.urls import reverse
 
 from apps.access.services import idempotency
-from apps.accounts.models import ApiKey
-from apps.accounts.services import members
+from apps.accounts.models import ApiKey, SupportVisit
+from apps.accounts.roles import Assigned
+from apps.accounts.services import invitations, members, people
 from apps.audit.models import ControlEvent, Event
+from apps.core.routes import named_routes
 from apps.projects.models import Document, Project
 from apps.tenancy.context import control
 from apps.tenants.models import Tenant
-from tests.support.clients import APEX, Crowd, membership_of
+from tests.support import servers
+from tests.support.clients import APEX, Crowd, membership_of, staff_browser
 from tests.support.completeness import assert_complete
 from tests.support.factories import Organization
 from tests.support.pages import form_with
-from tests.support.routes import NEEDS, OPEN, address_of, is_api
+from tests.support.routes import CONTROL_URLS, NEEDS, OPEN, STAFF_ROUTES, address_of, is_api
 from tests.support.things import LOGO, stock
 
 PAGES = [name for name in NEEDS if not is_api(name) and name not in OPEN and name != "jwks"]
@@ -189,6 +193,82 @@ def test_sign_up__sent_twice_at_once__creates_one_organization_and_leads_to_it(p
         assert Tenant.objects.filter(name="Twice").count() == 1
     refused = Client(HTTP_HOST=APEX).post("/sign-up/", {**content, "email": "x", "csrfmiddlewaretoken": "two"})
     assert refused.status_code == 422
+
+
+# Every page for everybody that something is sent from: its host, its address and what is filled in; or why not.
+OPEN_FORMS: dict[str, Any] = {
+    "sign-up": lambda acme: (APEX, "/sign-up/", {"organization": "New", "email": "x@example.com", "password": LONG}),
+    "find-organizations": lambda acme: (APEX, "/find-organizations/", {"email": acme.owner.email}),
+    "reset-password": lambda acme: (acme.host, "/sign-in/reset/", {"email": acme.owner.email}),
+    "set-password": lambda acme: (acme.host, password_link(acme), {"password": LONG}),
+    "accept-invitation": lambda acme: (acme.host, invitation_link(acme), {"name": "Eve", "password": LONG}),
+}
+REPEATABLE = {
+    "account_login": "the browser needs the session of the one that it waits for",
+    "account_logout": "whoever is out stays out",
+    "choose-organization": "leads to a page and changes nothing",
+    "theme": "sets what is already set",
+    "visit-end": "what is over stays over",
+}
+LONG = "four words that nobody has"
+
+
+def password_link(acme: Organization) -> str:
+    return f"/sign-in/password/{acme.owner.pk}/{people.make_password_token(acme.owner)}/"
+
+
+def invitation_link(acme: Organization) -> str:
+    with acme.inside():
+        sent = invitations.invite(actor=acme.subject, email="eve@example.com", role=Assigned("viewer"))
+    return address_of("accept-invitation", {"token": invitations.make_token(sent)})
+
+
+def waiting() -> int:
+    """The mails and whatever else is to be done, in all of the database."""
+    with servers.as_operator() as connection:
+        (found,) = connection.execute("SELECT count(*) FROM platform.outbox").fetchone() or (0,)
+    return int(found)
+
+
+def test_forms__of_everybody__are_all_tried_below(acme, ids):
+    addresses = {name: (acme.host, address_of(name, ids)) for name in OPEN if not is_api(name)}
+    for name, pattern in named_routes(CONTROL_URLS):
+        access = getattr(pattern.callback, "access", None)
+        if access and access.public_because and name not in STAFF_ROUTES and not pattern.pattern.converters:
+            addresses[name] = (APEX, reverse(name, urlconf=CONTROL_URLS))
+    allowed = {
+        name: Client(HTTP_HOST=host).options(address).headers["Allow"] for name, (host, address) in addresses.items()
+    }
+
+    taking = {name for name, methods in allowed.items() if "POST" in methods}
+
+    assert_complete({**OPEN_FORMS, **REPEATABLE}, taking, table="tests/test_forms.py:OPEN_FORMS or REPEATABLE")
+
+
+@pytest.mark.parametrize("route", OPEN_FORMS)
+def test_form__of_somebody_unknown__sent_twice__is_carried_out_once_and_answered_the_same(acme, route):
+    host, address, content = OPEN_FORMS[route](acme)
+    content = {**content, "csrfmiddlewaretoken": "one"}
+    first = Client(HTTP_HOST=host).post(address, content)
+    after, mails = log_of(acme), waiting()
+
+    second = Client(HTTP_HOST=host).post(address, content)
+
+    assert (first.status_code, second.status_code, second["Location"]) == (302, 302, first["Location"])
+    assert (log_of(acme), waiting()) == (after, mails)
+
+
+def test_form__of_staff__sent_twice__is_carried_out_once(acme):
+    browser = staff_browser(is_superuser=True)
+    address = reverse("admin:tenants_tenant_enter", args=[acme.tenant.id], urlconf=CONTROL_URLS)
+    content = {"reason": "A look at it", "csrfmiddlewaretoken": "one"}
+
+    answers = [browser.post(address, content) for _ in range(2)]
+
+    assert {answer.status_code for answer in answers} == {302}
+    assert len({answer["Location"] for answer in answers}) == 1
+    with control("look"):
+        assert SupportVisit.objects.count() == 1
 
 
 # -- signed out meanwhile ----------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import wraps
 from typing import Any
 
 from django.conf import settings
@@ -57,11 +58,20 @@ def answered_once(request: Any, respond: Respond) -> HttpResponseBase:
     return response
 
 
-def redirected_once(request: Any, respond: Respond) -> HttpResponseBase:
+def once(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
     """The same where nobody is known yet: where the first one led to is kept in memory, while its code is good.
 
     While memory is away each form counts.
     """
+
+    @wraps(view)
+    def respond_once(request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        return _redirected_once(request, lambda: view(request, *args, **kwargs))
+
+    return respond_once
+
+
+def _redirected_once(request: Any, respond: Respond) -> HttpResponseBase:
     if request.method != "POST" or CSRF_FIELD not in request.POST:
         return respond()
     place = f"tenantry:form:{fingerprints.of_form(request)}"

@@ -6,7 +6,6 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import get_language
@@ -15,7 +14,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.access.guards import public
-from apps.access.once import redirected_once
+from apps.access.once import once
 from apps.access.services.attempts import SIGN_UP
 from apps.accounts.known_devices import count_attempt, remember
 from apps.accounts.services.handoff import issue_handoff_code
@@ -56,12 +55,8 @@ def landing(request: HttpRequest) -> HttpResponse:
 @public("organizations are created here")
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "HEAD", "POST"])
-def sign_up(request: HttpRequest) -> HttpResponseBase:
-    return redirected_once(request, lambda: _sign_up(request))
-
-
-@sensitive_post_parameters("password")
-def _sign_up(request: HttpRequest) -> HttpResponse:
+@once
+def sign_up(request: HttpRequest) -> HttpResponse:
     form = SignUpForm(posted(request))
     if form.is_valid():
         with blaming(form):

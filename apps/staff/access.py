@@ -10,6 +10,7 @@ from django.http.response import HttpResponseBase
 from django.urls import reverse
 
 from apps.access.guards import Access, View, in_control, public, sign_in_first
+from apps.access.once import once
 from apps.accounts.models import User
 from apps.core.middleware import content_security_policy
 
@@ -29,13 +30,13 @@ def is_superuser(request: HttpRequest) -> bool:
 
 
 def staff_only(view: View) -> View:
-    """Shown to staff, in the control plane; others are asked to sign in."""
+    """Shown to staff, in the control plane; others are asked to sign in. A form that is sent twice counts once."""
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not is_staff(request):
             return sign_in_first(request, reverse("admin:login"))
-        return _shown(view, request, *args, **kwargs)
+        return _shown(once(view), request, *args, **kwargs)
 
     guarded.access = Access(staff_because="staff runs the platform here")  # type: ignore[attr-defined]
     return guarded

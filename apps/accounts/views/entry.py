@@ -18,6 +18,7 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
 
 from apps.access.guards import in_control, public, requires
+from apps.access.once import once
 from apps.access.permissions import MEMBER
 from apps.access.services import attempts
 from apps.access.services.attempts import ACCEPTANCE, LOOKUP, RESET, SIGN_IN
@@ -74,6 +75,7 @@ def _sign_out(request: TenantRequest) -> HttpResponseBase:
 @never_cache
 @sensitive_post_parameters("password")
 @sensitive_variables("token")
+@once
 def set_password(request: TenantRequest, user_id: UUID, token: str) -> HttpResponse:
     """Let a member who was invited, or lost their password, choose one."""
     form = SetPasswordForm(posted(request))
@@ -87,6 +89,7 @@ def set_password(request: TenantRequest, user_id: UUID, token: str) -> HttpRespo
 
 @public("whoever lost their password cannot sign in")
 @require_http_methods(["GET", "HEAD", "POST"])
+@once
 def reset_password(request: TenantRequest) -> HttpResponse:
     """Have a link mailed with which a member sets a new password; the answer is the same for everybody."""
     form = AddressForm(posted(request))
@@ -103,6 +106,7 @@ def reset_password(request: TenantRequest) -> HttpResponse:
 @never_cache
 @sensitive_post_parameters("password")
 @sensitive_variables("token")
+@once
 def accept_invitation(request: TenantRequest, token: str) -> HttpResponse:
     """Become a member: with the password that one has, or a new one."""
     prospect = invitations.open_invitation(token)
@@ -128,14 +132,17 @@ def verify_email(request: TenantRequest, token: str) -> HttpResponse:
 
 @public("whoever forgot their organization's address cannot sign in")
 @require_http_methods(["GET", "HEAD", "POST"])
+@once
 def find_organizations(request: TenantRequest) -> HttpResponse:
     """Have the list of one's organizations mailed; the answer is the same for everybody."""
+    if "mailed" in request.GET and request.method != "POST":
+        return render(request, "account/find_organizations.html", {"done": MAILED})
     form = AddressForm(posted(request))
     if form.is_valid():
         with blaming(form):
             known_devices.count_attempt(request, LOOKUP, form.cleaned_data["email"])
             lookup.request_organizations(email=form.cleaned_data["email"])
-            return render(request, "account/find_organizations.html", {"done": MAILED})
+            return HttpResponseRedirect("?mailed")
     return form_page(request, "account/find_organizations.html", form)
 
 
