@@ -16,6 +16,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import OperationalError
 from django.test import Client
 from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
+from django.urls import reverse
 from django.utils import timezone
 
 from apps.access.errors import TooManyAttempts
@@ -26,11 +27,12 @@ from apps.accounts.models import HandoffCode, SupportVisit, User
 from apps.accounts.services import handoff, people, visits
 from apps.audit.actors import SYSTEM
 from apps.audit.models import ControlEvent, Event
+from apps.core.routes import named_routes
 from apps.staff import services as staff
 from apps.tenancy.context import control
-from tests.support.clients import APEX, API, issue
+from tests.support.clients import APEX, API, issue, staff_browser
 from tests.support.factories import PASSWORD, Organization
-from tests.support.routes import API_ROUTES, NEEDS, OPEN, PATTERNS, address_of, body
+from tests.support.routes import API_ROUTES, CONTROL_URLS, NEEDS, OPEN, PATTERNS, address_of, body
 from tests.support.sampling import a_third
 from tests.support.things import LOGO, Belongings, stock
 
@@ -433,6 +435,44 @@ def test_refusal__that_passes__says_when_on_every_route(owner, sign_in, monkeypa
 
 
 # -- the apex ----------------------------------------------------------------------------------------------------
+
+# Its pages, those of staff among them, but for what is about one thing.
+APEX_PAGES = {
+    name: pattern
+    for name, pattern in named_routes(CONTROL_URLS)
+    if not hasattr(pattern.callback, "cls") and not pattern.pattern.regex.groups and name != "admin:None"
+}
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(OperationalError("away"), 503), (TooManyAttempts(retry_after_seconds=7), 429)]
+)
+def test_refusal__that_passes__says_when_on_every_page_of_the_apex(
+    platform, database, monkeypatch, subtests, error, status
+):
+    browser = staff_browser(is_superuser=True)
+    browser.raise_request_exception = False
+
+    def fail(*args: Any, **kwargs: Any) -> None:
+        raise error
+
+    for name, pattern in APEX_PAGES.items():
+        with subtests.test(route=name), monkeypatch.context() as broken:
+            broken.setattr(pattern, "callback", fail)
+            answer = browser.get(reverse(name, urlconf=CONTROL_URLS))
+            assert (answer.status_code, answer["Retry-After"]) == (status, "7" if status == 429 else "1")
+
+
+def test_head__of_every_page_of_the_apex__changes_nothing(acme, subtests):
+    browser = staff_browser(is_superuser=True)
+    before = log_of(acme)
+
+    for name in APEX_PAGES:
+        with subtests.test(route=name):
+            answer = browser.head(reverse(name, urlconf=CONTROL_URLS))
+            assert answer.status_code < 500
+            assert (body(answer), log_of(acme)) == (b"", before)
+    assert browser.get("/admin/").status_code == 200  # nobody was signed out
 
 
 def test_reads__with_a_token_on_the_apex__answer_as_on_the_organizations_host(owner, subtests):

@@ -53,6 +53,7 @@ def blaming(form: forms.BaseForm) -> Iterator[None]:
         _show_both(form)
     except DomainError as error:
         form.add_error(error.field if error.field in form.fields else None, error.message)
+        form.headers = error.headers  # type: ignore[attr-defined]
 
 
 def done(request: HttpRequest, message: str, to: str, **route: Any) -> HttpResponse:
@@ -78,7 +79,10 @@ def status_of(form: forms.BaseForm) -> int:
 
 
 def form_page(request: HttpRequest, template: str, form: forms.BaseForm, **context: Any) -> HttpResponse:
-    return render(request, template, {"form": form, **context}, status=status_of(form))
+    response = render(request, template, {"form": form, **context}, status=status_of(form))
+    for name, value in getattr(form, "headers", {}).items():  # of the rule that was broken
+        response[name] = value
+    return response
 
 
 def _show_both(form: Any) -> None:
