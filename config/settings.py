@@ -314,6 +314,8 @@ ATTEMPT_LIMITS: dict[str, dict[str, Any]] = {
     "lookup": {"network": 20, "pair": 5, "account": 10, "device": 5, "seconds": 3600},
     "verification": {"account": 5, "seconds": 3600},
     "invitation": {"account": 100, "seconds": 3600},  # of an organization
+    "recipient": {"account": 10, "seconds": 3600},  # of an address that invitations are mailed to, whoever sends them
+    "password": {"account": 10, "seconds": 300},  # of somebody signed in who changes theirs
     "acceptance": {"network": 300, "account": 20, "seconds": 3600},  # of an invitation's link
 }
 

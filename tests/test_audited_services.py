@@ -175,7 +175,7 @@ WRITES: dict[str, Write] = {
     ),
     "accounts.api_keys.revoke_api_key": Write(revoke_api_key, "api_key.revoked", "apikey"),
     "accounts.handoff.issue_handoff_code": Write(
-        lambda acme: lambda: handoff.issue_handoff_code(tenant_id=acme.tenant.id, user_id=acme.owner.id),
+        lambda acme: lambda: handoff.issue_handoff_code(tenant_id=acme.tenant.id, person=acme.owner),
         "handoff.issued",
         "handoffcode",
         actor="anonymous",
@@ -318,6 +318,9 @@ OTHERS: dict[str, str] = {
     "accounts.sessions.end_everywhere": IN_CALLERS,
     "accounts.sessions.end_families": IN_CALLERS,
     "accounts.sharing.own": IN_CALLERS,
+    "accounts.delegations.end_everywhere": IN_CALLERS,
+    "accounts.people.take_over": IN_CALLERS,
+    "accounts.proofs.held": IN_CALLERS,
     "accounts.sharing.withdraw_made": IN_CALLERS,
     "accounts.sharing.forget": IN_CALLERS,
     "accounts.signing_keys.ensure_signing_key": "records once in the life of a platform; see below",

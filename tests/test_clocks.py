@@ -69,7 +69,7 @@ def refresh_token(acme: Organization) -> Check:
 
 
 def handoff_code(acme: Organization) -> Check:
-    code = handoff.issue_handoff_code(tenant_id=acme.tenant.id, user_id=acme.owner.pk)
+    code = handoff.issue_handoff_code(tenant_id=acme.tenant.id, person=acme.owner)
 
     def check() -> bool:
         with acme.inside():

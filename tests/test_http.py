@@ -240,7 +240,7 @@ def test_parameters__that_are_empty_or_null__are_refused_by_name(owner, subtests
 def test_head__of_every_route__changes_nothing(owner, sign_in, subtests):
     browser = sign_in(owner.organization)
     user = owner.organization.owner
-    code = handoff.issue_handoff_code(tenant_id=owner.organization.tenant.id, user_id=user.id)
+    code = handoff.issue_handoff_code(tenant_id=owner.organization.tenant.id, person=user)
     visit = visits.grant(tenant_id=owner.organization.tenant.id, user_id=_superuser().id, reason="a look")
     proofs = {"handoff": f"?code={code}", "visit": f"?code={visit}"}
     before = log_of(owner.organization)

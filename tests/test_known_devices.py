@@ -15,14 +15,16 @@ from django.urls import reverse
 from django.utils import translation
 
 from apps.accounts import known_devices
+from apps.accounts.models import Invitation
 from apps.accounts.services import people
 from apps.audit.actors import SYSTEM
 from apps.core.durations import in_words
 from apps.core.memory import MemoryAway
 from apps.staff import services as staff
+from apps.tenancy.context import control
 from apps.tenants.services.profiles import update_profile
 from tests.support.clients import APEX, API, Program, program_of
-from tests.support.factories import PASSWORD, add_person
+from tests.support.factories import PASSWORD, Organization, add_person
 from tests.support.limits import allow
 
 ATTACKERS = 70  # networks
@@ -229,6 +231,43 @@ def test_cookie__of_a_device__is_kept_from_scripts_and_other_sites(acme, person)
     assert person not in cookie.value
 
 
+# -- what is counted by itself -----------------------------------------------------------------------------------
+
+
+def test_change_of_ones_own_password__while_strangers_guess_at_the_id__is_left_alone(acme, sign_in, settings):
+    allow(settings, "sign-in", account=2, pair=2, network=3)
+    browser = sign_in(acme)
+    for number in range(4):
+        stranger = Client(HTTP_HOST=acme.host, REMOTE_ADDR=f"192.0.2.{number}")
+        stranger.post("/sign-in/", {"login": str(acme.owner.pk), "password": "wrong"})
+
+    answer = browser.post("/security/", {"old_password": PASSWORD, "new_password": NEW_PASSWORD})
+
+    assert answer.status_code == 302
+
+
+@pytest.mark.parametrize("is_page", [True, False])
+def test_invitations__to_one_address__are_bounded_whoever_sends_them(platform, database, sign_in, settings, is_page):
+    allow(settings, "recipient", account=3)
+    senders, address = platform["schema"], "target@example.com"
+
+    def mail(organization: Organization, written: str) -> int:
+        if is_page:
+            answer = sign_in(organization).post("/invitations/new/", {"email": written, "role": "viewer"})
+        else:
+            answer = program_of(organization).post("invitations", {"email": written, "role": "viewer"})
+        return int(answer.status_code)
+
+    first, second = (mail(organization, address) for organization in senders)
+    with control("look"):
+        sent = Invitation.objects.get(tenant=senders[0].tenant)
+    again = [program_of(senders[0]).post(f"invitations/{sent.id}/resend").status_code for _ in range(2)]
+
+    assert (first, second) == ((302, 302) if is_page else (201, 201))
+    assert again == [200, 429]
+    assert mail(platform["pool"][0], address.upper()) in (422, 429)
+
+
 # -- words -------------------------------------------------------------------------------------------------------
 
 WAYS = {
@@ -238,8 +277,11 @@ WAYS = {
     "sign-up": ("/sign-up/", {"organization": "New", "email": "x@example.com", "password": "short"}),
     "acceptance": (f"{API}/invitations/accept", {"token": "t", "password": PASSWORD}),
     "invitation": ("/invitations/new/", {"email": "x@example.com", "role": "viewer"}),
+    "recipient": ("/invitations/new/", {"email": "x@example.com", "role": "viewer"}),
     "verification": ("/profile/verification/", {}),
+    "password": ("/security/", {"old_password": "wrong", "new_password": "another one that is long"}),
 }
+SIGNED_IN = {"invitation", "recipient", "verification", "password"}
 ON_APEX = {"lookup", "sign-up"}
 
 
@@ -253,7 +295,7 @@ def test_limits__all__are_met_here():
 def test_limit__in_every_language__says_how_long_to_wait(acme, sign_in, settings, action, seconds, language):
     settings.ATTEMPT_LIMITS = {**settings.ATTEMPT_LIMITS, action: {"account": 1, "seconds": seconds}}
     update_profile(actor=SYSTEM, tenant_id=acme.tenant.id, locale=language)
-    client = sign_in(acme) if action in {"invitation", "verification"} else Client()
+    client = sign_in(acme) if action in SIGNED_IN else Client()
     client.defaults |= {"HTTP_HOST": APEX if action in ON_APEX else acme.host, "HTTP_ACCEPT_LANGUAGE": language}
     path, body = WAYS[action]
     kind = {"content_type": "application/json"} if path.startswith(API) else {}

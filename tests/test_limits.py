@@ -422,7 +422,10 @@ def test_limits__as_shipped__are_those_of_the_product():
     assert shipped["sign-in"] == {"network": 30, "pair": 10, "account": 50, "device": 10, "seconds": 300}
     assert shipped["sign-up"] == {"network": 20, "pair": 5, "device": 5, "seconds": 300, "also": "sign-in"}
     assert shipped["invitation"] == {"account": 100, "seconds": 3600}
-    assert shipped.keys() == {"sign-in", "sign-up", "reset", "lookup", "invitation", "acceptance", "verification"}
+    assert shipped["recipient"] == {"account": 10, "seconds": 3600}
+    assert shipped["password"] == {"account": 10, "seconds": 300}
+    others = {"sign-in", "sign-up", "reset", "lookup", "acceptance", "verification"}
+    assert shipped.keys() == others | {"invitation", "recipient", "password"}
 
 
 @pytest.mark.parametrize("is_page", [True, False])

@@ -295,20 +295,20 @@ def redeem(host: str, code: str) -> bool:
 
 
 def test_handoff_code__used_twice__works_once(acme):
-    code = issue_handoff_code(tenant_id=acme.tenant.id, user_id=acme.owner.id)
+    code = issue_handoff_code(tenant_id=acme.tenant.id, person=acme.owner)
 
     assert [redeem(acme.host, code), redeem(acme.host, code)] == [True, False]
 
 
 def test_handoff_code__on_another_host__is_worth_nothing(home, foreign):
-    code = issue_handoff_code(tenant_id=home.tenant.id, user_id=home.owner.id)
+    code = issue_handoff_code(tenant_id=home.tenant.id, person=home.owner)
 
     assert not redeem(foreign.host, code)
     assert redeem(home.host, code), "a foreign attempt does not spend it"
 
 
 def test_handoff_code__older_than_a_minute__is_worth_nothing(acme):
-    code = issue_handoff_code(tenant_id=acme.tenant.id, user_id=acme.owner.id)
+    code = issue_handoff_code(tenant_id=acme.tenant.id, person=acme.owner)
     with control("let time pass"):
         row = HandoffCode.objects.get()
         assert row.expires_at <= timezone.now() + timedelta(seconds=60)
@@ -318,7 +318,7 @@ def test_handoff_code__older_than_a_minute__is_worth_nothing(acme):
 
 
 def test_handoff_code__that_a_slow_placement_outlived__works_for_a_minute(acme):
-    code = issue_handoff_code(tenant_id=acme.tenant.id, user_id=acme.owner.id)
+    code = issue_handoff_code(tenant_id=acme.tenant.id, person=acme.owner)
     outlive(acme, ready_seconds_ago=30)
     handoff.clear_expired_codes()
 
@@ -326,7 +326,7 @@ def test_handoff_code__that_a_slow_placement_outlived__works_for_a_minute(acme):
 
 
 def test_handoff_code__while_the_placement_is_not_there__is_kept(acme):
-    issue_handoff_code(tenant_id=acme.tenant.id, user_id=acme.owner.id)
+    issue_handoff_code(tenant_id=acme.tenant.id, person=acme.owner)
     with control("let time pass"):
         HandoffCode.objects.update(expires_at=timezone.now())
         Tenant.objects.filter(id=acme.tenant.id).update(status=Tenant.Status.PROVISIONING, ready_at=None)
@@ -338,7 +338,7 @@ def test_handoff_code__while_the_placement_is_not_there__is_kept(acme):
 
 
 def test_handoff_code__that_is_over__is_cleared(acme):
-    issue_handoff_code(tenant_id=acme.tenant.id, user_id=acme.owner.id)
+    issue_handoff_code(tenant_id=acme.tenant.id, person=acme.owner)
     outlive(acme, ready_seconds_ago=61 + settings.CLOCK_LEEWAY_SECONDS)
 
     handoff.clear_expired_codes()
@@ -356,20 +356,20 @@ def outlive(organization: Organization, *, ready_seconds_ago: int) -> None:
 
 
 def test_handoff_code__of_somebody_who_is_no_member__is_worth_nothing(home, foreign):
-    code = issue_handoff_code(tenant_id=home.tenant.id, user_id=foreign.owner.id)
+    code = issue_handoff_code(tenant_id=home.tenant.id, person=foreign.owner)
 
     assert not redeem(home.host, code)
 
 
 def test_handoff_code__stored__is_a_hash(acme):
-    code = issue_handoff_code(tenant_id=acme.tenant.id, user_id=acme.owner.id)
+    code = issue_handoff_code(tenant_id=acme.tenant.id, person=acme.owner)
 
     with control("look"):
         assert code not in str(HandoffCode.objects.values())
 
 
 def test_handoff_code__in_a_request__does_not_reach_the_log(acme, caplog):
-    code = issue_handoff_code(tenant_id=acme.tenant.id, user_id=acme.owner.id)
+    code = issue_handoff_code(tenant_id=acme.tenant.id, person=acme.owner)
 
     with caplog.at_level("INFO"):
         redeem(acme.host, code)

@@ -211,7 +211,7 @@ def test_member__whose_browser_begins_a_visit__is_signed_out_by_it(office, acme,
 
 
 def test_member__handed_over_in_a_browser_on_a_visit__is_signed_in_and_visits_no_more(visitor, acme):
-    code = issue_handoff_code(tenant_id=acme.tenant.id, user_id=acme.owner.id)
+    code = issue_handoff_code(tenant_id=acme.tenant.id, person=acme.owner)
 
     answer = visitor.get("/sign-in/handoff/", {"code": code})
 

@@ -22,7 +22,10 @@ class MemberBackend(AuthenticationBackend):
             return None
         with control("sign-in"):
             user = super().authenticate(request, **credentials)
-        return find_member(user.pk, tenant.id) if user else None
+        member = find_member(user.pk, tenant.id) if user else None
+        if user and member:
+            member.password = user.password  # the one that was proven: with another the session is void
+        return member
 
     def _mitigate_timing_attack(self, password: str) -> None:
         User().check_password(password)

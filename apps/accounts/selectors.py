@@ -71,8 +71,11 @@ def memberships_of(user: User, *, tenant_id: UUID | None = None, organization: s
     if organization:
         found &= Q(tenant_id=organization) if _is_uuid(organization) else Q(tenant__slug=organization)
     with control("find organizations"):
-        rows = Membership.objects.select_related("user", "tenant", "custom_role").filter(found, user=user)
-        return list(rows.order_by("tenant__name", "tenant_id"))
+        rows = Membership.objects.select_related("tenant", "custom_role").filter(found, user=user)
+        memberships = list(rows.order_by("tenant__name", "tenant_id"))
+    for membership in memberships:
+        membership.user = user  # as they were when they proved who they are
+    return memberships
 
 
 def memberships_of_address(email: str) -> list[Membership]:

@@ -98,6 +98,6 @@ def _address(organization: str) -> dict[str, Any]:
 
 def _welcome(outcome: services.SignUp) -> HttpResponse:
     """Hand the new owner over to the organization's own host, signed in."""
-    code = issue_handoff_code(tenant_id=outcome.tenant.id, user_id=outcome.owner.id)
+    code = issue_handoff_code(tenant_id=outcome.tenant.id, person=outcome.owner)
     host = primary_domain(outcome.tenant.id).domain
     return HttpResponseRedirect(link(host, reverse("handoff", urlconf=settings.ROOT_URLCONF), code=code))

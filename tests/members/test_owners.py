@@ -10,7 +10,8 @@ from apps.accounts import subjects
 from apps.accounts.errors import BeyondOwnRights, LastOwner, MemberNotFound
 from apps.accounts.models import Membership
 from apps.accounts.roles import Assigned
-from apps.accounts.services import api_keys, members
+from apps.accounts.services import api_keys, members, people
+from apps.audit.actors import SYSTEM
 from apps.audit.models import ControlEvent
 from apps.tenancy.context import control
 from tests.support.factories import add_person
@@ -77,6 +78,30 @@ def test_ownership__transferred_by_anybody_else__is_refused(acme):
     for client in (admin, bearer(acme, key)):
         assert answer(send(client, "POST", f"/members/{target.id}/ownership")) == (403, "beyond_own_rights")
     assert role_of(acme, target.user) == "member"
+
+
+@pytest.mark.parametrize(
+    ("act", "error"),
+    [
+        (lambda firm, out: members.leave(actor=firm.subject), LastOwner),
+        (lambda firm, out: demote(firm.subject, membership(firm, firm.owner)), LastOwner),
+        (lambda firm, out: transfer(firm.subject, out), MemberNotFound),
+        (lambda firm, out: remove(firm.subject, out), None),
+    ],
+    ids=["leave", "demote", "transfer", "remove the other"],
+)
+def test_owner__beside_one_who_is_shut_out__is_the_last(firm, act, error):
+    other = add_person(firm, "owner")
+    people.set_active(email=other.email, is_active=False, actor=SYSTEM)
+    out = membership(firm, other)
+
+    if error is None:
+        act(firm, out)
+    else:
+        with pytest.raises(error):
+            act(firm, out)
+
+    assert role_of(firm, firm.owner) == "owner"
 
 
 def demote(actor: Any, target: Membership) -> None:

@@ -211,7 +211,7 @@ def revoke_api_key(acme: Organization) -> Act:
 
 
 def redeem(acme: Organization) -> Act:
-    code = handoff.issue_handoff_code(tenant_id=acme.tenant.id, user_id=acme.owner.id)
+    code = handoff.issue_handoff_code(tenant_id=acme.tenant.id, person=acme.owner)
     return lambda: handoff.redeem_handoff_code(code=code)
 
 

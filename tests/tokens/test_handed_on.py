@@ -12,15 +12,19 @@ from django.test import Client
 from django.utils import timezone
 
 from apps.access.permissions import GRANTS, Role
+from apps.accounts import subjects
 from apps.accounts.models import ApiKey, Invitation, User
 from apps.accounts.roles import Assigned
+from apps.accounts.selectors import memberships_of
 from apps.accounts.services import api_keys, invitations, members, people, roles
 from apps.accounts.services.handoff import issue_handoff_code
 from apps.audit.actors import SYSTEM
 from apps.core import clocks
-from apps.tenancy.context import control
+from apps.onboarding.services import ensure_organization, sign_up
+from apps.tenancy.context import control, use
 from apps.tenancy.transactions import atomic
-from apps.tenants.services import lifecycle
+from apps.tenants.selectors import primary_domain
+from apps.tenants.services import lifecycle, schema_store
 from tests.support.clients import APEX, Program, issue, membership_of, program_of
 from tests.support.factories import PASSWORD, Organization, add_person, subject_of
 
@@ -136,7 +140,7 @@ def password_link(admin: Admin) -> Probe:
 
 
 def handoff_code(admin: Admin) -> Probe:
-    code = issue_handoff_code(tenant_id=admin.organization.tenant.id, user_id=admin.user.id)
+    code = issue_handoff_code(tenant_id=admin.organization.tenant.id, person=admin.user)
 
     def probe() -> bool:
         browser = Client(HTTP_HOST=admin.organization.host)
@@ -347,3 +351,34 @@ def test_refresh_token__tried_while_the_organization_is_on_hold__is_not_spent(ac
 
     assert (refused.status_code, refused.json()["code"]) == (403, "tenant_held")
     assert Program(APEX).post("auth/refresh", {"refresh": token}).status_code == 200
+
+
+# -- an account that turns out to be somebody else's -------------------------------------------------------------
+
+
+def by_accepting(acme: Organization, email: str) -> None:
+    with acme.inside():
+        sent = invitations.invite(actor=acme.subject, email=email, role=Assigned("viewer"))
+        invitations.accept(token=invitations.make_token(sent), password="what the real one chooses")
+
+
+def by_founding(acme: Organization, email: str) -> None:
+    ensure_organization(organization="Theirs", owner_email=email)
+
+
+@pytest.mark.parametrize("takes_over", [by_accepting, by_founding])
+def test_account__that_was_made_with_somebody_elses_address__leaves_nothing_behind(acme, takes_over):
+    schema_store.replenish()
+    squat = sign_up(organization="Squat", email="real@example.com", password="what the squatter chooses")
+    squatter = subjects.of_membership(memberships_of(squat.owner)[0])
+    with use(squat.tenant.context()):
+        _, secret = api_keys.create_api_key(actor=squatter, name="Robot", scopes=["users:manage"])
+        sent = invitations.invite(actor=squatter, email="friend@example.com", role=Assigned("admin"))
+    host = primary_domain(squat.tenant.id).domain
+    assert Program(host, secret).get("invitations").status_code == 200
+
+    takes_over(acme, "real@example.com")
+
+    assert Program(host, secret).get("invitations").status_code == 401
+    with control("look"):
+        assert Invitation.objects.get(id=sent.id).revoked_at is not None

@@ -31,7 +31,7 @@ log = structlog.get_logger(__name__)
 
 ACCOUNT_MAX_LENGTH = 320  # of an address; folding makes up to 18 characters of one, and what is longer is nobody's
 SIGN_IN, SIGN_UP, RESET, LOOKUP, VERIFICATION = "sign-in", "sign-up", "reset", "lookup", "verification"
-INVITATION, ACCEPTANCE = "invitation", "acceptance"
+INVITATION, RECIPIENT, ACCEPTANCE, PASSWORD = "invitation", "recipient", "acceptance", "password"
 
 
 def count_attempt(request: HttpRequest, action: str, account: str, *, device: str = "") -> None:

@@ -15,13 +15,14 @@ from rest_framework.response import Response
 from apps.access.list_query import ListQuery
 from apps.access.permissions import DESCRIPTIONS, MEMBER, ORGANIZATION_READ, USERS_MANAGE
 from apps.access.resources import ResourceView, allow
-from apps.access.services.attempts import ACCEPTANCE, INVITATION, SIGN_IN, VERIFICATION, count_attempt
+from apps.access.services.attempts import ACCEPTANCE, PASSWORD, VERIFICATION, count_attempt
 from apps.core.api_fields import AddressField, NameField
 from apps.core.locales import LOCALE
 
 from .. import selectors
 from ..errors import MemberNotFound
 from ..known_devices import remember
+from ..mail_limits import count_mail
 from ..models import Invitation, Membership
 from ..roles import named
 from ..serializers import TokensSerializer, described
@@ -161,7 +162,7 @@ class PasswordView(ResourceView):
         user = selectors.find_person(self.subject.user_id)
         if user is None:
             raise MemberNotFound("An API key has no password.")
-        count_attempt(request._request, SIGN_IN, str(user.pk))  # nobody guesses it with a token they found
+        count_attempt(request._request, PASSWORD, str(user.pk))  # nobody guesses it with a token they found
         people.change_password(
             user=user, old=passwords["old_password"], new=passwords["new_password"], actor=self.subject
         )
@@ -261,7 +262,7 @@ class InvitationsView(ResourceView):
     @extend_schema(request=InviteSerializer, responses={201: InvitationSerializer})
     def post(self, request: Request) -> Response:
         wanted = self.valid(InviteSerializer)
-        count_attempt(request._request, INVITATION, str(self.subject.tenant_id))
+        count_mail(request._request, to=wanted["email"])
         role = named(wanted["role"], self.subject.tenant_id)
         invitation = invitations.invite(actor=self.subject, email=wanted["email"], role=role)
         return self.answer(InvitationSerializer, invitation, status=status.HTTP_201_CREATED)
@@ -292,7 +293,7 @@ class ResendView(ResourceView):
 
     @extend_schema(request=None, responses=InvitationSerializer)
     def post(self, request: Request, invitation_id: UUID) -> Response:
-        count_attempt(request._request, INVITATION, str(self.subject.tenant_id))
+        count_mail(request._request, to=self.resource.email)
         return self.answer(InvitationSerializer, invitations.resend(actor=self.subject, invitation_id=invitation_id))
 
 

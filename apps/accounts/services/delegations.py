@@ -7,7 +7,7 @@ from django.utils import timezone
 from apps.audit import services as audit
 from apps.audit.actors import Actor
 
-from ..models import ApiKey, Invitation, Membership
+from ..models import ApiKey, Invitation, Membership, User
 
 
 def end_all(membership: Membership, *, actor: Actor, because: str) -> None:
@@ -19,6 +19,12 @@ def end_all(membership: Membership, *, actor: Actor, because: str) -> None:
     sent = Invitation.objects.select_for_update(of=("self",)).select_related("custom_role")
     for invitation in sent.filter(tenant_id=tenant_id, invited_by_id=user_id, accepted_at=None, revoked_at=None):
         revoke_invitation(invitation, actor=actor, because=because, whose=membership.email)
+
+
+def end_everywhere(person: User, *, actor: Actor, because: str) -> None:
+    """In the caller's control-plane transaction, for an account that turns out to be somebody else's."""
+    for membership in Membership.objects.filter(user=person):
+        end_all(membership, actor=actor, because=because)
 
 
 def revoke_key(key: ApiKey, *, actor: Actor, **why: str) -> None:

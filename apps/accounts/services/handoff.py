@@ -16,19 +16,22 @@ from apps.tenants.models import Tenant
 
 from ..codes import digest, lifetime, new_code, oldest_valid
 from ..errors import HandoffRefused
-from ..models import HandoffCode, Membership
+from ..models import HandoffCode, Membership, User
+from . import proofs
 
 
-def issue_handoff_code(*, tenant_id: UUID, user_id: UUID) -> str:
-    """A code that signs the person in on the tenant's host, once, within HANDOFF_SECONDS of being issued.
+def issue_handoff_code(*, tenant_id: UUID, person: User) -> str:
+    """A code that signs somebody who has proven who they are in on the tenant's host, once.
 
-    Where the tenant is not ready yet, within as long of being ready.
+    It is good for HANDOFF_SECONDS; where the tenant is not ready yet, for as long from when it is. Raises
+    CredentialsRefused.
     """
     code = new_code()
     expires_at = timezone.now() + lifetime()
     with control("hand over a session"), atomic():
+        proofs.held(person)
         row = HandoffCode.objects.create(
-            tenant_id=tenant_id, user_id=user_id, code_hash=digest(code), expires_at=expires_at
+            tenant_id=tenant_id, user_id=person.pk, code_hash=digest(code), expires_at=expires_at
         )
         audit.record("handoff.issued", actor=ANONYMOUS, resource=row, tenant_id=tenant_id)
     return code

@@ -161,11 +161,10 @@ def _settled(person: User) -> User:
     if not squatted.is_active:
         raise InvitationRefused  # whoever was shut out is not let in by a mail
     squatted.password = person.password
-    people.store_password(squatted)
+    people.take_over(squatted)
     EmailAddress.objects.update_or_create(
         user=squatted, email=squatted.email, defaults={"verified": True, "primary": True}
     )
-    audit.record("person.password_reset", actor=ANONYMOUS, resource=squatted)
     return squatted
 
 

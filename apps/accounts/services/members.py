@@ -58,7 +58,7 @@ def change_role(*, actor: Subject, member_id: UUID, role: Assigned, expected: st
         check_unchanged(membership, expected)
         check_may_give(actor, Assigned.of(membership), role)
         if membership.role == Role.OWNER and role.role != Role.OWNER:
-            _check_not_last_owner(actor.tenant_id)
+            _check_not_last_owner(membership)
         if role != Assigned.of(membership):
             before = membership.role_name
             for field, value in role.fields.items():
@@ -116,6 +116,8 @@ def transfer_ownership(*, actor: Subject, member_id: UUID, expected: str = "") -
     with control("transfer ownership"), atomic():
         heir = _locked(actor.tenant_id, member_id)
         check_unchanged(heir, expected)
+        if not heir.user.is_active:
+            raise MemberNotFound
         own = Membership.objects.filter(tenant_id=actor.tenant_id, user_id=actor.person_id).first()
         if own is None or own.role != Role.OWNER:
             raise BeyondOwnRights(_("Only an owner can transfer ownership."))
@@ -146,8 +148,9 @@ def _locked(tenant_id: UUID, member_id: UUID) -> Membership:
     return membership
 
 
-def _check_not_last_owner(tenant_id: UUID) -> None:
-    if Membership.objects.filter(tenant_id=tenant_id, role=Role.OWNER).count() <= 1:
+def _check_not_last_owner(membership: Membership) -> None:
+    owners = Membership.objects.filter(tenant_id=membership.tenant_id, role=Role.OWNER, user__is_active=True)
+    if not owners.exclude(id=membership.id).exists():
         raise LastOwner(field="role")
 
 
@@ -160,7 +163,7 @@ def _save_rights(membership: Membership) -> None:
 
 def _remove(membership: Membership, actor: Subject, action: str) -> None:
     if membership.role == Role.OWNER:
-        _check_not_last_owner(membership.tenant_id)
+        _check_not_last_owner(membership)
     changes = {"email": [membership.email, None], "role": [membership.role_name, None]}
     _record(action, actor, membership, changes)
     delegations.end_all(membership, actor=actor, because=action)

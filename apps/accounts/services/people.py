@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from allauth.account.models import EmailAddress
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.password_validation import validate_password
 from django.core import signing
 from django.core.exceptions import ValidationError
@@ -21,6 +22,7 @@ from apps.tenants.selectors import profile_of
 
 from .. import passwords
 from ..errors import (
+    CredentialsRefused,
     EmailUnavailable,
     PasswordLinkRefused,
     PersonNotFound,
@@ -31,11 +33,12 @@ from ..errors import (
 from ..models import Membership, User
 from ..password_links import password_links
 from ..selectors import find_member
-from . import sessions
+from . import delegations, proofs, sessions
 
 RESET_REQUESTED = "accounts.password_reset_requested"
 VERIFICATION_REQUESTED = "accounts.verification_requested"
 VERIFICATION_SALT = "accounts.verification"
+TAKEN_OVER = "person.password_reset"
 VERIFICATION_SECONDS = 3 * 24 * 3600
 
 
@@ -94,9 +97,15 @@ def invite_person(*, email: str) -> User:
         return save_person(person)
     if not is_verified(user):
         user.set_unusable_password()
-        store_password(user)
-        audit.record("person.password_reset", actor=ANONYMOUS, resource=user)
+        take_over(user)
     return user
+
+
+def take_over(person: User) -> None:
+    """Save the password of who proved an address that somebody else had signed up with; what that one made ends."""
+    store_password(person)
+    audit.record(TAKEN_OVER, actor=ANONYMOUS, resource=person)
+    delegations.end_everywhere(person, actor=ANONYMOUS, because=TAKEN_OVER)
 
 
 def is_verified(user: User) -> bool:
@@ -153,9 +162,13 @@ def change_password(*, user: User, old: str, new: str, actor: Actor) -> None:
     if not is_theirs:
         raise WrongPassword(field="old_password")
     validate(new, user, field="new_password")
-    user.set_password(new)
-    tenant_id = current_tenant().tenant_id
+    hashed, tenant_id = make_password(new), current_tenant().tenant_id
     with control("change a password"), atomic():
+        try:
+            proofs.held(user)
+        except CredentialsRefused as error:
+            raise WrongPassword(field="old_password") from error
+        user.password = hashed
         store_password(user)
         audit.record("password.changed", actor=actor, resource=user, tenant_id=tenant_id)
 

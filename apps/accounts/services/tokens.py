@@ -24,7 +24,7 @@ from ..models import Membership, RefreshToken, RevokedToken, TokenFamily, User
 from ..selectors import memberships_of
 from ..tokens import SignedAccessToken, read_refresh
 from ..tokens import SignedRefreshToken as SignedRefreshToken
-from . import sessions
+from . import proofs, sessions
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,13 @@ def sign_in(*, email: str, password: str, tenant_id: UUID | None = None, organiz
 
 
 def issue(membership: Membership) -> TokenPair:
-    """Start a family of tokens for a member. Raises OrganizationHeld."""
+    """Start a family of tokens for a member, as they have proven who they are.
+
+    Raises OrganizationHeld, CredentialsRefused.
+    """
     source, now = origin(), timezone.now()
     with control("issue tokens"), atomic():
+        proofs.held(membership.user)
         family = TokenFamily.objects.create(
             tenant_id=membership.tenant_id,
             user_id=membership.user_id,

@@ -14,13 +14,13 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from apps.access.guards import requires
 from apps.access.permissions import USERS_MANAGE, Role
-from apps.access.services.attempts import INVITATION, count_attempt
 from apps.access.subjects import Subject
 from apps.core.forms import blaming, done, form_page, posted, swapped
 from apps.core.pages import page_of
 
 from .. import selectors
 from ..forms.people import InviteForm
+from ..mail_limits import count_mail
 from ..models import Invitation
 from ..requests import TenantRequest
 from ..roles import named, within_reach
@@ -44,7 +44,7 @@ def invite(request: TenantRequest) -> HttpResponse:
     form = InviteForm(posted(request), roles=selectors.roles_to_give(subject), initial={"role": Role.MEMBER})
     if form.is_valid():
         with blaming(form):
-            count_attempt(request, INVITATION, str(subject.tenant_id))
+            count_mail(request, to=form.cleaned_data["email"])
             role = named(form.cleaned_data["role"], subject.tenant_id)
             invitation = invitations.invite(actor=subject, email=form.cleaned_data["email"], role=role)
             return done(
@@ -57,7 +57,7 @@ def invite(request: TenantRequest) -> HttpResponse:
 @require_POST
 def resend(request: TenantRequest, invitation: Invitation) -> HttpResponse:
     """Mail a new link; the one before stops working."""
-    count_attempt(request, INVITATION, str(request.subject.tenant_id))
+    count_mail(request, to=invitation.email)
     sent = invitations.resend(actor=request.subject, invitation_id=invitation.id)
     message = _("A new link is on its way to %(email)s. The one before is void.") % {"email": sent.email}
     [(_row, inviter)] = _with_inviters(request.subject, [sent])

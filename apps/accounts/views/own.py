@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from apps.access.guards import requires
 from apps.access.permissions import MEMBER
-from apps.access.services.attempts import SIGN_IN, VERIFICATION, count_attempt
+from apps.access.services.attempts import PASSWORD, VERIFICATION, count_attempt
 from apps.core.forms import blaming, done, editing, form_page, posted
 from apps.tenancy.context import control
 from apps.tenants.selectors import profile_of
@@ -94,7 +94,7 @@ def _change_password(request: TenantRequest, passwords: dict[str, str]) -> User:
     """Raises WrongPassword, WeakPassword, TooManyAttempts."""
     actor = request.subject
     user: Any = selectors.find_person(actor.user_id)
-    count_attempt(request, SIGN_IN, str(user.pk))  # nobody guesses it at a screen that was left open
+    count_attempt(request, PASSWORD, str(user.pk))  # nobody guesses it at a screen that was left open
     people.change_password(user=user, old=passwords["old_password"], new=passwords["new_password"], actor=actor)
     return user  # type: ignore[no-any-return]
 
