@@ -202,6 +202,12 @@ def api_keys_of(tenant_id: UUID) -> QuerySet[ApiKey]:
     return ApiKey.objects.filter(tenant_id=tenant_id, revoked_at=None)
 
 
+def has_keys(person: User, tenant_id: UUID) -> bool:
+    """Whether keys that somebody made for an organization are in use."""
+    with control("look for keys"):
+        return api_keys_of(tenant_id).filter(created_by_id=person.pk).exists()
+
+
 def find_api_key(subject: Subject, key_id: UUID) -> ApiKey:
     """Raises ApiKeyNotFound."""
     key = api_keys_of(subject.tenant_id).filter(id=key_id).first()

@@ -187,3 +187,14 @@ def test_members__listed__are_the_organizations_own(home, foreign):
     assert [row["email"] for row in rows] == sorted(user.email for user in users)
     assert {UUID(row["user_id"]) for row in rows} == {user.id for user in users}
     assert subject_of(home, users[1]).role == rows[1]["role"]
+
+
+@pytest.mark.parametrize("has_key", [True, False])
+def test_password__changed_by_somebody_with_keys__says_that_they_go_on(acme, sign_in, has_key):
+    if has_key:
+        api_keys.create_api_key(actor=acme.subject, name="Robot", scopes=["projects:read"])
+    browser = sign_in(acme)
+
+    page = browser.post("/security/", {"old_password": PASSWORD, "new_password": NEW_PASSWORD}, follow=True)
+
+    assert ("API keys that you made go on working." in page.content.decode()) == has_key

@@ -34,6 +34,7 @@ from ..requests import TenantRequest
 from ..services import handoff as handoffs
 from ..services import invitations, lookup, people, sessions
 from ..sign_in import enter
+from .reminders import remind_of_keys
 
 MAILED = gettext_lazy("If the address is known here, a mail is on its way to it.")
 
@@ -83,6 +84,7 @@ def set_password(request: TenantRequest, user_id: UUID, token: str) -> HttpRespo
         with blaming(form):
             person = people.set_password(user_id=user_id, token=token, **form.cleaned_data)
             response = done(request, _("Your password is set. Sign in with it."), "account_login")
+            remind_of_keys(request, person)
             return known_devices.remember(request, response, person)
     return form_page(request, "account/set_password.html", form)
 

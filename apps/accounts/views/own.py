@@ -23,6 +23,7 @@ from ..models import User
 from ..reader import turn_to
 from ..requests import TenantRequest
 from ..services import members, people, sessions
+from .reminders import remind_of_keys
 
 
 @requires(MEMBER)
@@ -66,6 +67,7 @@ def security(request: TenantRequest) -> HttpResponse:
         with blaming(form):
             person = _change_password(request, form.cleaned_data)
             response = _out(request, _("Your password is changed. Sign in with it."))
+            remind_of_keys(request, person)
             return known_devices.remember(request, response, person)
     signed_in = selectors.sessions_of(request.subject, request.session.session_key or "")
     return form_page(request, "own/security.html", form, sessions=signed_in)
