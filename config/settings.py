@@ -227,7 +227,7 @@ CELERY_BEAT_SCHEDULER = "config.beat:RebuildingScheduler"
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "resume-provisioning": {"task": "apps.tenants.tasks.resume_provisioning", "schedule": 60.0},
-    "seal-audit-logs": {"task": "apps.operations.tasks.seal_audit_logs", "schedule": 300.0},
+    "seal-audit-logs": {"task": "apps.operations.tasks.seal_audit_logs", "schedule": 60.0},
     "clear-expired": {"task": "apps.accounts.tasks.clear_expired", "schedule": 3600.0},
     "collect-stray-files": {"task": "apps.operations.tasks.collect_stray_files", "schedule": 3600.0},
     "clear-old-mail-notes": {"task": "apps.notifications.tasks.clear_old_notes", "schedule": 24 * 3600.0},

@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import structlog
-from django.db import models
+from django.db import connections, models
 from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.expressions import Func
 from django.db.models.functions import Cast
 
-from apps.tenancy.context import control, current_tenant_id
+from apps.tenancy.context import CONTROL_ALIAS, control, current_tenant_id
 from apps.tenancy.transactions import atomic, lock
 from apps.tenancy.walls.roles import NIL_TENANT
 
@@ -153,6 +153,18 @@ def seal(chain: Chain, *, fenced: bool = False) -> int:
         _anchor(chain, head)
         total += count
     return total
+
+
+def is_settled(chain: Chain) -> bool:
+    """Whether everything that can be seen of a log is sealed, what its sealer had to leave included."""
+    return not chain.unsealed().filter(transaction_id__gte=chain.head().transaction_id).exists()
+
+
+def horizon() -> int:
+    """Below it all transactions of the control plane have ended. Called in the control plane."""
+    with connections[CONTROL_ALIAS].cursor() as cursor:
+        cursor.execute("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+        return int(cursor.fetchone()[0])
 
 
 def continue_here(chain: Chain) -> None:

@@ -126,6 +126,7 @@ class ControlEvent(Occurrence):
             models.Index(fields=["tenant", "-occurred_at", "-id"], name="audit_controlevent_newest"),
             models.Index(fields=["-occurred_at", "-id"], name="audit_controlevent_recent"),
             models.Index(fields=["tenant", "transaction_id", "occurred_at"], name="audit_controlevent_sealing"),
+            models.Index(fields=["transaction_id", "tenant"], name="audit_controlevent_unsealed"),
         ]
 
 

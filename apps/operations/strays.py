@@ -19,6 +19,8 @@ FILES_PER_RUN = 5000
 SLICE = 500
 AGE_SECONDS = 24 * 3600
 """No request lasts so long: a younger file may still get its row."""
+QUIET_SECONDS = 7 * AGE_SECONDS
+"""In a folder that has not changed for so long, earlier runs have looked at everything."""
 
 Named = Callable[[Iterable[str]], set[str]]
 
@@ -73,7 +75,13 @@ def _named_as_logo(names: Iterable[str]) -> set[str]:
 
 def _names(folder: str) -> Iterator[str]:
     root = Path(default_storage.path(""))
+    if not _has_changed(root / folder):
+        return iter(())
     return (path.relative_to(root).as_posix() for path in (root / folder).rglob("*") if path.is_file())
+
+
+def _has_changed(folder: Path) -> bool:
+    return folder.is_dir() and time.time() - folder.stat().st_mtime < QUIET_SECONDS
 
 
 def _is_old(name: str) -> bool:

@@ -6,22 +6,27 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import structlog
+from django.db import OperationalError
 
 from apps.audit import chain as chains
 from apps.audit import services as audit
 from apps.audit.actors import SYSTEM
-from apps.audit.chain import control_chain, seal
+from apps.audit.chain import Chain, control_chain, seal, tenant_chain
 from apps.audit.models import ControlEvent, Event
 from apps.audit.verification import verify
+from apps.core.memory import MemoryAway
 from apps.operations.tasks import seal_audit_logs
-from apps.tenancy.context import control
+from apps.operations.unsealed import Sweep, tenants_in
+from apps.tenancy.context import CONTROL_ALIAS, control
 from apps.tenancy.transactions import atomic
 from tests.support import servers
+from tests.support.factories import Organization
 
-from .logs import Log, in_thread, moved_away, open_transaction
+from .logs import Log, in_thread, open_transaction
 
 
 def test_sealing__of_what_was_recorded__makes_an_anchored_chain(log):
@@ -155,12 +160,66 @@ def test_chain__on_another_server__goes_on_from_where_it_was_sealed(acme_log):
     assert acme_log.verify().intact
 
 
-def test_sweep__with_an_organization_that_fails__seals_the_others(platform, database):
+def chain_unless(broken: Organization) -> Chain:
+    chain = tenant_chain()
+    if chain.tenant_id == broken.tenant.id:
+        raise OperationalError("away")
+    return chain
+
+
+def test_sweep__after_quiet_ones__finds_what_is_new_and_asks_no_other(platform, database, monkeypatch):
+    quiet, active = (Log(organization, "tenant") for organization in platform["schema"])
+    neighbors = [Log(organization, "tenant") for organization in platform["pool"]]
+    for each in (quiet, active, *neighbors):
+        each.record()
+    eventually(lambda: seal_audit_logs() or all(each.numbers() == [1] for each in (quiet, active, *neighbors)))
+    eventually(lambda: seal_audit_logs() or not changed_with_tenants())
+    asked: list[Any] = []
+    monkeypatch.setattr("apps.operations.sealing.seal", lambda chain: asked.append(chain.tenant_id) or seal(chain))
+    active.record()
+
+    eventually(lambda: seal_audit_logs() or active.numbers() == [1, 2])
+
+    in_schemas = {log.organization.tenant.id for log in (quiet, active, *neighbors)}
+    assert set(asked) & in_schemas == {active.organization.tenant.id}
+
+
+def changed_with_tenants() -> list[Any]:
+    return tenants_in(Sweep(CONTROL_ALIAS).changed())
+
+
+def test_sweep__that_left_what_could_not_be_sealed_yet__comes_back_for_it(acme, acme_log):
+    eventually(lambda: seal_audit_logs() or not changed_with_tenants())
+    with servers.as_owner() as other, other.transaction():
+        other.execute("SELECT pg_current_xact_id()")  # a transaction that may still record something before
+        acme_log.record()
+        eventually(changed_with_tenants)
+        seal_audit_logs()
+        assert acme_log.numbers() == []
+        assert changed_with_tenants()
+
+    eventually(lambda: seal_audit_logs() or acme_log.numbers() == [1])
+
+
+def test_sweep__while_memory_is_away__asks_every_log(acme_log, monkeypatch):
+    eventually(lambda: seal_audit_logs() or not changed_with_tenants())
+
+    def away(*_: Any) -> None:
+        raise MemoryAway
+
+    monkeypatch.setattr("apps.core.memory.ask", away)
+    acme_log.record()
+
+    eventually(lambda: seal_audit_logs() or acme_log.numbers() == [1])
+
+
+def test_sweep__with_an_organization_that_fails__seals_the_others(platform, database, monkeypatch):
     broken, fine = platform["schema"][0], platform["database"][0]
     logs = [Log(broken, "schema"), Log(broken, "control"), Log(fine, "database"), Log(fine, "control")]
     for each in logs:
         each.record()
-    with moved_away(broken), structlog.testing.capture_logs() as said:
+    monkeypatch.setattr("apps.operations.sealing.tenant_chain", partial(chain_unless, broken))
+    with structlog.testing.capture_logs() as said:
         eventually(lambda: seal_audit_logs() or all(each.numbers() == [1] for each in logs[1:]))
 
     failed = [line for line in said if line["event"] == "audit_sealing_failed"]
