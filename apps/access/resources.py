@@ -16,7 +16,7 @@ from rest_framework.serializers import Serializer
 
 from apps.audit.actors import act_for_call
 from apps.core.errors import NotFoundError, PreconditionFailed
-from apps.core.http import is_safe
+from apps.core.http import API_METHODS, is_safe
 from apps.core.preconditions import etag_of, is_known, matches
 from apps.core.rendering import plain_columns, written_as
 from apps.tenancy import replicas
@@ -35,9 +35,8 @@ KEPT_HEADERS = ("Location", "ETag", "Content-Type")
 
 
 def allow(**permissions: str) -> dict[str, str]:
-    """A view's ``permissions_by_method``; HEAD and OPTIONS need what the first one needs."""
-    first = next(iter(permissions.values()))
-    return {"HEAD": permissions.get("GET", first), "OPTIONS": first, **permissions}
+    """A view's ``permissions_by_method``; HEAD needs what GET needs."""
+    return {"HEAD": permissions["GET"], **permissions} if "GET" in permissions else permissions
 
 
 class NotModified(Exception):
@@ -62,7 +61,7 @@ class ResourceView(GenericAPIView[Any]):
     for every call. ``deprecated_at`` and ``sunset_at`` announce the end of a view.
     """
 
-    metadata_class = None  # the schema describes the API; OPTIONS answers 405
+    http_method_names = API_METHODS
     permissions_by_method: ClassVar[dict[str, str]] = {}
     finder: ClassVar[Callable[..., Any] | None] = None
     deprecated_at: ClassVar[datetime | None] = None
@@ -96,7 +95,7 @@ class ResourceView(GenericAPIView[Any]):
 
     def get_renderers(self) -> list[Any]:
         written = self.media_types if is_safe(self.request) else ()
-        return [*(written_as(media_type) for media_type in written), *super().get_renderers()]
+        return [written_as(media_type) for media_type in written] or super().get_renderers()
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
