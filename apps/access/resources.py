@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 from django.http import HttpResponse
 from django.utils.http import http_date
@@ -110,6 +110,11 @@ class ResourceView(GenericAPIView[Any]):
         if self.takes_nothing or request.method == "DELETE":
             check_content(Serializer(data=request.data), request.data)
 
+    def permission_denied(self, request: Request, message: str | None = None, code: str | None = None) -> NoReturn:
+        if isinstance(self.subject, Subject) and self.subject.owns(self.resource):
+            self._recall(request)  # what somebody took from themselves is missing when the call is repeated
+        super().permission_denied(request, message, code)
+
     def _find(self, request: Request, **kwargs: Any) -> None:
         """Find the one thing that the view is about, if it is about one, and decide on it."""
         find = type(self).finder
@@ -118,7 +123,8 @@ class ResourceView(GenericAPIView[Any]):
         try:
             self.resource = find(self.subject, **kwargs)
         except NotFoundError:
-            self._recall(request)  # what a call deleted is not found when it is repeated
+            if request.method == "DELETE":
+                self._recall(request)  # what a call deleted is not found when it is repeated
             raise
         self.check_object_permissions(request, self.resource)
 
@@ -151,9 +157,9 @@ class ResourceView(GenericAPIView[Any]):
         return (*self.parameters, self.query.parameters) if is_list else self.parameters
 
     def _recall(self, request: Request) -> None:
-        """Raises Replayed."""
+        """Raises Replayed if the same caller has made the same call before."""
         key = request.headers.get("Idempotency-Key", "")
-        if request.method == "DELETE" and key.isprintable():
+        if request.method in UNSAFE and key.isprintable():
             answer = idempotency.recall(subject=self.subject, key=key, fingerprint=fingerprints.of_call(request))
             if answer is not None:
                 raise Replayed(answer)
