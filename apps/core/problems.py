@@ -24,6 +24,7 @@ from .error_pages import error_page
 from .errors import DomainError
 from .memory import MemoryAway
 from .parsers import ContentTooLarge
+from .routes import methods_of
 
 AWAY = (RedisError, MemoryAway, OperationalError)
 PROBLEM_JSON = "application/problem+json"
@@ -95,6 +96,10 @@ def permission_denied(request: HttpRequest, exception: Exception | None = None) 
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """A form without the token of its page, unless the page takes no form at all."""
+    allowed = methods_of(request.resolver_match and request.resolver_match.func)
+    if request.method not in allowed:
+        return method_not_allowed(request, ", ".join(allowed))
     detail = _("This form has expired, or was sent from another site. Go back, reload the page and send it again.")
     return error_response(request, 403, "csrf_failed", detail)
 
