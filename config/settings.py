@@ -329,6 +329,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["apps.access.api_guards.DeclaredPermission"],
     "DEFAULT_RENDERER_CLASSES": ["apps.core.rendering.FastJSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["apps.core.parsers.BoundedJSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "apps.core.negotiation.Negotiation",
     "DEFAULT_PAGINATION_CLASS": "apps.core.pagination.CursorPages",
     "DEFAULT_SCHEMA_CLASS": "apps.access.openapi.ApiSchema",
     "UNAUTHENTICATED_USER": None,

@@ -171,6 +171,32 @@ def test_405__on_a_page__is_a_page_that_keeps_what_is_allowed(acme, sign_in, met
     assert acme.tenant.name in words(page)
 
 
+@pytest.mark.parametrize("signed_in", [True, False])
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", "/", "GET, HEAD"),
+        ("POST", "/", "GET, HEAD"),
+        ("BREW", "/", "GET, HEAD"),
+        ("DELETE", "/projects/new/", "GET, HEAD, POST"),
+        ("PATCH", "/sign-in/", "GET, HEAD, POST"),
+        ("PUT", "/theme/", "POST"),
+        ("POST", "/projects/new/", None),
+        ("POST", "/sign-in/", None),
+    ],
+)
+def test_method__that_a_page_does_not_know__without_a_token__is_answered_405(
+    acme, sign_in, method, path, allowed, signed_in
+):
+    cookies = sign_in(acme).cookies if signed_in else {}
+    browser = Client(HTTP_HOST=acme.host, enforce_csrf_checks=True)
+    browser.cookies.update(cookies)
+
+    page = browser.generic(method, path)
+
+    assert (page.status_code, page.headers.get("Allow")) == ((403, None) if allowed is None else (405, allowed))
+
+
 @pytest.mark.parametrize(
     ("method", "path"), [("put", "/api/v1/projects"), ("post", "/api/v1/docs/"), ("post", "/api/v1/schema/")]
 )

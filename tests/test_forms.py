@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.urls import reverse
 
+from apps.access import fingerprints
+from apps.access.permissions import Role
 from apps.access.services import idempotency
 from apps.accounts.models import ApiKey, SupportVisit
 from apps.accounts.roles import Assigned
@@ -21,7 +23,7 @@ from apps.tenants.models import Tenant
 from tests.support import servers
 from tests.support.clients import APEX, Crowd, membership_of, staff_browser
 from tests.support.completeness import assert_complete
-from tests.support.factories import Organization
+from tests.support.factories import Organization, add_person
 from tests.support.pages import form_with
 from tests.support.routes import CONTROL_URLS, NEEDS, OPEN, STAFF_ROUTES, address_of, is_api
 from tests.support.things import LOGO, stock
@@ -151,6 +153,36 @@ def test_form__sent_twice_at_once__is_carried_out_once_and_answered_the_same(acm
         assert Document.objects.count() - documents == (route != "key-create")
     with control("look"):
         assert ApiKey.objects.count() - keys == (route == "key-create")
+
+
+@pytest.mark.parametrize("route", ["projects:document-upload", "logo-upload"])
+def test_form__with_two_files_for_one__is_refused(acme, sign_in, ids, route):
+    browser, before = sign_in(acme), log_of(acme)
+
+    answer = browser.post(address_of(route, ids), {"file": [SimpleUploadedFile(f"{n}.png", LOGO) for n in range(2)]})
+
+    assert (answer.status_code, b"Send one file at a time." in answer.content) == (422, True)
+    assert log_of(acme) == before
+
+
+def test_form__with_another_first_file_of_two__is_another_form():
+    def fingerprint(*contents: bytes) -> str:
+        files = [SimpleUploadedFile("a.txt", content) for content in contents]
+        return fingerprints.of_form(RequestFactory().post("/", {"file": files}))
+
+    assert fingerprint(b"a", b"c") == fingerprint(b"a", b"c")
+    assert len({fingerprint(b"a", b"c"), fingerprint(b"b", b"c"), fingerprint(b"c")}) == 3
+
+
+def test_form__that_took_the_right_from_its_sender__sent_twice__is_answered_the_same(acme, sign_in):
+    person = add_person(acme, Role.ADMIN)
+    browser, address = sign_in(acme, person), address_of("member-role", {"member_id": membership_of(acme, person).id})
+    content = {"role": "viewer", "csrfmiddlewaretoken": "one"}
+
+    first, again, other = (browser.post(address, {**content, **more}) for more in ({}, {}, {"role": "admin"}))
+
+    assert (first.status_code, again.status_code, other.status_code) == (302, 302, 403)
+    assert again["Location"] == first["Location"]
 
 
 def test_form__that_was_refused__may_be_sent_again(acme, sign_in):

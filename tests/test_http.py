@@ -27,6 +27,7 @@ from apps.accounts.models import HandoffCode, SupportVisit, User
 from apps.accounts.services import handoff, people, visits
 from apps.audit.actors import SYSTEM
 from apps.audit.models import ControlEvent, Event
+from apps.core.problems import MOST_FAULTS
 from apps.core.routes import named_routes
 from apps.staff import services as staff
 from apps.tenancy.context import control
@@ -65,6 +66,14 @@ class Caller:
             return client.generic(method, address, encoded, content_type=MULTIPART_CONTENT, headers=named)
         body = {} if content is None else {"data": json.dumps(content), "content_type": "application/json"}
         return client.generic(method, address, headers=named, **body)
+
+    def send(self, route: str, method: str, content: bytes, kind: str = "application/json", **headers: str) -> Any:
+        """Exactly these bytes."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        if route not in OPEN:
+            named["Authorization"] = f"Bearer {issue(self.organization).access}"
+        client = Client(HTTP_HOST=self.organization.host, raise_request_exception=False)
+        return client.generic(method, address_of(route, self.ids), content, content_type=kind, headers=named)
 
     def tag(self, route: str) -> str:
         return str(self.call(route.replace("api-ownership", "api-member"), "GET")["ETag"])
@@ -196,6 +205,71 @@ def test_members__unknown_inside_others__are_refused_by_name(owner):
     assert codes(answer) == {"items.1.is_privat": "unknown_member"}
 
 
+REPEATED: list[tuple[str, str, str, set[str]]] = [
+    ("api-projects", "POST", '{"is_private": true, "name": "P", "is_private": false}', {"is_private"}),
+    ("api-projects", "POST", '{"name": "P", "n\\u0061me": "P"}', {"name"}),
+    ("api-projects", "POST", '{"name": "P", "name": "P", "x": 1, "x": 2, "x": 3}', {"name", "x"}),
+    ("api-projects", "POST", '{"name": "P", "custom_fields": {"a": 1, "a": 2}}', {"custom_fields.a"}),
+    ("api-projects-bulk", "POST", '{"items": [{"name": "A"}, {"name": "B", "name": "C"}]}', {"items.1.name"}),
+    ("api-projects-bulk", "POST", '{"items": [], "items": [{"name": "B", "name": "C"}]}', {"items"}),
+    ("api-projects", "POST", '[[{"a": {"b": 1, "b": 1}}]]', {"0.0.a.b"}),
+]
+
+
+@pytest.mark.parametrize(("route", "method", "content", "fields"), REPEATED)
+def test_members__given_twice__are_refused_by_name(owner, route, method, content, fields):
+    before = log_of(owner.organization)
+
+    answer = owner.send(route, method, content.encode())
+
+    assert answer.status_code == 400, answer.content
+    assert codes(answer) == dict.fromkeys(fields, "repeated_member")
+    assert log_of(owner.organization) == before
+
+
+def test_members__given_twice__are_refused_by_every_call(owner, subtests):
+    for route, method in UNSAFE:
+        if route not in MULTIPART:
+            with subtests.test(route=route, method=method):
+                answer = owner.send(route, method, b'{"x": {"name": 1, "name": 1}}')
+                assert (answer.status_code, codes(answer)) == (400, {"x.name": "repeated_member"})
+
+
+@pytest.mark.parametrize("content", [["a.txt", "b.txt"], ["a.txt", "a.txt"], ["a.txt", "b.txt", "c.txt"]])
+@pytest.mark.parametrize(("route", "method"), [(name, method) for name, method in UNSAFE if name in MULTIPART])
+def test_parts__sent_twice__are_refused_by_name(owner, route, method, content):
+    if method == "DELETE":
+        return
+    before = log_of(owner.organization)
+
+    answer = owner.call(route, method, {"file": [SimpleUploadedFile(name, LOGO) for name in content]})
+
+    assert (answer.status_code, codes(answer)) == (400, {"file": "repeated_member"})
+    assert log_of(owner.organization) == before
+
+
+def test_key__used_for_other_parts__is_refused(owner):
+    def upload(*contents: bytes) -> int:
+        files = [SimpleUploadedFile("a.txt", content) for content in contents]
+        return int(owner.call("api-documents", "POST", {"file": files}, Idempotency_Key="k").status_code)
+
+    assert [upload(b"a", b"c"), upload(b"b", b"c"), upload(b"c"), upload(b"a", b"c")] == [400, 422, 422, 400]
+
+
+@pytest.mark.parametrize("content", ["{}", '{"items": [{}]}'])
+def test_faults__of_which_there_are_thousands__are_named_in_part(owner, content):
+    members = json.dumps({f"m{n}": 1 for n in range(40_000)})
+    began = time.process_time()
+
+    answer = owner.send("api-projects-bulk", "POST", content.replace("{}", members).encode())
+
+    assert answer.status_code == 400
+    assert len(answer.json()["errors"]) == MOST_FAULTS
+    assert int("".join(filter(str.isdigit, answer.json()["detail"]))) >= 40_000 - MOST_FAULTS
+    assert len(answer.content) < 20_000
+    assert time.process_time() - began < 2
+
+
 def test_members__of_another_type__are_refused(owner):
     for content, field in [
         ({"name": 5}, "name"),
@@ -301,6 +375,69 @@ def test_media_type__of_a_refusal__is_a_problem_whatever_is_accepted(owner):
 
     assert (answer.status_code, answer["Content-Type"]) == (404, "application/problem+json")
     assert owner.call("api-audit-export", "GET", Accept="text/html").status_code == 406
+
+
+JSONL, CSV = "application/jsonl", "text/csv"
+
+
+@pytest.mark.parametrize(
+    ("accepted", "given"),
+    [
+        (f"{JSONL};q=0.1, {CSV}", CSV),
+        (f"{CSV};q=0.1, {JSONL}", JSONL),
+        (f"{CSV}; q=0.5, {JSONL}; Q=0.501", JSONL),
+        (f"{CSV}, {JSONL}", None),
+        (f"{CSV}, */*", CSV),
+        ("text/*, */*;q=0.9", CSV),
+        (f"{CSV};q=0, */*", JSONL),
+        (f"{JSONL};q=0.000, */*", CSV),
+        (f"text/*;q=0, {CSV}, */*;q=0", CSV),
+        (f"{CSV};q=nan", CSV),
+        ("*/*", None),
+        ("application/json", 406),
+        ("application/json, */*;q=0", 406),
+        (f"{JSONL};q=0, {CSV};q=0", 406),
+        ("*/*;q=0", 406),
+        ("text/*;q=0", 406),
+    ],
+)
+def test_media_type__is_the_one_that_is_wanted_most(owner, accepted, given):
+    answer = owner.call("api-audit-export", "GET", Accept=accepted)
+
+    if given == 406:
+        assert (answer.status_code, answer["Content-Type"]) == (406, "application/problem+json")
+    else:
+        assert answer.status_code == 200
+        assert answer["Content-Type"].partition(";")[0] in ((CSV, JSONL) if given is None else (given,))
+
+
+def test_media_type__that_is_not_wanted__is_answered_by_no_route(owner, subtests):
+    owner.call("api-logo", "PUT", {"file": SimpleUploadedFile("logo.png", LOGO)})
+    for route, media_type in DOCUMENTED:
+        with subtests.test(route=route, media_type=media_type):
+            refused = f"{media_type};q=0" + ("" if "*" in media_type else ", text/html")
+            assert owner.call(route, "GET", Accept=refused).status_code == 406
+            assert owner.call(route, "GET", Accept=f"text/html;q=0.2, {media_type};q=0.1").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [
+        ("application/json", 201),
+        ("application/json; charset=utf-8", 201),
+        ('application/json; charset="UTF-8"', 201),
+        ("application/json; charset=us-ascii", 201),
+        ("application/json; charset=latin-1", 415),
+        ("application/json; charset=utf-16", 415),
+        ("application/json; charset=nonsense", 415),
+        ("*/*", 415),
+        ("application/*", 415),
+        ("*/json", 415),
+        ("text/plain", 415),
+    ],
+)
+def test_content__of_a_type_that_is_not_read__is_refused(owner, kind, status):
+    assert owner.send("api-projects", "POST", b'{"name": "P"}', kind).status_code == status
 
 
 @pytest.mark.parametrize(
@@ -512,3 +649,20 @@ def test_json__that_takes_long_or_no_number__is_refused_at_once(owner, content, 
     assert answer.status_code == status, answer.content
     assert time.process_time() - began < 0.5
     assert (b"description" in answer.content) == (b"description" in content)
+
+
+# -- methods -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("signed_in", [True, False])
+def test_methods__that_are_allowed__are_named_and_no_others(owner, subtests, signed_in):
+    for route in sorted(API_ROUTES):
+        with subtests.test(route=route):
+            client = Client(HTTP_HOST=owner.organization.host, raise_request_exception=False)
+            token = {"Authorization": f"Bearer {issue(owner.organization).access}"} if signed_in else {}
+            for method in ("OPTIONS", "TRACE", "BREW"):
+                answer = client.generic(method, address_of(route, owner.ids), headers=token)
+                allowed = {name.strip() for name in answer["Allow"].split(",")}
+                assert answer.status_code == 405
+                assert allowed - {"HEAD"} == set(NEEDS[route])
+                assert ("HEAD" in allowed) == ("GET" in allowed)

@@ -183,6 +183,27 @@ def test_replay__to_somebody_who_may_no_longer__is_refused(acme):
     assert post(program_of(acme, person)).status_code == 403
 
 
+def test_replay__of_a_call_that_took_the_right_from_its_caller__answers_the_same(home):
+    person = add_person(home, Role.ADMIN)
+    client, path = program_of(home, person), f"members/{membership_of(home, person).id}"
+
+    first = client.call("patch", path, {"role": "viewer"}, Idempotency_Key="k")
+    again = program_of(home, person).call("patch", path, {"role": "viewer"}, Idempotency_Key="k")
+
+    assert (first.status_code, again.status_code, was_replayed(again)) == (200, 200, True)
+    assert again.content == first.content
+    for key, content in [("k", {"role": "admin"}), ("other", {"role": "viewer"})]:
+        assert program_of(home, person).call("patch", path, content, Idempotency_Key=key).status_code == 403
+
+
+def test_replay__of_anothers_change_of_ones_own_rights__is_refused(acme):
+    person = add_person(acme, Role.ADMIN)
+    path, change = f"members/{membership_of(acme, person).id}", {"role": "viewer"}
+    assert program_of(acme).call("patch", path, change, Idempotency_Key="k").status_code == 200
+
+    assert program_of(acme, person).call("patch", path, change, Idempotency_Key="k").status_code == 403
+
+
 # -- at once -----------------------------------------------------------------------------------------------------
 
 
@@ -275,6 +296,15 @@ def test_call__that_is_still_running__is_a_conflict_until_it_must_be_dead(acme):
     assert (running.status_code, running.json()["code"]) == (409, "idempotent_call_in_progress")
     assert (taken_over.status_code, was_replayed(taken_over)) == (201, False)
     assert was_replayed(post(client))
+
+
+@pytest.mark.parametrize(("lasted", "least", "most"), [(0, 1, 1), (3, 1, 1), (6, 45, 54), (30, 20, 30), (50, 1, 10)])
+def test_call__that_is_still_running__says_when_to_come_again(acme, lasted, least, most):
+    client = program_of(acme)
+    post(client)
+    dies(started_at=timezone.now() - timedelta(seconds=lasted))
+
+    assert least <= int(post(client)["Retry-After"]) <= most
 
 
 def test_call__that_died__is_taken_over_by_one_only(acme):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pytest
 from django.conf import settings as configuration
@@ -62,6 +64,29 @@ def served_by_django(settings, name: str) -> bool:
         found.add(handler(RequestFactory().get(f"/static/{name}")).status_code == 200)
     (answer,) = found
     return answer
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_file__in_each_coding__has_a_tag_of_its_own(collected, name):
+    (collected / f"{name}.gz").write_bytes(gzip.compress(b"content" * 9))
+    (collected / name).write_bytes(b"content" * 9)
+    handler = StaticFilesMiddleware(lambda request: HttpResponse(status=404))
+
+    def answer(coding: str, known: str = '"x"') -> Any:
+        return handler(
+            RequestFactory().get(f"/static/{name}", headers={"Accept-Encoding": coding, "If-None-Match": known})
+        )
+
+    plain, compressed = answer("identity"), answer("gzip")
+
+    assert (compressed["Content-Encoding"], "Content-Encoding" in plain) == ("gzip", False)
+    assert plain["ETag"] != compressed["ETag"]
+    assert plain["Vary"] == compressed["Vary"] == "Accept-Encoding"
+    for coding, other in (("identity", compressed), ("gzip", plain)):
+        assert answer(coding, other["ETag"]).status_code == 200
+        own = answer(coding)["ETag"]
+        unchanged = answer(coding, f"W/{own}")
+        assert (unchanged.status_code, unchanged["ETag"], unchanged["Vary"]) == (304, own, "Accept-Encoding")
 
 
 def kinds() -> Iterator[str]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.utils.datastructures import MultiValueDict
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
+
+from apps.core.parsers import REPEATED_MEMBER
 
 UNKNOWN_MEMBER = ErrorDetail("There is no member of this name here.", code="unknown_member")
 UNKNOWN_PARAMETER = ErrorDetail("There is no parameter of this name here.", code="unknown_parameter")
@@ -18,7 +21,7 @@ NO_BOOLEAN = ErrorDetail("Must be a valid boolean.", code="invalid")
 def check_content(taken: Any, content: Any) -> None:
     """Raises ValidationError that names what is wrong, every member that the serializer does not take included."""
     taken.is_valid()
-    faults = {**taken.errors, **(_faults(taken, content) or {})}
+    faults = {**taken.errors, **(_faults(taken, content) or {}), **_repeated_in(content)}
     if faults:
         raise ValidationError(faults)
 
@@ -30,6 +33,13 @@ def check_parameters(taken: Sequence[Any], asked: Any) -> None:
     faults |= {name: [REPEATED_PARAMETER] for name in asked if name in known and len(asked.getlist(name)) > 1}
     if faults:
         raise ValidationError(faults)
+
+
+def _repeated_in(content: Any) -> dict[str, Any]:
+    """Parts of a form that were sent more than once, of which only one would count."""
+    if not isinstance(content, MultiValueDict):
+        return {}
+    return {name: [REPEATED_MEMBER] for name, values in content.lists() if len(values) > 1}
 
 
 def _faults(taken: Any, content: Any) -> Any:

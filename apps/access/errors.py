@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
+from math import ceil
 
 from django.core.exceptions import PermissionDenied
 from django.utils.translation import gettext_lazy as _
@@ -60,7 +62,12 @@ class AnswerLost(DomainError):
 
 
 class CallInProgress(DomainError):
+    """``left`` is how long it takes until another may carry it out, if the one that runs it seems to have died."""
+
     status = 409
     code = "idempotent_call_in_progress"
     message = "The first call with this Idempotency-Key is still running."
-    headers = {"Retry-After": "1"}  # noqa: RUF012
+
+    def __init__(self, *, left: timedelta = timedelta()) -> None:
+        super().__init__()
+        self.headers = {"Retry-After": str(max(ceil(left.total_seconds()), 1))}

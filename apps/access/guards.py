@@ -9,6 +9,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
@@ -80,12 +81,14 @@ def requires(permission: str, *, on: Finder | None = None) -> Callable[[View], V
             if on is None:
                 check(subject, permission)
                 return answered_once(request, lambda: view(request, *args, **kwargs))
+            resource = None
             try:
                 with replicas.fresh():
                     resource = on(subject, **kwargs)
                     check(subject, permission, resource)
-            except NotFoundError:
-                before = answered_before(request)  # what a form deleted is not found when it is sent again
+            except (NotFoundError, PermissionDenied):
+                # What a form deleted is not found when it is sent again; what it took from its sender is missing.
+                before = answered_before(request) if resource is None or subject.owns(resource) else None
                 if before is None:
                     raise
                 return before

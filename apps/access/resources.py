@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 from django.http import HttpResponse
 from django.utils.http import http_date
@@ -16,7 +16,7 @@ from rest_framework.serializers import Serializer
 
 from apps.audit.actors import act_for_call
 from apps.core.errors import NotFoundError, PreconditionFailed
-from apps.core.http import is_safe
+from apps.core.http import API_METHODS, is_safe
 from apps.core.preconditions import etag_of, is_known, matches
 from apps.core.rendering import plain_columns, written_as
 from apps.tenancy import replicas
@@ -35,9 +35,8 @@ KEPT_HEADERS = ("Location", "ETag", "Content-Type")
 
 
 def allow(**permissions: str) -> dict[str, str]:
-    """A view's ``permissions_by_method``; HEAD and OPTIONS need what the first one needs."""
-    first = next(iter(permissions.values()))
-    return {"HEAD": permissions.get("GET", first), "OPTIONS": first, **permissions}
+    """A view's ``permissions_by_method``; HEAD needs what GET needs."""
+    return {"HEAD": permissions["GET"], **permissions} if "GET" in permissions else permissions
 
 
 class NotModified(Exception):
@@ -62,7 +61,7 @@ class ResourceView(GenericAPIView[Any]):
     for every call. ``deprecated_at`` and ``sunset_at`` announce the end of a view.
     """
 
-    metadata_class = None  # the schema describes the API; OPTIONS answers 405
+    http_method_names = API_METHODS
     permissions_by_method: ClassVar[dict[str, str]] = {}
     finder: ClassVar[Callable[..., Any] | None] = None
     deprecated_at: ClassVar[datetime | None] = None
@@ -96,7 +95,7 @@ class ResourceView(GenericAPIView[Any]):
 
     def get_renderers(self) -> list[Any]:
         written = self.media_types if is_safe(self.request) else ()
-        return [*(written_as(media_type) for media_type in written), *super().get_renderers()]
+        return [written_as(media_type) for media_type in written] or super().get_renderers()
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
@@ -111,6 +110,11 @@ class ResourceView(GenericAPIView[Any]):
         if self.takes_nothing or request.method == "DELETE":
             check_content(Serializer(data=request.data), request.data)
 
+    def permission_denied(self, request: Request, message: str | None = None, code: str | None = None) -> NoReturn:
+        if isinstance(self.subject, Subject) and self.subject.owns(self.resource):
+            self._recall(request)  # what somebody took from themselves is missing when the call is repeated
+        super().permission_denied(request, message, code)
+
     def _find(self, request: Request, **kwargs: Any) -> None:
         """Find the one thing that the view is about, if it is about one, and decide on it."""
         find = type(self).finder
@@ -119,7 +123,8 @@ class ResourceView(GenericAPIView[Any]):
         try:
             self.resource = find(self.subject, **kwargs)
         except NotFoundError:
-            self._recall(request)  # what a call deleted is not found when it is repeated
+            if request.method == "DELETE":
+                self._recall(request)  # what a call deleted is not found when it is repeated
             raise
         self.check_object_permissions(request, self.resource)
 
@@ -152,9 +157,9 @@ class ResourceView(GenericAPIView[Any]):
         return (*self.parameters, self.query.parameters) if is_list else self.parameters
 
     def _recall(self, request: Request) -> None:
-        """Raises Replayed."""
+        """Raises Replayed if the same caller has made the same call before."""
         key = request.headers.get("Idempotency-Key", "")
-        if request.method == "DELETE" and key.isprintable():
+        if request.method in UNSAFE and key.isprintable():
             answer = idempotency.recall(subject=self.subject, key=key, fingerprint=fingerprints.of_call(request))
             if answer is not None:
                 raise Replayed(answer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from apps.audit import actors
@@ -45,6 +46,10 @@ class Subject(Actor):
     def person_id(self) -> UUID:
         """Like ``user_id``; for programs and visitors nobody's id."""
         return self.user_id or NOBODY
+
+    def owns(self, thing: Any) -> bool:
+        """Whether a thing is this person's own, such as their membership."""
+        return self.user_id is not None and getattr(thing, "user_id", None) == self.user_id
 
     @property
     def has_full_sight(self) -> bool:

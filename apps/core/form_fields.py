@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
 
 from . import addresses, names
 
@@ -28,3 +30,21 @@ class AddressFormField(forms.EmailField):
     def to_python(self, value: Any) -> str:
         address = super().to_python(value)
         return addresses.checked(address) if address else ""
+
+
+class OneFileInput(forms.FileInput):
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
+        given = files.getlist(name)
+        return given if len(given) > 1 else super().value_from_datadict(data, files, name)
+
+
+class FileFormField(forms.FileField):
+    """A single file; of two, none is passed over in silence."""
+
+    widget = OneFileInput
+    default_error_messages = {"repeated": _("Send one file at a time.")}  # noqa: RUF012
+
+    def to_python(self, data: Any) -> Any:
+        if isinstance(data, list):
+            raise ValidationError(self.error_messages["repeated"], code="repeated")
+        return super().to_python(data)

@@ -10,6 +10,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from .text import without_nul
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110, section 9.2.1
+API_METHODS = ["get", "head", "post", "put", "patch", "delete"]  # the schema describes the API, OPTIONS does not
 API_PREFIX = "/api/"
 LONGEST_SEARCH = 200
 

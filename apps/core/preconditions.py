@@ -29,9 +29,13 @@ def matches(header: str, row: Any) -> bool:
 
 def is_known(header: str, row: Any) -> bool:
     """Whether an If-None-Match names the row as it is now; weak tags and strong ones are the same here."""
+    return row is not None and names(header, etag_of(row))
+
+
+def names(header: str, tag: str) -> bool:
+    """Whether an If-None-Match names what has the tag, or anything."""
     tags = parse_etags(header)
-    tag = etag_of(row)
-    return row is not None and (tags == [ANYTHING] or (bool(tag) and tag in [t.removeprefix("W/") for t in tags]))
+    return tags == [ANYTHING] or (bool(tag) and tag in [known.removeprefix("W/") for known in tags])
 
 
 def check_unchanged(row: Any, expected: str) -> None:

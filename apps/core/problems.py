@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -15,18 +15,20 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from drf_standardized_errors.formatter import ExceptionFormatter
 from drf_standardized_errors.handler import ExceptionHandler
-from drf_standardized_errors.types import ErrorResponse
+from drf_standardized_errors.types import Error, ErrorResponse
 from redis import RedisError
-from rest_framework.exceptions import APIException, ParseError, ValidationError
+from rest_framework.exceptions import APIException, ErrorDetail, ParseError, ValidationError
 from rest_framework.response import Response
 
 from .error_pages import error_page
 from .errors import DomainError
 from .memory import MemoryAway
 from .parsers import ContentTooLarge
+from .routes import methods_of
 
 AWAY = (RedisError, MemoryAway, OperationalError)
 PROBLEM_JSON = "application/problem+json"
+MOST_FAULTS = 50
 RETRY_SOON = {"Retry-After": "1"}
 
 
@@ -94,6 +96,10 @@ def permission_denied(request: HttpRequest, exception: Exception | None = None) 
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """A form without the token of its page, unless the page takes no form at all."""
+    allowed = methods_of(request.resolver_match and request.resolver_match.func)
+    if request.method not in allowed:
+        return method_not_allowed(request, ", ".join(allowed))
     detail = _("This form has expired, or was sent from another site. Go back, reload the page and send it again.")
     return error_response(request, 403, "csrf_failed", detail)
 
@@ -157,12 +163,33 @@ class ProblemHandler(ExceptionHandler):  # type: ignore[misc]
 
 
 class ProblemFormatter(ExceptionFormatter):  # type: ignore[misc]
+    """Names what is wrong, up to MOST_FAULTS: an answer is no longer for being asked with more of it."""
+
+    def get_errors(self) -> list[Error]:
+        return list(_named(self.exc.detail))
+
     def format_error_response(self, error_response: ErrorResponse) -> dict[str, Any]:
         first = error_response.errors[0]
         if isinstance(self.exc, ValidationError):
-            errors = [{"field": e.attr, "code": e.code, "detail": e.detail} for e in error_response.errors]
-            return problem(self.exc.status_code, "validation_error", "The request has errors.", errors)
+            faults = error_response.errors
+            errors = [{"field": e.attr, "code": e.code, "detail": e.detail} for e in faults[:MOST_FAULTS]]
+            return problem(self.exc.status_code, "validation_error", _in_short(len(faults)), errors)
         field = getattr(self.exc, "field", "")
         errors = [{"field": field, "code": first.code, "detail": first.detail}] if field else []
         body = problem(self.exc.status_code, first.code, first.detail, errors)
         return {**body, **getattr(self.exc, "extra", {})}
+
+
+def _named(detail: Any, field: str | None = None) -> Iterator[Error]:
+    """Each fault with the field that it is about, whose name has those in front that it is inside of."""
+    if isinstance(detail, ErrorDetail):
+        yield Error(detail.code, str(detail), field)  # type: ignore[arg-type]
+        return
+    for name, inside in detail.items() if isinstance(detail, Mapping) else enumerate(detail):
+        is_about_this = isinstance(detail, list) and isinstance(inside, ErrorDetail)
+        yield from _named(inside, field if is_about_this else f"{field}.{name}" if field else str(name))
+
+
+def _in_short(faults: int) -> str:
+    more = faults - MOST_FAULTS
+    return "The request has errors." if more <= 0 else f"The request has errors, and {more} more than are named here."

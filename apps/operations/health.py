@@ -16,7 +16,7 @@ import structlog
 from cachetools import TTLCache, cached
 from django.conf import settings
 from django.db import DatabaseError, connections
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 
@@ -33,6 +33,7 @@ REDIS_TIMEOUT_SECONDS = 0.2
 KEPT_SECONDS = 5
 OK = "ok"
 ALIVE_PATH = "/health"
+METHODS = ("GET", "HEAD")
 
 
 class HealthMiddleware:
@@ -44,7 +45,9 @@ class HealthMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         answer = self.answers.get(request.path_info)
-        return answer() if answer else self.get_response(request)
+        if answer is None:
+            return self.get_response(request)
+        return answer() if request.method in METHODS else HttpResponseNotAllowed(METHODS)
 
 
 def alive() -> HttpResponse:

@@ -10,7 +10,7 @@ from django.utils.translation import pgettext_lazy
 
 from apps.access.permissions import Relation
 from apps.accounts.models import Membership
-from apps.core.form_fields import NameFormField
+from apps.core.form_fields import FileFormField, NameFormField
 from apps.core.forms import choose
 from apps.core.names import cleaned
 from apps.core.validators import printable
@@ -73,7 +73,7 @@ class ProjectForm(forms.ModelForm):
 
 
 class DocumentForm(forms.Form):
-    file = forms.FileField(label=_("File"), max_length=255, allow_empty_file=False)
+    file = FileFormField(label=_("File"), max_length=255, allow_empty_file=False)
 
 
 class ShareForm(forms.Form):

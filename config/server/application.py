@@ -16,16 +16,19 @@ from apps.tenants.traffic import Figures, recorder
 
 from .answers import Answers, Application
 from .bodies import Receiver
+from .heads import check_head
 from .limits import WAITING
 from .messages import Answer, Environ, environ_of, send, with_body
-from .refusals import BUSY, Refused
+from .refusals import BUSY, NOSNIFF, Refused
 from .sockets import end_unread_connections
 from .static import StaticFiles
 from .threads import Threads
 
 OPENED_SECONDS = 10.0  # after which Granian has long opened the file that it was told to send
-ALIVE = Answer(200, [("content-type", "application/json")], health.alive().content)
-STUCK = Answer(503, [("content-type", "application/json"), ("retry-after", "1")], b'{"status": "stuck"}')
+JSON = ("content-type", "application/json")
+ALIVE = Answer(200, [JSON, NOSNIFF], health.alive().content)
+STUCK = Answer(503, [JSON, NOSNIFF, ("retry-after", "1")], b'{"status": "stuck"}')
+NOT_ASKED = Answer(405, [("allow", ", ".join(health.METHODS)), NOSNIFF])
 log = structlog.get_logger(__name__)
 
 
@@ -51,17 +54,23 @@ class Server:
         self._threads.stop()
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
-        if scope.path == health.ALIVE_PATH:
-            send(STUCK if self._threads.are_stuck else ALIVE, scope.method, protocol)
-        elif scope.path in self._static:
-            send(self._static.answer(environ_of(scope)), scope.method, protocol)
-        else:
-            try:
+        try:
+            check_head(scope)
+            if scope.path == health.ALIVE_PATH:
+                send(self._alive(scope.method), scope.method, protocol)
+            elif scope.path in self._static:
+                send(self._static.answer(environ_of(scope)), scope.method, protocol)
+            else:
                 await self._respond(environ_of(scope), scope, protocol)
-            except Refused as refused:
-                answer = refused.answer(scope.path)
-                _note(scope, answer)
-                self._reply(scope, protocol, answer)
+        except Refused as refused:
+            answer = refused.answer(scope.path)
+            _note(scope, answer)
+            self._reply(scope, protocol, answer)
+
+    def _alive(self, method: str) -> Answer:
+        if method not in health.METHODS:
+            return NOT_ASKED
+        return STUCK if self._threads.are_stuck else ALIVE
 
     async def _respond(self, environ: Environ, scope: Scope, protocol: HTTPProtocol) -> None:
         """Have Django answer what has come whole. Raises Refused."""

@@ -73,7 +73,7 @@ def environ_of(scope: Scope) -> Environ:
             environ[key] += ("; " if key == "HTTP_COOKIE" else ",") + value
         else:
             environ[key] = value
-    environ.setdefault("HTTP_HOST", scope.authority or "")
+    environ["HTTP_HOST"] = scope.authority or environ.get("HTTP_HOST", "")  # RFC 9112, section 3.2.2
     environ["CONTENT_TYPE"] = environ.pop("HTTP_CONTENT_TYPE", "")
     for key in FRAMING:  # whatever was announced, what counts is what came
         environ.pop(key, None)

@@ -43,8 +43,7 @@ def _content_of(response: Any) -> bytes | Path:
     if file is None:
         return b"".join(response)
     with file:
-        whole = response.status_code != 206 and int(response.headers["Content-Length"]) > MEMORY
-        return Path(file.name) if whole else bytes(file.read())
+        return Path(file.name) if int(response.headers["Content-Length"]) > MEMORY else bytes(file.read())
 
 
 def _no_file(request: HttpRequest) -> HttpResponseBase:

@@ -61,17 +61,36 @@ def test_file__that_is_static__is_answered_as_django_would(stranger, path):
     assert theirs.items() <= ours.items()
 
 
-@pytest.mark.parametrize("path", STATIC)
-def test_file__asked_for_in_part_or_unchanged__is_not_sent_whole(stranger, path):
-    tag = stranger.call("GET", path).headers["ETag"]
-    part = stranger.call("GET", path, Range="bytes=3-9")
-    unchanged = stranger.call("GET", path, If_None_Match=tag)
-    head = stranger.call("HEAD", path)
+RANGES: list[dict[str, str]] = [
+    {"Range": "bytes=0-0"},
+    {"Range": "bytes=3-9"},
+    {"Range": "bytes=-1"},
+    {"Range": "bytes=99999999-"},
+    {"Range": "bytes=3-9", "If_Range": '"other"'},
+]
 
-    assert (part.status, part.content) == (206, STATIC[path][3:10])
-    assert part.headers["Content-Range"] == f"bytes 3-9/{len(STATIC[path])}"
-    assert (unchanged.status, unchanged.content) == (304, b"")
-    assert (head.status, head.content, head.headers["Content-Length"]) == (200, b"", str(len(STATIC[path])))
+
+@pytest.mark.parametrize("asked", RANGES, ids=str)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("path", STATIC)
+def test_file__asked_for_in_part__is_answered_whole_and_says_so(stranger, path, method, asked):
+    reply = stranger.call(method, path, **asked)
+
+    assert (reply.status, reply.content) == (200, STATIC[path] if method == "GET" else b"")
+    assert (reply.headers["Accept-Ranges"], reply.headers["Content-Range"]) == ("none", None)
+    assert reply.headers["Content-Length"] == str(len(STATIC[path]))
+
+
+@pytest.mark.parametrize("path", STATIC)
+def test_file__that_the_client_has__is_not_sent(stranger, path):
+    tag = stranger.call("GET", path).headers["ETag"]
+
+    for known in (tag, f"W/{tag}", f'"x", {tag}', f'{tag}, "x"', f'"x",W/{tag}', "*"):
+        for method in ("GET", "HEAD"):
+            reply = stranger.call(method, path, If_None_Match=known)
+            assert (reply.status, reply.content, reply.headers["ETag"]) == (304, b"", tag), known
+    for other in ('"x"', f"{tag[:-1]}", '"x", W/"y"', f'{tag[:-1]}-gzip"'):
+        assert stranger.call("GET", path, If_None_Match=other).status == 200, other
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])

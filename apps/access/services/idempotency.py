@@ -18,6 +18,7 @@ from ..subjects import Subject
 
 KEPT = timedelta(hours=24)
 CLOCKS_APART = timedelta(minutes=5)  # those of this process and of the databases, at most
+USUALLY_OVER = timedelta(seconds=5)  # what still runs then was left by a process that died, as a rule
 ABANDONED_AFTER = timedelta(seconds=60)  # longer than any request may run
 MAX_KEY_LENGTH = 255
 
@@ -86,8 +87,9 @@ def _repeated(who: dict[str, object], subject: Subject, fingerprint: str) -> Ide
         raise CallDiffers
     if call.status is not None:
         return _answer_of(call)
-    if timezone.now() - call.started_at < ABANDONED_AFTER:
-        raise CallInProgress
+    lasted = timezone.now() - call.started_at
+    if lasted < ABANDONED_AFTER:
+        raise CallInProgress(left=ABANDONED_AFTER - lasted if lasted > USUALLY_OVER else timedelta())
     since = call.expires_at - KEPT - CLOCKS_APART
     done = done_for_call(tenant_id=subject.tenant_id, call_id=call.id, since=since)
     if done:

@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.access.guards import public
+from apps.core.http import API_METHODS
 
 from ..keyset import keyset
 
@@ -33,7 +34,7 @@ class SchemaView(SpectacularAPIView):
     public_because = "describes the API, holds no data"
     authentication_classes = ()
     http_method_not_allowed = refuse_method
-    metadata_class = None
+    http_method_names = API_METHODS
 
 
 class DocsView(SpectacularSwaggerSplitView):
@@ -44,7 +45,7 @@ class DocsView(SpectacularSwaggerSplitView):
     template_name = "api/docs.html"
     renderer_classes = [TemplateHTMLRenderer]  # noqa: RUF012
     http_method_not_allowed = refuse_method
-    metadata_class = None
+    http_method_names = API_METHODS
     schema = None
 
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:

@@ -8,7 +8,7 @@ from django import forms
 from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
 
-from apps.core.form_fields import NameFormField
+from apps.core.form_fields import FileFormField, NameFormField, OneFileInput
 from apps.core.forms import choose
 from apps.core.locale_choices import languages, time_zones
 
@@ -44,10 +44,10 @@ class OrganizationForm(forms.Form):
 
 
 class LogoForm(forms.Form):
-    file = forms.FileField(
+    file = FileFormField(
         max_length=255,
         allow_empty_file=False,
         label=_("Picture"),
         help_text=_("PNG, JPEG or WebP, up to 512 KB and 2048 pixels a side; square pictures look best."),
-        widget=forms.FileInput(attrs={"accept": "image/png,image/jpeg,image/webp"}),
+        widget=OneFileInput(attrs={"accept": "image/png,image/jpeg,image/webp"}),
     )
