@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 
 from . import addresses, names
+from .validators import printable
 
 
 class NameFormField(forms.CharField):
@@ -18,6 +19,12 @@ class NameFormField(forms.CharField):
 
     def to_python(self, value: Any) -> str | None:
         return names.cleaned(super().to_python(value) or "", one_script=self.one_script)
+
+
+class LinesFormField(forms.CharField):
+    """A text of several lines that others read."""
+
+    default_validators = [printable]  # noqa: RUF012
 
 
 class AddressFormField(forms.EmailField):
