@@ -77,7 +77,9 @@ def test_log__shows_who_did_what_and_what_changed(home, browser):
 
 
 def test_log__names_programs_and_whoever_has_left(home, browser):
-    _, secret = api_keys.create_api_key(actor=home.subject, name="Robot <1>", scopes=["projects:write"])
+    _, secret = api_keys.create_api_key(
+        actor=home.subject, name="Robot <1>", scopes=["projects:read", "projects:write"]
+    )
     Program(home.host, secret).post("projects", {"name": "By a program"})
     leaver = add_person(home, "owner")
     with home.inside():

@@ -18,6 +18,7 @@ from apps.projects.services import documents, projects
 from tests.support.clients import Program, membership_of, program_of
 from tests.support.factories import Organization, add_person, add_project, subject_of
 
+NAMING = ["projects:read", "projects:write"]
 PRIVATE_MODELS = [model for model in apps.get_models() if hasattr(model, "share_keys")]
 
 
@@ -103,9 +104,9 @@ def test_visibility__of_whoever_would_hide_it_from_themselves__stays(acme):
 
 
 @pytest.mark.parametrize("path", ["projects", "projects/bulk"])
-@pytest.mark.parametrize(("scopes", "status"), [(["projects:write"], 403), (["projects:write", "projects:share"], 201)])
+@pytest.mark.parametrize(("scopes", "status"), [([], 403), (["projects:share"], 201)])
 def test_visibility__of_what_a_key_creates__takes_the_right_to_share(acme, path, scopes, status):
-    robot = Program(acme.host, api_keys.create_api_key(actor=acme.subject, name="robot", scopes=scopes)[1])
+    robot = Program(acme.host, api_keys.create_api_key(actor=acme.subject, name="robot", scopes=[*NAMING, *scopes])[1])
 
     for item, expected in (({"name": "Secret", "is_private": True}, status), ({"name": "Open"}, 201)):
         assert robot.post(path, {"items": [item]} if "bulk" in path else item).status_code == expected
@@ -150,6 +151,97 @@ def test_name__of_a_private_project__is_free_for_others_until_it_is_published(ac
     assert client.post("projects", {"name": secret.name}).status_code == 409
 
 
+# -- names that are taken -------------------------------------------------------------------------------------------
+
+
+def role_that_only_writes(organization: Organization, taken: Project, own: Project) -> Program:
+    return program_of(organization, person_with(organization, "projects:write"))
+
+
+def key_that_only_writes(organization: Organization, taken: Project, own: Project) -> Program:
+    secret = api_keys.create_api_key(actor=organization.subject, name="robot", scopes=["projects:write"])[1]
+    return Program(organization.host, secret)
+
+
+def shared_with(relation: str) -> Any:
+    def program(organization: Organization, taken: Project, own: Project) -> Program:
+        person = person_with(organization)
+        share(organization, own, person, relation)
+        return program_of(organization, person)
+
+    return program
+
+
+BLIND = {
+    "role": role_that_only_writes,
+    "key": key_that_only_writes,
+    "editor": shared_with("editor"),
+    "owner": shared_with("owner"),
+}
+TRIES: dict[str, Any] = {
+    "create": lambda program, own, name: program.post("projects", {"name": name}),
+    "bulk": lambda program, own, name: program.post("projects/bulk", {"items": [{"name": name}]}),
+    "create hidden": lambda program, own, name: program.post("projects", {"name": name, "is_private": True}),
+    "rename": lambda program, own, name: program.call("patch", f"projects/{own.id}", {"name": name}),
+    "rename and publish": lambda program, own, name: program.call(
+        "patch", f"projects/{own.id}", {"name": name, "is_private": False}
+    ),
+}
+
+
+@pytest.mark.parametrize("private", [True, False], ids=["private", "public"])
+@pytest.mark.parametrize("attempt", TRIES)
+@pytest.mark.parametrize("blind", BLIND)
+def test_name__that_is_taken__is_told_to_nobody_who_does_not_see_all_names(acme, blind, attempt, private):
+    """Taken or free, they are answered the same."""
+    taken, own = make(acme, is_private=False), make(acme, is_private=private)
+    program = BLIND[blind](acme, taken, own)
+
+    answers = [TRIES[attempt](program, own, name) for name in (taken.name, "A name that is free")]
+
+    statuses = {answer.status_code for answer in answers}
+    assert len(statuses) == 1
+    assert statuses <= {200, 201, 403, 404}
+
+
+@pytest.mark.parametrize("relation", ["editor", "owner"])
+def test_project__shared_with_somebody_who_sees_no_others__is_theirs_to_change_but_for_its_public_name(acme, relation):
+    project, person = make(acme, is_private=False), person_with(acme)
+    share(acme, project, person, relation)
+    program = program_of(acme, person)
+
+    described = program.call("patch", f"projects/{project.id}", {"name": project.name, "description": "New"})
+    renamed = program.call("patch", f"projects/{project.id}", {"name": "New"})
+
+    assert (described.status_code, renamed.status_code) == (200, 403)
+    hide(acme, person, project)
+    assert program.call("patch", f"projects/{project.id}", {"name": "New"}).status_code == 200
+
+
+def test_page__of_a_project_shared_with_somebody_who_sees_no_others__keeps_its_public_name(acme, sign_in):
+    project, person = make(acme, is_private=False), person_with(acme)
+    share(acme, project, person, "editor")
+    browser, address = sign_in(acme, person), f"/projects/{project.id}/edit/"
+
+    saved = browser.post(address, {"name": "New", "description": "Changed"})
+
+    assert saved.status_code == 302
+    with acme.inside():
+        changed = Project.objects.get(id=project.id)
+    assert (changed.name, changed.description) == (project.name, "Changed")
+    assert "disabled" in browser.get(address).content.decode()
+
+
+@pytest.mark.parametrize(("permissions", "status"), [(["projects:read"], 409), ([], 403)])
+def test_page__for_a_name_that_is_taken__says_so_to_those_who_see_it(acme, sign_in, permissions, status):
+    taken = make(acme, is_private=False)
+    person = person_with(acme, "projects:write", *permissions)
+
+    page = sign_in(acme, person).post("/projects/new/", {"name": taken.name})
+
+    assert page.status_code == {409: 422}.get(status, status)
+
+
 # -- what was made in it -------------------------------------------------------------------------------------------
 
 
@@ -188,3 +280,29 @@ def test_document__of_somebody_who_does_not_see_its_project_any_more__is_theirs_
     with home.inside():
         mine = Share.objects.filter(object_id=document.id, user_id=person.id)
         assert mine.exists() == given
+
+
+@pytest.mark.parametrize("given", [False, True], ids=["made", "given by somebody else"])
+@pytest.mark.parametrize(("is_private", "relation"), [(True, "editor"), (True, "owner"), (False, "editor")])
+def test_document__in_a_private_project__is_handed_on_by_its_maker_only_with_the_right_to_share_the_project(
+    acme, given, is_private, relation
+):
+    project, person, friend = make(acme, is_private=is_private), add_person(acme), add_person(acme)
+    share(acme, project, person, relation)
+    with acme.inside():
+        upload = SimpleUploadedFile("plan.txt", b"content")
+        maker = acme.subject if given else subject_of(acme, person)
+        document = documents.add_document(actor=maker, project=project, upload=upload)
+        if given:
+            sharing.share(actor=acme.subject, resource=document, user_id=person.id, relation="owner")
+    shares = f"projects/{project.id}/documents/{document.id}/shares"
+
+    answers = {
+        wanted: program_of(acme, person).call("put", f"{shares}/{friend.id}", {"relation": wanted}).status_code
+        for wanted in ("viewer", "editor", "owner")
+    }
+
+    may = given or not is_private or relation == "owner"
+    assert set(answers.values()) == {200 if may else 403}
+    seen = program_of(acme, friend).get(f"projects/{project.id}/documents/{document.id}").status_code
+    assert (seen == 200) == (may or not is_private)

@@ -301,7 +301,7 @@ def test_unsafe_method__on_a_visit__is_refused_and_changes_nothing(office, acme,
 
 
 def test_token__shown_by_a_visiting_browser__is_taken_for_what_it_is(visitor, acme):
-    _, key = api_keys.create_api_key(actor=acme.subject, name="CI", scopes=["projects:write"])
+    _, key = api_keys.create_api_key(actor=acme.subject, name="CI", scopes=["projects:read", "projects:write"])
 
     response = visitor.post(
         "/api/v1/projects", '{"name": "By a key"}', content_type="application/json",

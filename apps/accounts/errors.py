@@ -94,6 +94,12 @@ class InvitationRefused(DomainError):
     message = _("This invitation was used already, was withdrawn, or is too old. Ask for a new one.")
 
 
+class InvitationElsewhere(DomainError):
+    status = 400
+    code = "invitation_elsewhere"
+    message = "An invitation is accepted at the address of its organization, which its link begins with."
+
+
 class AlreadyInvited(DomainError):
     code = "already_invited"
     message = _("This address has an open invitation already.")

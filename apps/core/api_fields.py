@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from rest_framework import serializers
 
 from . import addresses, names
+from .validators import printable
 
 
 class NameField(serializers.CharField):
@@ -22,6 +23,14 @@ class NameField(serializers.CharField):
             return names.cleaned(super().to_internal_value(data), one_script=self.one_script)
         except ValidationError as error:
             raise serializers.ValidationError(error.messages, code=error.code) from error
+
+
+class LinesField(serializers.CharField):
+    """A text of several lines that others read."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.validators.append(printable)
 
 
 class AddressField(serializers.EmailField):

@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from . import addresses, names
+from .validators import printable
 
 
 class NameFormField(forms.CharField):
@@ -20,6 +21,12 @@ class NameFormField(forms.CharField):
 
     def to_python(self, value: Any) -> str | None:
         return names.cleaned(super().to_python(value) or "", one_script=self.one_script)
+
+
+class LinesFormField(forms.CharField):
+    """A text of several lines that others read."""
+
+    default_validators = [printable]  # noqa: RUF012
 
 
 class AddressFormField(forms.EmailField):

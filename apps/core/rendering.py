@@ -11,11 +11,12 @@ from rest_framework import serializers
 from rest_framework.renderers import JSONRenderer
 from rest_framework.utils.encoders import JSONEncoder
 
-from .api_fields import AddressField, NameField
+from .api_fields import AddressField, LinesField, NameField
 
 # Fields whose representation is the column's value as JSON has it.
 PLAIN = (
     AddressField,
+    LinesField,
     NameField,
     serializers.BigIntegerField,
     serializers.BooleanField,

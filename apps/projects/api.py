@@ -26,8 +26,7 @@ from apps.access.permissions import (
 )
 from apps.access.resources import ResourceView, allow
 from apps.accounts.services import sharing
-from apps.core.api_fields import NameField
-from apps.core.validators import printable
+from apps.core.api_fields import LinesField, NameField
 
 from . import selectors
 from .models import CustomField, Document, Project
@@ -38,7 +37,7 @@ BULK_MAX = 100
 
 class ProjectSerializer(serializers.ModelSerializer[Project]):
     name = NameField(max_length=120)
-    description = serializers.CharField(max_length=5000, allow_blank=True, required=False, validators=[printable])
+    description = LinesField(max_length=5000, allow_blank=True, required=False)
     custom_fields = serializers.DictField(required=False)
 
     class Meta:

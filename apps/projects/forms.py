@@ -10,10 +10,9 @@ from django.utils.translation import pgettext_lazy
 
 from apps.access.permissions import Relation
 from apps.accounts.models import Membership
-from apps.core.form_fields import FileFormField, NameFormField
+from apps.core.form_fields import FileFormField, LinesFormField, NameFormField
 from apps.core.forms import choose
 from apps.core.names import cleaned
-from apps.core.validators import printable
 
 from .models import CustomField, Project
 
@@ -28,12 +27,13 @@ class ProjectForm(forms.ModelForm):
     """A project with the fields that the organization added.
 
     Whether it is private is asked of those who may share it; ``losers`` are the people who would not see it any more.
+    Its name is changed by those who ``may_name`` it.
     """
 
     class Meta:
         model = Project
         fields = ("name", "description", "is_private")
-        field_classes = {"name": NameFormField}  # noqa: RUF012
+        field_classes = {"name": NameFormField, "description": LinesFormField}  # noqa: RUF012
         widgets = {  # noqa: RUF012
             "name": forms.TextInput(attrs={"autofocus": True}),
             "description": forms.Textarea(attrs={"rows": 4}),
@@ -46,11 +46,12 @@ class ProjectForm(forms.ModelForm):
         *args: Any,
         custom_fields: Iterable[CustomField],
         may_share: bool = True,
+        may_name: bool = True,
         losers: Sequence[Membership] = (),
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["description"].validators.append(printable)
+        self.fields["name"].disabled = not may_name
         if not may_share:
             del self.fields["is_private"]
         elif losers:

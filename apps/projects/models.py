@@ -79,6 +79,9 @@ class Project(TenantModel):
         """What is seen by whoever sees this, and can be shared by itself."""
         return Document.objects.filter(project_id=self.id)
 
+    def whole(self) -> None:
+        """What this is a part of."""
+
 
 class SearchTerm(TenantModel):
     """A word of a project's name or description.
@@ -140,3 +143,6 @@ class Document(TenantModel):
 
     def parts(self) -> models.QuerySet[Document]:
         return Document.objects.none()
+
+    def whole(self) -> Project:
+        return self.project

@@ -3,6 +3,7 @@ from __future__ import annotations
 from django import forms
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
+from apps.core.form_fields import LinesFormField
 from apps.tenancy.outbox import STATES
 
 
@@ -11,7 +12,7 @@ class NothingToSay(forms.Form):
 
 
 class HoldForm(forms.Form):
-    reason = forms.CharField(
+    reason = LinesFormField(
         max_length=500,
         help_text="Everybody who opens the organization's address reads it.",
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
@@ -19,7 +20,7 @@ class HoldForm(forms.Form):
 
 
 class VisitForm(forms.Form):
-    reason = forms.CharField(
+    reason = LinesFormField(
         max_length=500,
         help_text="The organization's people read it in their audit log, with your address and every page you open.",
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),

@@ -14,8 +14,9 @@ def define(client: Client, kind: str = "text", key: str = "field", **more: Any) 
     return send(client, "POST", "/custom-fields", {"key": key, "label": "Field", "kind": kind, **more})
 
 
+UNSEEN = ["a\x1bb", "a\nb", "a\x9bb", "a\u202eb", "a\u2067b", "a\u200bb", "a\u2d7fb", "a\ufffeb", "a\u0378b"]
 VALUES: dict[str, tuple[list[Any], list[Any]]] = {
-    "text": (["a", "ü" * 1000, "<b>"], ["x" * 1001, 1, True, ["a"], {"a": 1}, "a\x00b"]),
+    "text": (["a", "ü" * 1000, "<b>"], ["x" * 1001, 1, True, ["a"], {"a": 1}, "a\x00b", *UNSEEN]),
     "number": ([0, -1, 2.5, 1e300, 2**53 - 1], ["1", True, [1], {"a": 1}, 2**53, -(2**53), 10**300]),
     "date": (["2026-02-28", "0001-01-01"], ["2026-02-30", "28.02.2026", "20260228", 20260228, True]),
     "boolean": ([True, False], ["true", 0, 1]),
@@ -80,6 +81,59 @@ def test_custom_field__deleted__does_not_stand_in_the_way_of_the_others(acme, cl
     changed = send(client, "PATCH", f"/projects/{project['id']}", {"custom_fields": {"kept": 2}})
 
     assert (changed.status_code, changed.json()["custom_fields"]) == (200, {"kept": 2})
+
+
+KEPT: dict[str, tuple[Any, Any]] = {
+    "text": ("a", "b"),
+    "number": (1, 2),
+    "boolean": (True, False),
+    "date": ("2026-02-28", "2026-03-01"),
+}
+BECOMES = {
+    "deleted": lambda client, field: send(client, "DELETE", f"/custom-fields/{field['id']}"),
+    "deleted and made anew of another kind": lambda client, field: (
+        send(client, "DELETE", f"/custom-fields/{field['id']}"),
+        define(client, "choice", choices=["x"]),
+    ),
+}
+
+
+@pytest.mark.parametrize("end", BECOMES)
+@pytest.mark.parametrize("kind", KEPT)
+def test_custom_field__whatever_became_of_it__lets_what_was_read_be_sent_back(acme, client, kind, end):
+    kept, other = KEPT[kind]
+    field = define(client, kind).json()
+    define(client, "text", "beside")
+    project = send(
+        client, "POST", "/projects", {"name": "Plan", "custom_fields": {"field": kept, "beside": "x"}}
+    ).json()
+    path = f"/projects/{project['id']}"
+    BECOMES[end](client, field)
+    read = send(client, "GET", path).json()["custom_fields"]
+
+    back = send(client, "PATCH", path, {"custom_fields": read})
+    changed = send(client, "PATCH", path, {"custom_fields": {**read, "field": other}})
+    beside = send(client, "PATCH", path, {"custom_fields": {**read, "beside": "y"}})
+    cleared = send(client, "PATCH", path, {"custom_fields": {"field": None}})
+
+    assert read == {"field": kept, "beside": "x"}
+    assert (back.status_code, back.json()["custom_fields"]) == (200, read)
+    assert (changed.status_code, fields(changed)) == (400, {"custom_fields.field"})
+    assert beside.json()["custom_fields"] == {"field": kept, "beside": "y"}
+    assert cleared.json()["custom_fields"] == {"beside": "y"}
+
+
+def test_choice__that_is_none_any_more__may_be_sent_back(acme, client):
+    field = define(client, "choice", choices=["red", "blue"]).json()
+    project = send(client, "POST", "/projects", {"name": "Plan", "custom_fields": {"field": "red"}}).json()
+    send(client, "PATCH", f"/custom-fields/{field['id']}", {"choices": ["blue"]})
+
+    answers = [
+        send(client, "PATCH", f"/projects/{project['id']}", {"custom_fields": {"field": value}}).status_code
+        for value in ("red", "blue", "red")
+    ]
+
+    assert answers == [200, 200, 400]
 
 
 BAD_FIELDS = [

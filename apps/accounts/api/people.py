@@ -20,7 +20,7 @@ from apps.core.api_fields import AddressField, NameField
 from apps.core.locales import LOCALE
 
 from .. import selectors
-from ..errors import MemberNotFound
+from ..errors import InvitationElsewhere, MemberNotFound
 from ..known_devices import remember
 from ..mail_limits import count_mail
 from ..models import Invitation, Membership
@@ -306,6 +306,8 @@ class AcceptView(ResourceView):
     @extend_schema(request=AcceptSerializer, responses={201: TokensSerializer})
     def post(self, request: Request) -> Response:
         content = self.valid(AcceptSerializer)
+        if request._request.tenant is None:  # type: ignore[attr-defined]
+            raise InvitationElsewhere
         count_attempt(request._request, ACCEPTANCE, content["token"])
         joined = invitations.accept(**content)
         (membership,) = selectors.memberships_of(joined.user, tenant_id=joined.tenant_id)

@@ -10,7 +10,7 @@ from django.db.models import F
 
 from apps.access.decisions import authorize
 from apps.access.models import Share
-from apps.access.permissions import RELATION_GRANTS, Relation
+from apps.access.permissions import PROJECTS_SHARE, RELATION_GRANTS, Relation
 from apps.access.subjects import FULL_SIGHT, Subject
 from apps.audit import services as audit
 from apps.audit.actors import SYSTEM, Actor
@@ -35,10 +35,16 @@ def own(*, actor: Subject, resource: Any) -> None:
 
 
 def share(*, actor: Subject, resource: Any, user_id: UUID, relation: str) -> Share:
-    """Give a member a relation to a thing, or another one than before. Raises MemberNotFound, BeyondOwnRights."""
+    """Give a member a relation to a thing, or another one than before.
+
+    What somebody may do with a part of a private thing for having made it ends with their sight of the whole, so they
+    hand it on only if they may share the whole. Raises MemberNotFound, BeyondOwnRights.
+    """
     kind, object_id = resource.share_keys()[0]
     if not Membership.objects.filter(tenant_id=actor.tenant_id, user_id=user_id).exists():
         raise MemberNotFound(field="user_id")
+    if resource.is_private and _has_as_maker(actor, resource):
+        _check_may_share_whole(actor, resource)
     with atomic():
         held = Share.objects.select_for_update().filter(user_id=user_id, object_type=kind, object_id=object_id).first()
         before = held.relation if held else None
@@ -104,6 +110,18 @@ def _check_reach(actor: Subject, resource: Any, *relations: str | None) -> None:
     """Nobody gives or takes more than they may do with the thing themselves."""
     actions = set().union(*(RELATION_GRANTS[relation] for relation in relations if relation))
     if not all(authorize(actor, action, resource) for action in actions):
+        raise BeyondOwnRights(field="relation")
+
+
+def _has_as_maker(actor: Subject, resource: Any) -> bool:
+    kind, object_id = resource.share_keys()[0]
+    made = Share.objects.filter(object_type=kind, object_id=object_id, created_by_id=F("user_id"))
+    return actor.user_id is not None and made.filter(user_id=actor.user_id).exists()
+
+
+def _check_may_share_whole(actor: Subject, resource: Any) -> None:
+    whole = resource.whole()
+    if whole is not None and not authorize(actor, PROJECTS_SHARE, whole):
         raise BeyondOwnRights(field="relation")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -14,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from apps.access.subjects import Subject
 from apps.audit import services as audit
 from apps.audit.services import difference, state
+from apps.core.names import check_seen
 from apps.core.preconditions import check_unchanged
 from apps.tenancy.transactions import atomic
 
@@ -83,20 +85,27 @@ def delete_custom_field(*, actor: Subject, field: CustomField, expected: str = "
 def validated(values: Mapping[str, Any], *, kept: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The values as they are stored, besides those ``kept`` from before; fields without a value are left out.
 
-    What was kept for a field that is gone is left out too. Raises InvalidCustomField.
+    What is as it was kept stays, whatever has become of its field: what was read can be sent back. What was kept for a
+    field that is gone, and is not sent, is left out. Raises InvalidCustomField.
     """
+    kept = kept or {}
     defined = {field.key: field for field in CustomField.objects.all()}
-    unknown = [key for key, value in values.items() if key not in defined and value is not None]
+    gone = {key: value for key, value in values.items() if key not in defined and value is not None}
+    unknown = [key for key, value in gone.items() if not _is_as_kept(key, value, kept)]
     if unknown:
         raise InvalidCustomField(_("There is no such custom field."), field=f"custom_fields.{unknown[0][:60]}")
-    found, wanted = {}, {**(kept or {}), **values}
+    found, wanted = dict(gone), {**kept, **values}
     for key, field in defined.items():
         value = wanted.get(key)
         if value is not None and value != "":
-            found[key] = _checked(field, value)
+            found[key] = value if _is_as_kept(key, value, kept) else _checked(field, value)
         elif field.required:
             raise InvalidCustomField(_("This field is required."), field=f"custom_fields.{key}")
     return found
+
+
+def _is_as_kept(key: str, value: Any, kept: Mapping[str, Any]) -> bool:
+    return key in kept and kept[key] == value and type(kept[key]) is type(value)
 
 
 def _locked(field: CustomField, expected: str) -> CustomField:
@@ -109,7 +118,7 @@ def _locked(field: CustomField, expected: str) -> CustomField:
 
 def _checked(field: CustomField, value: Any) -> Any:
     accepted = {
-        Kind.TEXT: lambda: isinstance(value, str) and len(value) <= MAX_TEXT and "\x00" not in value,
+        Kind.TEXT: lambda: isinstance(value, str) and len(value) <= MAX_TEXT,
         Kind.NUMBER: lambda: isinstance(value, int | float) and not isinstance(value, bool) and _is_exact(value),
         Kind.BOOLEAN: lambda: isinstance(value, bool),
         Kind.DATE: lambda: isinstance(value, str) and _is_date(value),
@@ -117,7 +126,16 @@ def _checked(field: CustomField, value: Any) -> Any:
     }
     if not accepted[Kind(field.kind)]():
         raise InvalidCustomField(str(UNFIT[Kind(field.kind)]), field=f"custom_fields.{field.key}")
+    if field.kind == Kind.TEXT:
+        _check_seen(field, value)
     return value
+
+
+def _check_seen(field: CustomField, text: str) -> None:
+    try:
+        check_seen(text)
+    except ValidationError as error:
+        raise InvalidCustomField(error.messages[0], field=f"custom_fields.{field.key}") from error
 
 
 def _is_exact(number: float) -> bool:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from typing import Any
 
 from django.db import IntegrityError
 
 from apps.access.decisions import check
-from apps.access.permissions import PROJECTS_SHARE
+from apps.access.permissions import PROJECTS_READ, PROJECTS_SHARE
 from apps.access.subjects import Subject
 from apps.accounts.services import sharing
 from apps.audit import services as audit
@@ -39,13 +39,15 @@ def create_project(
     checked = custom_fields.validated(values or {})
     try:
         with atomic():
-            project = Project.objects.create(
+            project = Project(
                 name=name,
                 description=description,
                 is_private=is_private,
                 custom_fields=checked,
                 created_by_id=actor.user_id,
             )
+            _check_may_name(actor, project, {"name"})
+            project.save(force_insert=True)
             _index(project)
             sharing.own(actor=actor, resource=project)
             if is_private and actor.user_id is None:
@@ -94,6 +96,7 @@ def update_project(*, actor: Subject, project: Project, expected: str = "", **ch
             for name, value in changes.items():
                 setattr(locked, name, value)
             changed = difference(before, state(locked, *FIELDS))
+            _check_may_name(actor, locked, changed)
             if changed:
                 locked.save(update_fields=[*changed, "updated_at"])
                 _index(locked)
@@ -123,6 +126,12 @@ def delete_project(*, actor: Subject, project: Project, expected: str = "") -> N
         Project.objects.filter(id=project.id).delete()
     for _, name in documents:
         Document._meta.get_field("file").storage.delete(name)
+
+
+def _check_may_name(actor: Subject, project: Project, changed: Iterable[str]) -> None:
+    """That a public name is taken is told only to those who see all that have one. Raises MissingPermission."""
+    if not project.is_private and {"name", "is_private"} & set(changed):
+        check(actor, PROJECTS_READ)
 
 
 def _check_may_change_sight(actor: Subject, project: Project) -> None:

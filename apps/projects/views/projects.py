@@ -62,6 +62,7 @@ def project_edit(request: TenantRequest, project: Project) -> HttpResponse:
         instance=filled_in,
         custom_fields=selectors.custom_fields(),
         may_share=may_share,
+        may_name=project.is_private or bool(authorize(request.subject, PROJECTS_READ)),
         losers=losers,
     )
     form = editing(form, project)
