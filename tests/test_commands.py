@@ -33,7 +33,7 @@ def test_provision_tenant__in_each_placement__is_ready(platform, database, capsy
 
 
 def test_provision_tenant__of_names_without_latin_letters__tells_them_apart(platform, database, capsys):
-    names = ["日本", "Привет", "!!!"]
+    names = ["日本", "Привет", "🦊"]
     owner = ["--owner-email", "owner@command.example", "--json"]
 
     created = [json.loads(call(capsys, "provision_tenant", name, *owner)) for name in names]

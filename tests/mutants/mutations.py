@@ -180,8 +180,15 @@ MUTATIONS = [
     Mutation(
         "sign-in without a membership",
         "apps/accounts/backends.py",
-        "        return find_member(user.pk, tenant.id)",
-        "        return find_person(user.pk)",
+        "        member = find_member(user.pk, tenant.id) if",
+        "        member = find_person(user.pk) if",
+    ),
+    Mutation(
+        "what was proven with an old password holds",
+        f"{ACCOUNTS}/services/proofs.py",
+        "    if row is None or row.password != person.password:",
+        "    if row is None:",
+        TOKENS,
     ),
     Mutation(
         "hand-off code works twice",
@@ -273,8 +280,8 @@ MUTATIONS = [
     Mutation(
         "the last owner may go",
         f"{ACCOUNTS}/services/members.py",
-        "role=Role.OWNER).count() <= 1:",
-        "role=Role.OWNER).count() <= 0:",
+        "    if not owners.exclude(id=membership.id).exists():",
+        "    if not owners.exists():",
         MEMBERS,
     ),
     Mutation(
