@@ -19,7 +19,7 @@ from apps.core.addresses import normalized_email
 from apps.tenancy.context import control
 
 from .devices import device
-from .errors import ApiKeyNotFound, InvitationNotFound, MemberNotFound, RoleNotFound
+from .errors import ApiKeyNotFound, InvitationNotFound, MemberNotFound, RoleNotFound, SessionNotFound
 from .models import ApiKey, CustomRole, Invitation, Membership, Session, SupportVisit, TokenFamily, User
 from .roles import BUILT_IN, Assigned, may_give
 
@@ -248,6 +248,17 @@ class SignedIn:
     @property
     def device(self) -> str:
         return device(self.user_agent)
+
+
+def find_session(subject: Subject, session_id: UUID) -> Session | TokenFamily:
+    """One of the person's own sessions here, of a browser or an API client. Raises SessionNotFound."""
+    own = {"tenant_id": subject.tenant_id, "user_id": subject.person_id, "id": session_id}
+    with control("find a session"):
+        browser = Session.objects.filter(**own).first()
+        found = browser or TokenFamily.objects.filter(**own, revoked_at=None).first()
+    if found is None:
+        raise SessionNotFound
+    return found
 
 
 def sessions_of(subject: Subject, session_key: str) -> list[SignedIn]:

@@ -9,17 +9,20 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.apps import apps
 from django.test import Client
+from django.utils import timezone
 
 from apps.access.decisions import authorize
 from apps.access.models import Share
 from apps.access.subjects import ANONYMOUS, Subject
 from apps.accounts import subjects
-from apps.accounts.models import ApiKey, Membership
+from apps.accounts.models import ApiKey, Membership, Session
 from apps.accounts.roles import Assigned
 from apps.accounts.services import api_keys, invitations, members, people, roles, tokens
 from apps.projects.models import Document, Project
@@ -230,12 +233,21 @@ class Stage:
         ids = {**self.ids, **{name: its[inside[name]].pk for name in arguments_of(route) if name in inside}}
         if route == "verify-email" and caller.kind == "person":
             ids["token"] = people.make_verification_token(self.member(caller).user)
+        if route == "api-session" and caller.kind == "person":
+            ids["session_id"] = self.session(self.member(caller)).id
         path = address_of(route, ids)
         if route == "projects:document-download" and caller.kind == "person":
             with self.organization.inside():
                 signature = documents.sign_download(document=document, subject=self.subject(caller))
             path += f"?signature={signature}"
         return path
+
+    def session(self, member: Membership) -> Session:
+        """One of a member's own."""
+        expires_at, key = timezone.now() + timedelta(hours=1), uuid4().hex
+        own = {"tenant_id": member.tenant_id, "user_id": member.user_id}
+        with control("sign in"):
+            return Session.objects.create(**own, session_key=key, session_data="", expire_date=expires_at)
 
     def _join(self, caller: Caller) -> Membership:
         user = add_person(self.organization, caller.role if caller.role in ROLES and caller.rights else "viewer")

@@ -57,6 +57,7 @@ class ApiKeyView(ResourceView):
     """One API key."""
 
     permissions_by_method: ClassVar[dict[str, str]] = allow(DELETE=KEYS_MANAGE)
+    finder = staticmethod(selectors.find_api_key)
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, key_id: UUID) -> Response:

@@ -331,6 +331,7 @@ class SessionView(ResourceView):
     """One of the caller's own sessions."""
 
     permissions_by_method: ClassVar[dict[str, str]] = allow(DELETE=MEMBER)
+    finder = staticmethod(selectors.find_session)
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, session_id: UUID) -> Response:
