@@ -12,7 +12,8 @@ from django.db.models import Count, Q, QuerySet, Value
 from django.db.models.functions import Coalesce, Lower, NullIf
 from django.utils import timezone
 
-from apps.access.permissions import GRANTS, ROLES_MANAGE, USERS_MANAGE, Role
+from apps.access.decisions import check
+from apps.access.permissions import GRANTS, MEMBER, ROLES_MANAGE, USERS_MANAGE, Role
 from apps.access.subjects import API_KEY, USER, Subject
 from apps.audit.selectors import AuditEntry
 from apps.core.addresses import normalized_email
@@ -251,7 +252,8 @@ class SignedIn:
 
 
 def find_session(subject: Subject, session_id: UUID) -> Session | TokenFamily:
-    """One of the person's own sessions here, of a browser or an API client. Raises SessionNotFound."""
+    """One of the person's own sessions here, of a browser or a program. Raises SessionNotFound, MissingPermission."""
+    check(subject, MEMBER)  # before it is looked for: whoever is no person has none
     own = {"tenant_id": subject.tenant_id, "user_id": subject.person_id, "id": session_id}
     with control("find a session"):
         browser = Session.objects.filter(**own).first()
