@@ -174,12 +174,18 @@ class Control:
         return self._write("webhook fault", fault)
 
     def redeliver(self, given: dict[str, Any]) -> Doc:
-        """Send an event again, to every endpoint that had it."""
+        """Send an event again, to every endpoint that had it: deliveries of their own, since an earlier one may be under
+        way and would note its end over the demand."""
         with self.store.transaction() as session:
-            changed = session.connection.execute(
-                "UPDATE deliveries SET due = ? WHERE event = ?", (session.time, given["event"])
+            event = session.need("event", given["event"], "event")
+            added = session.connection.execute(
+                "INSERT INTO deliveries (event, endpoint, due) SELECT DISTINCT event, endpoint, ? FROM deliveries "
+                "WHERE event = ?",
+                (session.time, given["event"]),
             ).rowcount
-        return {"deliveries": changed}
+            event["pending_webhooks"] += added
+        self.postman.wake.set()
+        return {"deliveries": added}
 
     def settings(self, given: dict[str, Any]) -> Doc:
         """What is set in Stripe's dashboard: `retry_days`, and `after_retries` (cancel, unpaid, past_due)."""

@@ -21,6 +21,8 @@ class Receiver:
         self.fail_next = 0
         self.secret = ""
         self.lock = threading.Lock()
+        self.may_answer = threading.Event()
+        self.may_answer.set()
 
     def take(self, body: bytes, signature: str) -> int:
         with self.lock:
@@ -52,7 +54,9 @@ def receiving(api: Any, types: list[str]) -> Iterator[Receiver]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(receiver.take(body, self.headers["Stripe-Signature"]))
+            status = receiver.take(body, self.headers["Stripe-Signature"])
+            receiver.may_answer.wait(timeout=10)
+            self.send_response(status)
             self.send_header("Content-Length", "0")
             self.end_headers()
 

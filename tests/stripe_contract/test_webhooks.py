@@ -130,6 +130,19 @@ def test_event__sent_again_on_demand(api, world, sandbox):
     assert again[1] == {**first, "pending_webhooks": again[1]["pending_webhooks"]}
 
 
+def test_event__demanded_again_while_it_is_being_delivered__arrives_twice(api, world, sandbox):
+    with receiving(api, ["customer.created"]) as receiver:
+        receiver.may_answer.clear()
+        customer = world.customer(card=None)
+        first = wait_until(lambda: receiver.of(customer.id))[0]
+
+        control(sandbox, "redeliver", event=first["id"])
+        receiver.may_answer.set()
+
+        wait_until(lambda: len(receiver.of(customer.id)) > 1)
+        wait_until(lambda: api.events.retrieve(first["id"]).pending_webhooks == 0)
+
+
 @pytest.mark.slow
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
