@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from django.conf import settings
@@ -18,6 +18,14 @@ class Request(WSGIRequest):
     """Read as UTF-8, whatever charset its header names: with some that Python knows, such as hex, reading fails."""
 
     encoding = property(lambda self: None, lambda self, value: None)  # type: ignore[assignment]
+
+    def get_host(self) -> str:
+        """Worked out once; half a dozen places ask."""
+        return self._host
+
+    @cached_property
+    def _host(self) -> str:
+        return super().get_host()
 
 
 class Handler(WSGIHandler):

@@ -302,8 +302,9 @@ ACCESS_TOKEN_SECONDS = 15 * 60
 REFRESH_TOKEN_SECONDS = 14 * 24 * 3600
 TOKEN_FAMILY_SECONDS = 90 * 24 * 3600
 SIGNING_KEY_NOTICE_SECONDS = 10 * 60  # longer than anybody may keep the key set
-TENANT_CONCURRENCY = env.int("TENANT_CONCURRENCY", 2)  # of the four threads of a process; 0: no limit
-TENANT_WAITING = env.int("TENANT_WAITING", 1)  # one thread is left for others even so
+WEB_THREADS = env.int("WEB_THREADS", 4)  # that run Django, in each process
+TENANT_CONCURRENCY = env.int("TENANT_CONCURRENCY", WEB_THREADS // 2)  # of them at once; 0: no limit
+TENANT_WAITING = env.int("TENANT_WAITING", max(WEB_THREADS // 2 - 1, 0))  # one thread is left for others even so
 REQUESTS_PER_MINUTE_ADDRESS = env.int("REQUESTS_PER_MINUTE_ADDRESS", 100)
 REQUESTS_PER_MINUTE_USER = env.int("REQUESTS_PER_MINUTE_USER", 1000)
 # By action: how many in so many seconds, of what is counted (see apps/access/services/attempts.py), and as what else.

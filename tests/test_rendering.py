@@ -13,12 +13,13 @@ from django.utils.functional import lazy
 from hypothesis import given
 from hypothesis import strategies as st
 from rest_framework.renderers import JSONRenderer
-from rest_framework.serializers import ModelSerializer
+from rest_framework.serializers import ModelSerializer as StockSerializer
 
 from apps.accounts.api.keys import ApiKeySerializer
 from apps.accounts.api.people import InvitationSerializer, MemberSerializer
 from apps.accounts.api.roles import RoleSerializer
 from apps.core.rendering import FastJSONRenderer, plain_columns
+from apps.core.row_serializers import ModelSerializer
 from apps.projects.api import CustomFieldSerializer, DocumentSerializer, ProjectSerializer
 from apps.projects.models import Project
 from tests.support.completeness import assert_complete
@@ -87,10 +88,29 @@ ROW_BY_ROW = {
 
 
 def test_serializers__of_models__read_columns_or_say_why_not():
-    existing = {named.__name__: named for named in _subclasses(ModelSerializer) if named.__module__.startswith("apps.")}
+    existing = {named.__name__: named for named in _subclasses(ModelSerializer)}
     row_by_row = {name for name, named in existing.items() if plain_columns(named) is None}
 
     assert_complete(ROW_BY_ROW, row_by_row, table="tests/test_rendering.py:ROW_BY_ROW, or apps/core/rendering.py:PLAIN")
+
+
+def test_serializers__of_models__work_their_fields_out_once():
+    ours = {named for named in _subclasses(StockSerializer) if named.__module__.startswith("apps.")}
+
+    assert ours == {ModelSerializer, *_subclasses(ModelSerializer)}
+    for named in _subclasses(ModelSerializer):
+        assert repr(named()) == repr(named()) == repr(_stock_twin(named)())
+
+
+def _stock_twin(named: type[Any]) -> type[Any]:
+    """The same serializer with the stock way to its fields."""
+    return type(named.__name__, (named,), {"Meta": named.Meta, "get_fields": StockSerializer.get_fields})
+
+
+def test_fields__changed_in_one_serializer__are_as_declared_in_the_next():
+    ProjectSerializer().fields["name"].required = False
+
+    assert ProjectSerializer().fields["name"].required
 
 
 def _subclasses(of: Any) -> set[Any]:
@@ -106,6 +126,9 @@ def test_rows__read_as_columns__render_like_serialized_ones(home):
             fast = list(model.objects.values(*(plain_columns(serializer_class) or ())))
             slow = serializer_class(model.objects.all(), many=True).data
             assert FastJSONRenderer().render(fast) == FastJSONRenderer().render(slow)
+            (row,) = model.objects.all()
+            shown = {column: getattr(row, column) for column in plain_columns(serializer_class) or ()}
+            assert FastJSONRenderer().render(shown) == FastJSONRenderer().render(slow[0])
 
 
 def test_time__with_another_offset__is_told_with_it():

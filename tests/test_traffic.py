@@ -11,8 +11,7 @@ from django.db import connections
 from django.test import Client
 from django_redis import get_redis_connection
 from redis import ConnectionError as RedisAway
-from redis import Redis
-from redis.client import Pipeline
+from redis.connection import AbstractConnection
 
 from apps.core import memory
 from apps.operations.selectors import all_outboxes, backlogs
@@ -49,18 +48,13 @@ def total() -> Figures:
 def listening(monkeypatch) -> list[Any]:
     """What memory is asked from now on: an entry for each round trip."""
     asked: list[Any] = []
+    send = AbstractConnection.send_packed_command
 
-    def hear(owner: Any, name: str) -> None:
-        original = getattr(owner, name)
+    def heard(self: Any, command: Any, **options: Any) -> None:
+        asked.append(command)
+        send(self, command, **options)
 
-        def heard(self: Any, *args: Any, **options: Any) -> Any:
-            asked.append(args)
-            return original(self, *args, **options)
-
-        monkeypatch.setattr(owner, name, heard)
-
-    hear(Redis, "execute_command")
-    hear(Pipeline, "execute")
+    monkeypatch.setattr(AbstractConnection, "send_packed_command", heard)
     return asked
 
 

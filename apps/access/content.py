@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from django.utils.datastructures import MultiValueDict
@@ -28,11 +29,18 @@ def check_content(taken: Any, content: Any) -> None:
 
 def check_parameters(taken: Sequence[Any], asked: Any) -> None:
     """Raises ValidationError that names every parameter which is unknown, or given more than once."""
-    known = {name for serializer_class in taken for name in serializer_class().fields}
+    if not asked:
+        return
+    known = {name for serializer_class in taken for name in _names_in(serializer_class)}
     faults = {name: [UNKNOWN_PARAMETER] for name in asked if name not in known}
     faults |= {name: [REPEATED_PARAMETER] for name in asked if name in known and len(asked.getlist(name)) > 1}
     if faults:
         raise ValidationError(faults)
+
+
+@cache
+def _names_in(serializer_class: type[Any]) -> frozenset[str]:
+    return frozenset(serializer_class().fields)
 
 
 def _repeated_in(content: Any) -> dict[str, Any]:

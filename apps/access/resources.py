@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import cache
 from typing import Any, ClassVar, NoReturn
 
 from django.http import HttpResponse
@@ -37,6 +38,23 @@ KEPT_HEADERS = ("Location", "ETag", "Content-Type")
 def allow(**permissions: str) -> dict[str, str]:
     """A view's ``permissions_by_method``; HEAD needs what GET needs."""
     return {"HEAD": permissions["GET"], **permissions} if "GET" in permissions else permissions
+
+
+@cache
+def _made_of(classes: tuple[type[Any], ...]) -> list[Any]:
+    """One of each for all requests: they keep nothing of any."""
+    return [one() for one in classes]
+
+
+@cache
+def _methods_of(view: Any) -> list[str]:
+    """HEAD is answered wherever GET is."""
+    return [name.upper() for name in view.http_method_names if hasattr(view, "get" if name == "head" else name)]
+
+
+@cache
+def _allow_of(view: Any) -> str:
+    return ", ".join(_methods_of(view))
 
 
 class NotModified(Exception):
@@ -84,6 +102,21 @@ class ResourceView(GenericAPIView[Any]):
     def expected(self) -> str:
         """The If-Match of the request, for the service that locks the thing."""
         return str(self.request.headers.get("If-Match", ""))
+
+    def get_authenticators(self) -> list[Any]:
+        return _made_of(tuple(self.authentication_classes))
+
+    def get_content_negotiator(self) -> Any:
+        return _made_of((self.content_negotiation_class,))[0]
+
+    @property
+    def allowed_methods(self) -> list[str]:
+        return _methods_of(type(self))
+
+    @property
+    def default_response_headers(self) -> dict[str, str]:
+        varies = {"Vary": "Accept"} if len(self.renderer_classes) > 1 else {}
+        return {"Allow": _allow_of(type(self)), **varies}
 
     def at_address(self) -> Any:
         """What is there now, as preconditions see it; None if nothing is."""
@@ -189,8 +222,13 @@ class ResourceView(GenericAPIView[Any]):
         return response
 
     def answer(self, serializer_class: Any, row: Any, *, status: int = 200) -> Response:
-        """A row as the API shows it, with its ETag."""
-        response = Response(serializer_class(row, context=self.get_serializer_context()).data, status=status)
+        """A row as the API shows it, with its ETag; read off where the serializer only repeats columns."""
+        columns = plain_columns(serializer_class)
+        if columns is not None:
+            shown: Any = {column: getattr(row, column) for column in columns}
+        else:
+            shown = serializer_class(row, context=self.get_serializer_context()).data
+        response = Response(shown, status=status)
         tag = etag_of(row)
         if tag:
             response["ETag"] = tag

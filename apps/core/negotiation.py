@@ -10,6 +10,7 @@ from rest_framework.exceptions import NotAcceptable
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.utils.mediatypes import _MediaType
 
+ANYTHING = "*/*"
 CHARSETS = ("utf-8", "us-ascii")
 QUALITY = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
 
@@ -25,6 +26,9 @@ class Negotiation(DefaultContentNegotiation):
 
     def select_renderer(self, request: Any, renderers: Iterable[Any], format_suffix: str | None = None) -> Any:
         """The one that is wanted most, the first of those that are wanted alike. Raises NotAcceptable."""
+        if request.META.get("HTTP_ACCEPT", ANYTHING) == ANYTHING:
+            first = next(iter(renderers))
+            return first, first.media_type
         accepted = [_MediaType(media_type) for media_type in self.get_accept_list(request)]
         best = max(renderers, key=lambda renderer: _wish(renderer.media_type, accepted))
         if not _wish(best.media_type, accepted)[0]:

@@ -15,8 +15,6 @@ from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.pagination import CursorPagination
 from rest_framework.response import Response
 
-LINKS = (("get_next_link", "next"), ("get_previous_link", "prev"))
-
 
 class CursorPages(CursorPagination):
     """Pages by a stable cursor; ``page_size`` up to 100, ``ordering`` one of those that the view's ``query`` has.
@@ -58,8 +56,9 @@ class CursorPages(CursorPagination):
         return cursor
 
     def get_paginated_response(self, data: Any) -> Response:
-        response = super().get_paginated_response(data)
-        links = [(getattr(self, method)(), relation) for method, relation in LINKS]
+        following, previous = self.get_next_link(), self.get_previous_link()
+        response = Response({"next": following, "previous": previous, "results": data})
+        links = (following, "next"), (previous, "prev")
         header = ", ".join(f'<{address}>; rel="{relation}"' for address, relation in links if address)
         if header:
             response["Link"] = header

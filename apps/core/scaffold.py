@@ -65,7 +65,16 @@ PARTS = (
     Part("forms.py.txt", "apps/$app/forms.py", END),
     Part("views.py.txt", "apps/$app/views/$nouns.py", NEW),
     Part("urls.py.txt", "apps/$app/urls.py", "urlpatterns = [\n", ("from .views import $nouns",)),
-    Part("api.py.txt", "apps/$app/api.py", END, ("from .models import $Noun", "from .services import $nouns")),
+    Part(
+        "api.py.txt",
+        "apps/$app/api.py",
+        END,
+        (
+            "from apps.core.row_serializers import ModelSerializer",
+            "from .models import $Noun",
+            "from .services import $nouns",
+        ),
+    ),
     Part("api_urls.py.txt", "apps/$app/api_urls.py", "urlpatterns = [\n"),
     Part("search.py.txt", "apps/$app/search.py", END, ("from .selectors import ${nouns}_for",)),
     Part("list.html.txt", "templates/$app/$nouns.html", NEW),

@@ -27,6 +27,7 @@ from apps.access.permissions import (
 from apps.access.resources import ResourceView, allow
 from apps.accounts.services import sharing
 from apps.core.api_fields import LinesField, NameField
+from apps.core.row_serializers import ModelSerializer
 
 from . import selectors
 from .models import CustomField, Document, Project
@@ -35,7 +36,7 @@ from .services import custom_fields, documents, projects
 BULK_MAX = 100
 
 
-class ProjectSerializer(serializers.ModelSerializer[Project]):
+class ProjectSerializer(ModelSerializer[Project]):
     name = NameField(max_length=120)
     description = LinesField(max_length=5000, allow_blank=True, required=False)
     custom_fields = serializers.DictField(required=False)
@@ -60,7 +61,7 @@ class ProjectsSerializer(serializers.Serializer[Any]):
     items: Any = ProjectSerializer(many=True, min_length=1, max_length=BULK_MAX)  # type: ignore[call-arg]
 
 
-class DocumentSerializer(serializers.ModelSerializer[Document]):
+class DocumentSerializer(ModelSerializer[Document]):
     class Meta:
         model = Document
         fields = ("id", "project_id", "name", "content_type", "size_bytes", "created_by_id", "created_at")
@@ -71,7 +72,7 @@ class UploadSerializer(serializers.Serializer[Any]):
     file = serializers.FileField(max_length=255, allow_empty_file=False)
 
 
-class ShareSerializer(serializers.ModelSerializer[Share]):
+class ShareSerializer(ModelSerializer[Share]):
     class Meta:
         model = Share
         fields = ("user_id", "relation", "created_by_id", "created_at")
@@ -82,7 +83,7 @@ class RelationSerializer(serializers.Serializer[Any]):
     relation = serializers.ChoiceField(choices=Relation.choices)
 
 
-class CustomFieldSerializer(serializers.ModelSerializer[CustomField]):
+class CustomFieldSerializer(ModelSerializer[CustomField]):
     key = serializers.RegexField(r"^[a-z][a-z0-9_]{0,39}\Z", max_length=40)
     label: Any = NameField(max_length=80)
     choices = serializers.ListField(child=NameField(max_length=80), max_length=50, required=False)

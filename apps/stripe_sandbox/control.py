@@ -174,8 +174,10 @@ class Control:
         return self._write("webhook fault", fault)
 
     def redeliver(self, given: dict[str, Any]) -> Doc:
-        """Send an event again, to every endpoint that had it: deliveries of their own, since an earlier one may be under
-        way and would note its end over the demand."""
+        """Send an event again, to every endpoint that had it.
+
+        Deliveries of their own: an earlier one may be under way, and would note its end over the demand.
+        """
         with self.store.transaction() as session:
             event = session.need("event", given["event"], "event")
             added = session.connection.execute(

@@ -6,6 +6,8 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db import models
+from django.db.models.lookups import Exact
+from django.db.models.sql.where import AND
 
 from .context import TenantContext, current
 from .errors import CrossTenantUse, NoTenantContext
@@ -57,7 +59,13 @@ class TenantManager(_Manager):
         context = current()
         built_for = context.tenant_id if isinstance(context, TenantContext) else None
         rows: models.QuerySet[Any] = super().get_queryset()
-        return rows.filter(tenant_id=OwnTenant(built_for))
+        rows.query.where.add(_of(self.model, rows.query.get_initial_alias(), built_for), AND)
+        return rows
+
+
+def _of(model: Any, alias: str, tenant_id: UUID | None) -> Exact:
+    """What ``filter(tenant_id=…)`` makes, without finding the column by its name for each of many querysets."""
+    return Exact(model._meta.get_field("tenant_id").get_col(alias), OwnTenant(tenant_id))
 
 
 class TenantModel(models.Model):

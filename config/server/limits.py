@@ -1,6 +1,5 @@
 """How long and how much the server bears of clients and of Django, in seconds and bytes."""
 
-THREADS = 4  # that run Django, in each process
 WAITING = 2048  # requests that are here whole, in each process; beyond, 503 at once
 WAIT_SECONDS = 30.0  # for a thread, then 503
 STOP_SECONDS = 30.0  # for what has begun when a process is asked to end

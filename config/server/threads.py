@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from threading import Thread
 
 import structlog
+from django.conf import settings
 from granian.rsgi import HTTPProtocol
 
-from .limits import STOP_SECONDS, STUCK_SECONDS, THREADS, WAIT_SECONDS
+from .limits import STOP_SECONDS, STUCK_SECONDS, WAIT_SECONDS
 from .messages import Answer, Environ
 from .refusals import BUSY, FAILED
 from .turns import Turns
@@ -46,7 +47,8 @@ class Threads:
         self._turns: Turns[Job] = Turns()
         self._waiting: dict[Job, bool] = {}
         self._begun: dict[Job, float] = {}
-        self._threads = [Thread(target=self._work, name=f"django-{n}", daemon=True) for n in range(THREADS)]
+        names = [f"django-{number}" for number in range(settings.WEB_THREADS)]
+        self._threads = [Thread(target=self._work, name=name, daemon=True) for name in names]
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop

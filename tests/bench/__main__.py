@@ -19,12 +19,11 @@ from . import (
     processor,
     provisioning,
     replica,
+    scale,
     servers,
 )
 from .report import say
 
-REQUESTS = (messages, processor, listing, clients, bulkhead, leaks, replica)
-TENANTS = (provisioning, fleet, growth, local_stripe)
 BENCHMARKS: dict[str, Callable[[servers.Servers], None]] = {
     benchmark.NAME: benchmark.run
     for benchmark in (
@@ -38,6 +37,7 @@ BENCHMARKS: dict[str, Callable[[servers.Servers], None]] = {
         fleet,
         growth,
         replica,
+        scale,
         local_stripe,
     )
 }

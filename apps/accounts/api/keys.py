@@ -13,13 +13,14 @@ from rest_framework.response import Response
 from apps.access.permissions import KEYS_MANAGE
 from apps.access.resources import ResourceView, allow
 from apps.core.api_fields import NameField
+from apps.core.row_serializers import ModelSerializer
 
 from .. import selectors
 from ..models import ApiKey
 from ..services import api_keys
 
 
-class ApiKeySerializer(serializers.ModelSerializer[ApiKey]):
+class ApiKeySerializer(ModelSerializer[ApiKey]):
     name = NameField(max_length=100)
     scopes = serializers.ListField(child=serializers.CharField(max_length=60), min_length=1, max_length=100)
 

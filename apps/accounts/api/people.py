@@ -18,6 +18,7 @@ from apps.access.resources import ResourceView, allow
 from apps.access.services.attempts import ACCEPTANCE, PASSWORD, VERIFICATION, count_attempt
 from apps.core.api_fields import AddressField, NameField
 from apps.core.locales import LOCALE
+from apps.core.row_serializers import ModelSerializer
 
 from .. import selectors
 from ..errors import InvitationElsewhere, MemberNotFound
@@ -29,7 +30,7 @@ from ..serializers import TokensSerializer, described
 from ..services import invitations, members, people, sessions, tokens
 
 
-class MemberSerializer(serializers.ModelSerializer[Membership]):
+class MemberSerializer(ModelSerializer[Membership]):
     role = serializers.CharField(source="role_name")
 
     class Meta:
@@ -53,7 +54,7 @@ class ProfileSerializer(serializers.Serializer[Any]):
         return value
 
 
-class MeSerializer(serializers.ModelSerializer[Membership]):
+class MeSerializer(ModelSerializer[Membership]):
     id = serializers.UUIDField(source="user_id", read_only=True)
     member_id = serializers.UUIDField(source="id", read_only=True)
     role = serializers.CharField(source="role_name", read_only=True)
@@ -84,7 +85,7 @@ class PasswordSerializer(serializers.Serializer[Any]):
     new_password = serializers.CharField(max_length=1000, trim_whitespace=False)
 
 
-class InvitationSerializer(serializers.ModelSerializer[Invitation]):
+class InvitationSerializer(ModelSerializer[Invitation]):
     role = serializers.CharField(source="role_name")
 
     class Meta:

@@ -13,13 +13,14 @@ from rest_framework.response import Response
 from apps.access.permissions import ORGANIZATION_READ, ROLES_MANAGE
 from apps.access.resources import ResourceView, allow
 from apps.core.api_fields import NameField
+from apps.core.row_serializers import ModelSerializer
 
 from .. import selectors
 from ..models import CustomRole
 from ..services import roles
 
 
-class RoleSerializer(serializers.ModelSerializer[CustomRole]):
+class RoleSerializer(ModelSerializer[CustomRole]):
     name = NameField(max_length=60, one_script=True)
     permissions = serializers.ListField(child=serializers.CharField(max_length=60), max_length=100)
 

@@ -24,6 +24,7 @@ from ..models import DOCUMENT, PROJECT, Document, Project, SearchTerm
 from . import custom_fields
 
 FIELDS = ("name", "description", "is_private", "custom_fields")
+INDEXED = frozenset({"name", "description"})
 MAX_TERMS = 200
 
 
@@ -48,7 +49,7 @@ def create_project(
             )
             _check_may_name(actor, project, {"name"})
             project.save(force_insert=True)
-            _index(project)
+            _index(project, INDEXED)
             sharing.own(actor=actor, resource=project)
             if is_private and actor.user_id is None:
                 check(actor, PROJECTS_SHARE)  # a program owns nothing
@@ -99,7 +100,7 @@ def update_project(*, actor: Subject, project: Project, expected: str = "", **ch
             _check_may_name(actor, locked, changed)
             if changed:
                 locked.save(update_fields=[*changed, "updated_at"])
-                _index(locked)
+                _index(locked, changed)
                 audit.record("project.updated", actor=actor, resource=locked, changes=changed)
                 if "is_private" in changed:
                     _change_sight(actor, locked)
@@ -149,10 +150,13 @@ def _change_sight(actor: Subject, project: Project) -> None:
         sharing.withdraw_made(actor=actor, resource=project)
 
 
-def _index(project: Project) -> None:
+def _index(project: Project, changed: Iterable[str]) -> None:
     """Keep the words of a project for the search."""
+    if INDEXED.isdisjoint(changed):
+        return
     wanted = set(words(f"{project.name} {project.description}")[:MAX_TERMS])
     known = set(SearchTerm.objects.filter(project=project).values_list("term", flat=True))
     if known - wanted:
         SearchTerm.objects.filter(project=project, term__in=known - wanted).delete()
-    SearchTerm.objects.bulk_create(SearchTerm(project=project, term=term) for term in sorted(wanted - known))
+    if wanted - known:
+        SearchTerm.objects.bulk_create(SearchTerm(project=project, term=term) for term in sorted(wanted - known))

@@ -12,6 +12,7 @@ from typing import Any
 from django.db import NotSupportedError, OperationalError, connections
 from django.db.backends.postgresql import base as postgresql
 from django.db.backends.postgresql.introspection import DatabaseIntrospection
+from django.db.backends.postgresql.operations import DatabaseOperations as PostgresOperations
 from django_tenants.postgresql_backend import base as django_tenants
 from psycopg.errors import InsufficientPrivilege
 from psycopg.pq import TransactionStatus
@@ -119,10 +120,8 @@ def _is_rollback(query: Any) -> bool:
     return isinstance(query, str) and query.upper().startswith("ROLLBACK") and ";" not in query
 
 
-class UtcLoader(TimestamptzLoader):
-    """Django asks a loader for its zone, and puts its own, written in Python, before one of another zone."""
-
-    timezone = UTC
+class DatabaseOperations(PostgresOperations):
+    compiler_module = "apps.tenancy.postgresql.compiler"
 
 
 class DatabaseWrapper(django_tenants.DatabaseWrapper):
@@ -133,6 +132,7 @@ class DatabaseWrapper(django_tenants.DatabaseWrapper):
     """
 
     SchemaEditorClass = DatabaseSchemaEditor
+    ops_class = DatabaseOperations
     client_class = DatabaseClient
     settings_dict: dict[str, Any]
 
@@ -236,7 +236,7 @@ class DatabaseWrapper(django_tenants.DatabaseWrapper):
         """Read times by psycopg's own loader, which is compiled, wherever they are wanted in UTC, as by default."""
         connection = super().get_new_connection(conn_params)
         if self.timezone is UTC:
-            connection.adapters.register_loader("timestamptz", UtcLoader)
+            connection.adapters.register_loader("timestamptz", TimestamptzLoader)
         return connection
 
     def get_connection_params(self) -> dict[str, Any]:
@@ -254,7 +254,9 @@ class DatabaseWrapper(django_tenants.DatabaseWrapper):
     def create_cursor(self, name: str | None = None) -> Any:
         if name is not None and not self.as_owner:
             raise NotSupportedError("Named cursors cannot carry the tenant context: set DISABLE_SERVER_SIDE_CURSORS.")
-        cursor = super().create_cursor(name)
+        # Django's way puts a loader of times that is written in Python before the one that the connection has.
+        is_plain = name is None and self.timezone is UTC
+        cursor = self.connection.cursor() if is_plain else super().create_cursor(name)
         if isinstance(cursor, ContextCursor):
             cursor.wrapper = self
         return cursor

@@ -13,7 +13,7 @@ PROXY = lead_through("DATABASE_URL")
 django.setup()
 
 from .. import units  # noqa: E402
-from . import listing, messages, processor, tenants  # noqa: E402
+from . import listing, messages, processor, scale, tenants  # noqa: E402
 from .site import OurSite  # noqa: E402
 
 
@@ -39,5 +39,12 @@ serve(
         "listing": listing.listing,
         "crowd": listing.crowd,
         "processor": processor.processor,
+        "found": scale.found,
+        "settle": scale.settle,
+        "jobs": scale.jobs,
+        "run_job": scale.run_job,
+        "run_command": scale.run_command,
+        "act": scale.act,
+        "unsealed": scale.unsealed,
     }
 )
