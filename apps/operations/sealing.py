@@ -17,6 +17,7 @@ from .unsealed import Sweep, last_horizon, move_horizon, owners_since, tenants_i
 
 log = structlog.get_logger(__name__)
 
+
 def seal_new(*, seconds: float) -> None:
     """Seal what is new in all logs; what is not reached in the time is for the next sweep.
 
