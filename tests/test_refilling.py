@@ -152,6 +152,9 @@ def test_claims__in_any_interleaving__are_seen_by_a_run_and_at_most_one_waits(sc
 
 
 @settings(max_examples=300, deadline=None)
+@example([A] * 4 + [P] * 4 + [B] * 4, {2})  # the run cannot take its mark away, and B finds it
+@example([A] * 4 + [B] * 4 + [P] * 4, {1, 2})
+@example([A] * 4 + [END_OF_MARK] + [B] * 4 + [P] * 4, set())
 @given(
     st.lists(st.sampled_from([*CLAIMERS, PROVISIONER, END_OF_MARK]), max_size=24),
     st.sets(st.integers(1, 8), max_size=4),
