@@ -259,17 +259,19 @@ def test_store__looked_after__serves_those_who_wait_before_it_has_stock(waiting,
 
 def test_finish__of_one_for_whom_something_is_ready__builds_nothing(waiting, monkeypatch):
     schema_store.replenish(schemas=1, pool_places=0)
-    monkeypatch.setattr(schema_store, "replenish", lambda **_: pytest.fail("built"))
+    with monkeypatch.context() as patched:
+        patched.setattr(schema_store, "replenish", lambda **_: pytest.fail("built"))
 
-    assert provisioning.finish(waiting[0].id).status == Tenant.Status.READY
+        assert provisioning.finish(waiting[0].id).status == Tenant.Status.READY
 
 
 def test_store__that_cannot_be_filled__still_serves_with_what_is_ready(waiting, monkeypatch):
     schema_store.replenish(schemas=1, pool_places=0)
-    monkeypatch.setattr(schema_store, "replenish", lambda **_: 1 / 0)
+    with monkeypatch.context() as patched:
+        patched.setattr(schema_store, "replenish", lambda **_: 1 / 0)
 
-    with pytest.raises(ZeroDivisionError):
-        provisioning.look_after_store()
+        with pytest.raises(ZeroDivisionError):
+            provisioning.look_after_store()
 
     assert statuses(waiting) == ["ready", "provisioning", "provisioning"]
 
