@@ -212,6 +212,7 @@ CELERY_TASK_TIME_LIMIT = 300
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {
     "apps.tenants.tasks.tell_of_changed_tenants": {"queue": "default"},
+    "apps.tenants.tasks.replenish_after_claim": {"queue": "default"},
     "apps.tenants.tasks.*": {"queue": "provisioning"},
     "apps.fleet.tasks.*": {"queue": "provisioning"},
 }

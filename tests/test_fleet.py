@@ -499,7 +499,7 @@ def test_rehearsal__shows_the_statements_and_changes_nothing(locations):
 def test_ledger__in_a_failed_transaction__says_nothing(locations, broken):
     migrate(next_release(add_color(), create_label()), [broken])
 
-    assert ledger.fingerprints(databases.owner_alias())[broken.schema] == this_release().fingerprint
+    assert ledger.fingerprints(databases.owner_alias(), [broken.schema])[broken.schema] == this_release().fingerprint
 
 
 # -- the release before on a migrated schema -------------------------------------------------------------------

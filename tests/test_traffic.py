@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from threading import Thread
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.db import connections
 from django.test import Client
 from django_redis import get_redis_connection
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from redis import ConnectionError as RedisAway
 from redis.connection import AbstractConnection
 
@@ -197,16 +199,68 @@ def test_figures__in_memory__go_by_themselves(platform, database):
 
     redis = get_redis_connection("default")
     keys = list(redis.keys("*tenantry:traffic*"))
-    assert sorted(round(redis.ttl(key), -2) for key in keys) == [900, 7200]
+    assert sorted(round(redis.ttl(key), -2) for key in keys) == [900, 900, 7200]
 
 
-def test_organizations__more_than_are_kept__count_for_the_platform(platform, database, monkeypatch):
-    monkeypatch.setattr(traffic, "TENANTS_KEPT", 3)
-    for _ in range(5):
+@given(
+    kept=st.integers(1, 6),
+    notes=st.lists(st.tuples(st.integers(0, 11), st.integers(1, 3), st.integers(0, 50), st.booleans()), max_size=80),
+)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_organizations__more_than_are_kept__are_all_counted_and_the_busiest_shown(platform, database, kept, notes):
+    """Each note is of an organization, with requests, milliseconds, and whether memory is told at once."""
+    get_redis_connection("default").flushdb()
+    everybody = [uuid4() for _ in range(12)]
+    true: dict[UUID, Figures] = {}
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(traffic, "TENANTS_KEPT", kept)
+        patched.setattr("time.time", lambda: 1_800_000_000.0)  # all in one minute, as the bounds are a minute's
+        for number, requests, ms, is_told in notes:
+            tenant, figures = everybody[number], Figures(requests=requests, ms=ms, bytes=7)
+            true.setdefault(tenant, Figures()).add(figures)
+            recorder.note(tenant, figures)
+            if is_told:
+                recorder.flush()
+        found, counted = {}, total()
+        found = traffic.by_tenant(1)
+
+    weight = sum(figures.requests + figures.ms for figures in true.values())
+    assert (counted.requests, counted.ms) == (
+        sum(figures.requests for figures in true.values()),
+        sum(figures.ms for figures in true.values()),
+    )
+    assert len(found) == min(kept, len(true))
+    for tenant, figures in true.items():
+        own = figures.requests + figures.ms
+        assert tenant in found or own <= weight / kept
+        if tenant in found:
+            shown = found[tenant].requests + found[tenant].ms
+            assert own - weight / kept <= shown <= own
+
+
+def test_organizations__up_to_as_many_as_are_kept__are_counted_exactly(platform, database, monkeypatch):
+    monkeypatch.setattr(traffic, "TENANTS_KEPT", 20)
+    tenants = [uuid4() for _ in range(20)]
+    for number, tenant in enumerate(tenants * 2):
+        recorder.note(tenant, Figures(requests=1, errors=2, refused=3, ms=number, queries=5, bytes=10**13))
+        recorder.flush()
+
+    found = traffic.by_tenant(2)
+
+    for number, tenant in enumerate(tenants):
+        assert found[tenant] == Figures(2, 4, 6, number + number + 20, 10, 2 * 10**13)
+
+
+def test_memory__of_many_organizations__keeps_as_many_as_it_may(platform, database, monkeypatch):
+    monkeypatch.setattr(traffic, "TENANTS_KEPT", 50)
+    for _ in range(500):
         recorder.note(uuid4(), Figures(requests=1))
+    recorder.flush()
 
-    assert total().requests == 5
-    assert len(traffic.by_tenant(2)) == 3
+    redis = get_redis_connection("default")
+    sizes = {redis.hlen(key) for key in redis.keys("*traffic*busiest")}
+    sizes |= {redis.zcard(key) for key in redis.keys("*traffic*weights")}
+    assert sizes == {50}
 
 
 def test_notes__that_memory_cannot_take__are_dropped_and_counted(platform, database, monkeypatch):
@@ -226,14 +280,15 @@ def test_notes__that_memory_cannot_take__are_dropped_and_counted(platform, datab
     assert (total().requests, traffic.dropped_in(2), recorder.dropped) == (1, 3, 0)
 
 
-def test_notes__of_more_organizations_than_a_process_remembers__are_dropped_and_counted(monkeypatch):
+def test_notes__of_more_organizations_than_a_process_remembers__are_in_the_totals(platform, database, monkeypatch):
     monkeypatch.setattr(traffic, "NOTES_KEPT", 2)
     own = Recorder()
 
     for _ in range(5):
         own.note(uuid4(), Figures(requests=1))
+    own.flush()
 
-    assert own.dropped == 3
+    assert (total().requests, len(traffic.by_tenant(2)), traffic.dropped_in(2)) == (5, 2, 0)
 
 
 # -- what staff sees -----------------------------------------------------------------------------------------------
@@ -249,6 +304,19 @@ def test_busiest__of_several__are_ranked_by_their_time_and_the_noisy_one_marked(
 
     assert (first.name, first.percent, first.is_noisy) == (home.tenant.name, 80, True)
     assert (second.name, second.percent, second.is_noisy) == (foreign.tenant.name, 20, False)
+
+
+def test_busiest__of_more_than_are_kept__has_its_share_of_all_requests(home, monkeypatch):
+    monkeypatch.setattr(traffic, "TENANTS_KEPT", 2)
+    for _ in range(8):
+        recorder.note(uuid4(), Figures(requests=1, ms=5_000))
+    recorder.note(home.tenant.id, Figures(requests=1, ms=40_000))
+    recorder.flush()
+
+    with control("look"):
+        first = selectors.busiest(10)[0]
+
+    assert (first.name, first.percent, first.is_noisy) == (home.tenant.name, 50, False)
 
 
 @pytest.mark.parametrize(

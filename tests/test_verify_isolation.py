@@ -211,6 +211,24 @@ def test_verify_isolation__with_a_hole_in_the_catalog__names_it(platform, verifi
     assert hole.words in breaches(document)[f"catalog.{hole.check}"]
 
 
+@pytest.mark.sampled(5)
+@pytest.mark.parametrize("hole", HOLES, ids=lambda hole: hole.name)
+def test_verify_isolation__of_one_schema_after_the_other__names_the_same_holes(platform, verified, hole, monkeypatch):
+    monkeypatch.setattr("apps.tenancy.schemas.slices.SCHEMAS_PER_CONNECTION", 1)
+    names = {
+        "pool": platform["pool"][0].context.schema,
+        "login": "tenantry_login",
+        "operator": settings.DATABASE_OPERATOR_ROLE,
+    }
+
+    with torn(hole.make.format(**names), hole.mend.format(**names)):
+        code, document = verified("--check", "catalog")
+
+    assert code == BREACH
+    assert hole.words in breaches(document)[f"catalog.{hole.check}"]
+    assert len(document["checks"]) == 26
+
+
 def test_verify_isolation__with_a_hole_in_a_tenants_own_database__names_it(platform, verified):
     one = platform["database"][0]
     table = f'"{one.context.schema}".projects_project'

@@ -1,4 +1,8 @@
-"""What PostgreSQL's own catalog says of the walls, compared with what the product intends. Reads nothing else."""
+"""What PostgreSQL's own catalog says of the walls, compared with what the product intends. Reads nothing else.
+
+A check is run on one slice of a database's schemas after the other; what is about the whole database it looks at with
+the first.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,7 @@ from .shapes import PUBLIC, Grant, Names, Policy, schema_grants, shape_of
 check = Register("catalog")
 OLDEST_SUPPORTED = 14
 
-OURS = "SELECT oid FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'"
+OURS = "SELECT oid FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' ORDER BY oid"
 SECURITY_DEFINERS: frozenset[str] = frozenset()  # the functions that may be one, as schema.name; we have none
 
 TABLES = """SELECT n.nspname, c.relname, c.relrowsecurity, c.relforcerowsecurity, a.attnotnull,
@@ -45,10 +49,10 @@ SCHEMAS = """SELECT n.nspname, coalesce(r.rolname, 'PUBLIC'), g.privilege_type F
 DATABASE = """SELECT coalesce(r.rolname, 'PUBLIC'), g.privilege_type FROM pg_database d
     CROSS JOIN LATERAL aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) g
     LEFT JOIN pg_roles r ON r.oid = g.grantee WHERE d.datname = current_database() AND g.grantee <> d.datdba"""
-UNIQUES = """SELECT n.nspname, c.relname, i.relname FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid
+UNIQUES = """SELECT n.nspname, c.relname, i.relname, pg_get_indexdef(x.indexrelid, 1, true)
+    FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid
     JOIN pg_class c ON c.oid = x.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE x.indisunique AND NOT x.indisprimary AND pg_get_indexdef(x.indexrelid, 1, true) <> 'tenant_id'
-        AND n.oid = ANY(%(ours)s)"""
+    WHERE x.indisunique AND NOT x.indisprimary AND n.oid = ANY(%(ours)s)"""  # a condition would ask of every index
 REFERENCES = """SELECT n.nspname, c.relname, k.conname, f.nspname, b.relname,
         (SELECT attname FROM pg_attribute WHERE attrelid = k.conrelid AND attnum = k.conkey[1]),
         (SELECT attname FROM pg_attribute WHERE attrelid = k.confrelid AND attnum = k.confkey[1])
@@ -83,6 +87,11 @@ DEFAULTS = """SELECT coalesce(n.nspname, 'every schema'), coalesce(r.rolname, 'P
     AND g.grantee <> d.defaclrole"""
 
 
+def schemas_of(connection: psycopg.Connection[Any]) -> list[int]:
+    """The schemas of a database that are not the server's own, public before those of tenants."""
+    return [oid for (oid,) in connection.execute(OURS)]
+
+
 @dataclass(frozen=True)
 class Table:
     schema: str
@@ -99,21 +108,21 @@ class Table:
 
 @dataclass
 class Database:
-    """One database of the installation, read through its owner's connection."""
+    """Some schemas of one database of the installation, read through its owner's connection.
+
+    With the first of them, where the schema public is, whatever is no schema's is looked at.
+    """
 
     name: str
     names: Names
     in_control: bool
     logins: frozenset[str]  # of all databases
     connection: psycopg.Connection[Any]
+    schemas: list[int]
+    is_first: bool = True
 
     def rows(self, query: str, **values: Any) -> list[tuple[Any, ...]]:
         return self.connection.execute(query, {"ours": self.schemas, **values}).fetchall()  # type: ignore[arg-type]
-
-    @cached_property
-    def schemas(self) -> list[int]:
-        """The schemas that are not the server's own."""
-        return [oid for (oid,) in self.connection.execute(OURS)]
 
     @cached_property
     def tables(self) -> list[Table]:
@@ -219,6 +228,8 @@ def schema_rights(database: Database, watch: Watch) -> None:
     for schema, role, verb in database.rows(SCHEMAS, owner=database.names.owner):
         expected = schema_grants(schema, database.names)
         watch.expect((role, verb) in expected, database.at(f"{role} has {verb} on the schema {schema}"))
+    if not database.is_first:
+        return
     allowed = {(database.names.login, "CONNECT"), (database.names.operator, "CONNECT")}
     for role, verb in database.rows(DATABASE):
         watch.expect((role, verb) in allowed, database.at(f"{role} has {verb} on the database"))
@@ -237,6 +248,8 @@ def schema_rights(database: Database, watch: Watch) -> None:
     why="Superusers and BYPASSRLS see every row; a login that inherits has its roles' rights without a context.",
 )
 def role_attributes(database: Database, watch: Watch) -> None:
+    if not database.is_first:
+        return
     strong = ("SUPERUSER", "BYPASSRLS", "REPLICATION", "CREATEROLE", "CREATEDB")
     for name, *attributes, inherits, logs_in in database.rows(ROLES, roles=[*database.roles, database.names.owner]):
         held = [word for word, has in zip(strong, attributes, strict=True) if has]
@@ -256,6 +269,8 @@ def role_attributes(database: Database, watch: Watch) -> None:
     why="A login that may become the operator or the owner reads every tenant with one statement.",
 )
 def role_members(database: Database, watch: Watch) -> None:
+    if not database.is_first:
+        return
     owner = database.names.owner
     for role, member, is_superuser, is_admin, inherits in database.rows(MEMBERS, roles=[*database.roles, owner]):
         if is_superuser or member == owner:
@@ -273,6 +288,8 @@ def role_members(database: Database, watch: Watch) -> None:
     why="The owner of a table switches its walls off; a pinned role or search_path applies before any context does.",
 )
 def ownership(database: Database, watch: Watch) -> None:
+    if not database.is_first:
+        return
     watch.nothing(database.rows(OWNED, roles=database.roles), database.at("{0} owns {1} objects"))
     pinned = database.rows(PINNED, roles=[*database.roles, database.names.owner])
     watch.nothing(pinned, database.at("settings pinned on {0}: {1}"))
@@ -325,8 +342,8 @@ def views(database: Database, watch: Watch) -> None:
     why="Such checks ignore policies: a single column would let a row reference another tenant's, or betray a value.",
 )
 def keys(database: Database, watch: Watch) -> None:
-    for schema, table, index in database.rows(UNIQUES):
-        if _of_tenants(database, schema, table):
+    for schema, table, index, first in database.rows(UNIQUES):
+        if first != "tenant_id" and _of_tenants(database, schema, table):
             watch.breaches.append(database.at(f"{schema}.{table}: {index} is unique across tenants"))
     for schema, table, name, other_schema, other, column, other_column in database.rows(REFERENCES):
         if _of_tenants(database, schema, table):
@@ -353,6 +370,8 @@ def _of_tenants(database: Database, schema: str, table: str) -> bool:
     why="public is in every search path: a tenant whose own table is missing would share that one.",
 )
 def public_schema(database: Database, watch: Watch) -> None:
+    if not database.is_first:
+        return
     shared = {model._meta.db_table for model in tenant_models()} | {"django_migrations"}
     names = {table.name for table in database.tables if table.schema == PUBLIC}
     for name in sorted(shared):
@@ -382,6 +401,8 @@ def unknown_tables(database: Database, watch: Watch) -> None:
     why="The walls are PostgreSQL's: where it disregards a policy, so do we. The newest minor release has the cures.",
 )
 def server_version(database: Database, watch: Watch) -> None:
+    if not database.is_first:
+        return
     version = database.connection.info.server_version
     text = f"PostgreSQL {version // 10_000}.{version % 10_000}"
     supported = version // 10_000 >= OLDEST_SUPPORTED

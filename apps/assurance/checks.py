@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -106,13 +106,31 @@ class Register:
         return declare
 
 
-def carry_out(check: Check, subjects: list[Any], *, target: str) -> CheckOutcome:
-    """Run a check on one or more subjects; an error of its own is a result too, as nothing was proven then."""
-    watch, started = Watch(), time.monotonic()
-    try:
-        for subject in subjects:
-            check.run(subject, watch)
-    except Exception as error:  # noqa: BLE001  whatever it is, the other checks go on
-        watch.faults.append(f"{type(error).__name__}: {str(error).strip()[:300]}")
-    seconds = time.monotonic() - started
-    return CheckOutcome(check, target, watch.result, watch.attempts, watch.observed, seconds)
+class Trial:
+    """A check on its way from subject to subject; an error of its own is a result too, as nothing was proven then."""
+
+    def __init__(self, check: Check) -> None:
+        self.check, self.watch, self.seconds = check, Watch(), 0.0
+
+    def on(self, subject: Any) -> None:
+        if self.watch.faults:
+            return
+        started = time.monotonic()
+        try:
+            self.check.run(subject, self.watch)
+        except Exception as error:  # noqa: BLE001  whatever it is, the other checks go on
+            self.watch.faults.append(f"{type(error).__name__}: {str(error).strip()[:300]}")
+        self.seconds += time.monotonic() - started
+
+    def outcome(self, target: str) -> CheckOutcome:
+        watch = self.watch
+        return CheckOutcome(self.check, target, watch.result, watch.attempts, watch.observed, self.seconds)
+
+
+def carry_out(checks: Iterable[Check], subjects: Iterable[Any], *, target: str) -> list[CheckOutcome]:
+    """Run checks on one subject after the other."""
+    trials = [Trial(check) for check in checks]
+    for subject in subjects:
+        for trial in trials:
+            trial.on(subject)
+    return [trial.outcome(target) for trial in trials]

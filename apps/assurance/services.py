@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
+from typing import Any
 
 import psycopg
 import redis
@@ -21,6 +23,7 @@ from apps.core.errors import DomainError
 from apps.tenancy import databases
 from apps.tenancy.context import control
 from apps.tenancy.errors import ContextError
+from apps.tenancy.schemas.slices import sliced
 from apps.tenancy.transactions import atomic
 from apps.tenants.selectors import tenant_databases
 
@@ -81,8 +84,8 @@ def _verified(scope: Scope, progress: Progress) -> IsolationReport:
     readings = [check for check in catalog.check.checks if scope.includes(check)]
     attacks = [check for check in ATTACKS if scope.includes(check)]
     kinds = list(scope.placements or targets.placements()) if attacks else []
-    steps = _Steps(progress, total=len(readings) * 2 + len(attacks) * len(kinds))
-    outcomes, versions = _readings(readings, steps)
+    steps = _Steps(progress, total=len(attacks) * len(kinds))
+    outcomes, versions = _readings(readings, steps) if readings else ([], {})
     for kind in kinds:
         outcomes += _attacks(attacks, kind, steps)
     report = IsolationReport(started, time.monotonic() - clock, versions, kinds, outcomes)
@@ -96,21 +99,23 @@ class _Steps:
         self._total = total
         self._done = 0
 
+    def expect(self, more: int) -> None:
+        self._total += more
+
     def next(self, text: str) -> None:
         self._progress(text, self._done, self._total)
         self._done += 1
 
 
 def _readings(checks: list[Check], steps: _Steps) -> tuple[list[CheckOutcome], dict[str, str]]:
-    with ExitStack() as stack:
-        own = [stack.enter_context(_opened(None)), *(stack.enter_context(_opened(name)) for name in _own_databases())]
-        outcomes = []
-        for target, found in ((CONTROL_TARGET, own[:1]), (OWN_TARGET, own[1:])):
-            for check in checks:
-                steps.next(f"{target}: {check.title}")
-                if found:
-                    outcomes.append(carry_out(check, found, target=target))
-        return outcomes, {database.name: _version(database) for database in own}
+    own = {database.name: databases.parse_url(database.url.reveal())["USER"] for database in tenant_databases()}
+    steps.expect(len(own))
+    versions: dict[str, str] = {}
+    outcomes = carry_out(checks, _read(None, own, steps, versions), target=CONTROL_TARGET)
+    if own:
+        parts = chain.from_iterable(_read(name, own, steps, versions) for name in own)
+        outcomes += carry_out(checks, parts, target=OWN_TARGET)
+    return outcomes, versions
 
 
 def _attacks(checks: list[Check], kind: str, steps: _Steps) -> list[CheckOutcome]:
@@ -118,7 +123,7 @@ def _attacks(checks: list[Check], kind: str, steps: _Steps) -> list[CheckOutcome
     outcomes = []
     for check in checks:
         steps.next(f"{kind}: {check.title}")
-        outcomes.append(carry_out(_with_damage(check), [pair], target=kind))
+        outcomes += carry_out([_with_damage(check)], [pair], target=kind)
     return outcomes
 
 
@@ -139,24 +144,32 @@ def _in_one_line(error: Exception) -> str:
     return f"{type(error).__name__}: {words[0]}" if words else type(error).__name__
 
 
-def _own_databases() -> list[str]:
-    return [database.name for database in tenant_databases()]
+def _read(name: str | None, own: dict[str, str], steps: _Steps, versions: dict[str, str]) -> Iterator[Database]:
+    """A database of the installation, slice by slice; ``own`` are tenants' databases and their logins."""
+    owner = databases.parse_url(databases.owner_url(name))
+    login = databases.parse_url(settings.DATABASE_URL)["USER"]
+    names = Names(owner["USER"], own[name] if name else login, settings.DATABASE_OPERATOR_ROLE)
+    logins = frozenset({login, *own.values()})
+    with _reading(name) as connection:
+        versions[owner["NAME"]] = _version(connection)
+        slices = list(sliced(catalog.schemas_of(connection)))
+    steps.expect(len(slices) - (name is not None))
+    for number, some in enumerate(slices):
+        steps.next(f"{owner['NAME']}: catalog, part {number + 1} of {len(slices)}")
+        with _reading(name) as connection:
+            yield Database(owner["NAME"], names, name is None, logins, connection, some, is_first=number == 0)
 
 
 @contextmanager
-def _opened(name: str | None) -> Iterator[Database]:
-    """A database of the installation on the owner's connection, read only."""
-    owner = databases.parse_url(databases.owner_url(name))
-    logins = {d.name: databases.parse_url(d.url.reveal())["USER"] for d in tenant_databases()}
-    login = databases.parse_url(settings.DATABASE_URL)["USER"]
-    names = Names(owner["USER"], logins[name] if name else login, settings.DATABASE_OPERATOR_ROLE)
+def _reading(name: str | None) -> Iterator[psycopg.Connection[Any]]:
+    """A connection of the owner's that changes nothing."""
     with psycopg.connect(databases.owner_url(name), autocommit=True) as connection:
         connection.execute("SET default_transaction_read_only = on; SET search_path = pg_catalog")
-        yield Database(owner["NAME"], names, name is None, frozenset({login, *logins.values()}), connection)
+        yield connection
 
 
-def _version(database: Database) -> str:
-    number = database.connection.info.server_version
+def _version(connection: psycopg.Connection[Any]) -> str:
+    number = connection.info.server_version
     return f"{number // 10_000}.{number % 10_000}"
 
 

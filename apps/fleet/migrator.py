@@ -15,6 +15,7 @@ from django.db import DatabaseError, connections
 from apps.core.errors import first_line
 from apps.tenancy import databases
 from apps.tenancy.errors import SchemaChangedMeanwhile, SchemaDiverged
+from apps.tenancy.postgresql.base import SCHEMAS_PER_CONNECTION
 from apps.tenancy.schemas.release import MigrationKey, Release
 from apps.tenancy.schemas.replay import SchemaScript, can_be_replayed, record, replay, step_through
 from apps.tenants.locations import SchemaLocation, tenants_at
@@ -25,7 +26,6 @@ log = structlog.get_logger(__name__)
 
 ATTEMPTS = 5
 FIRST_PAUSE_SECONDS = 0.2  # doubled after each attempt
-TOUCHED_BEFORE_RECYCLING = 200  # what a server process remembers of the tables it has seen, it keeps
 
 RECORDED, REPLAYED, STEPPED = "recorded", "replayed", "stepped"
 
@@ -147,7 +147,7 @@ def _labor(
 ) -> None:
     try:
         while True:
-            for _ in range(TOUCHED_BEFORE_RECYCLING):
+            for _ in range(SCHEMAS_PER_CONNECTION):
                 if stop.is_set():
                     return
                 results.put(work(waiting.get_nowait()))

@@ -1,4 +1,4 @@
-"""Which schemas are behind a release: one query for each database."""
+"""Which schemas are behind a release: one query for each database, and one for each slice of those that are."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _upgrade(name: str | None) -> None:
 def _look_at(release: Release, database: str | None, locations: list[SchemaLocation]) -> list[SurveyedSchema]:
     alias = databases.owner_alias(database)
     try:
-        known = ledger.fingerprints(alias)
+        known = ledger.fingerprints(alias, [location.schema for location in locations])
         others = [location.schema for location in locations if known.get(location.schema) != release.fingerprint]
         applied = ledger.applied_migrations(alias, others)
     except DatabaseError as error:

@@ -7,17 +7,15 @@ import time
 from collections import defaultdict
 
 import structlog
-from django.db import connections
 
 from apps.audit.chain import Chain, control_chain, horizon, is_settled, seal, tenant_chain
 from apps.tenancy.context import CONTROL_ALIAS, control, use
+from apps.tenancy.schemas.slices import sliced
 from apps.tenants.models import Tenant
 
 from .unsealed import Sweep, last_horizon, move_horizon, owners_since, tenants_in, tenants_with_databases
 
 log = structlog.get_logger(__name__)
-
-SLICE = 500  # logs that a connection visits: it keeps what it has learned of each schema
 
 
 def seal_new(*, seconds: float) -> None:
@@ -54,10 +52,8 @@ def _seal_shared_logs(until: float) -> None:
         neighbors[tenant.placement.schema].append(tenant)
     schemas = list(neighbors)
     random.shuffle(schemas)
-    for start in range(0, len(schemas), SLICE):
-        some = schemas[start : start + SLICE]
+    for some in sliced(schemas):
         sweep.note_sealed(schema for schema in some if _seal_logs_of(neighbors[schema], until))
-        connections[CONTROL_ALIAS].close()
 
 
 def _seal_logs_of(tenants: list[Tenant], until: float) -> bool:

@@ -95,7 +95,7 @@ class Traffic:
 def busiest(limit: int) -> list[Traffic]:
     """The organizations that took most of the time of the last minutes, the busiest first. Raises MemoryAway."""
     found = traffic.by_tenant(NOW)
-    everybody = sum(figures.ms for figures in found.values()) or 1
+    everybody = sum(minute.figures.ms for minute in traffic.last_minutes(NOW)) or 1
     ranked = sorted(found.items(), key=lambda item: (item[1].ms, item[1].requests), reverse=True)[:limit]
     names = dict(Tenant.objects.filter(id__in=[tenant_id for tenant_id, _ in ranked]).values_list("id", "name"))
     return [

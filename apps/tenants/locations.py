@@ -65,17 +65,19 @@ def _databases() -> list[SchemaLocation]:
 
 
 def location_of(*, slug: str = "", schema_name: str = "") -> SchemaLocation | None:
-    """The location of one tenant, by its slug or its logical schema name."""
+    """The location of one tenant, by its slug or its logical schema name; no other is looked at."""
     key = {"slug": slug} if slug else {"schema_name": schema_name}
     with control("find placement"):
         tenant = Tenant.objects.with_placement().filter(**key).first()
-    placement = getattr(tenant, "placement", None)
-    if placement is None:
-        return None
-    where = (placement.alias, placement.schema)
-    return next(
-        (location for location in all_locations() if (location.database or "default", location.schema) == where), None
-    )
+        placement = getattr(tenant, "placement", None)
+        if placement is None:
+            return None
+        database = placement.database.name if placement.database else None
+        tenants = [placement.tenant_id]
+        if placement.pool_id:
+            neighbors = Placement.objects.filter(pool_id=placement.pool_id).order_by("created_at")
+            tenants = list(neighbors.values_list("tenant_id", flat=True))
+    return SchemaLocation(database, placement.schema, placement.kind, tuple(tenants))
 
 
 def tenants_at(location: SchemaLocation, alias: str) -> list[TenantContext]:

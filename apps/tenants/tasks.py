@@ -9,8 +9,8 @@ from apps.core.memory import MemoryAway
 from apps.tenancy import outbox
 from apps.tenancy.tasks import ContextTask, retrying
 
-from . import directory
-from .services import provisioning, schema_store
+from . import directory, refilling
+from .services import provisioning
 
 log = structlog.get_logger(__name__)
 
@@ -22,15 +22,24 @@ def finish_provisioning(self: ContextTask, event_id: str) -> None:
 
 
 @outbox.subscribe(provisioning.TENANT_READY)
-@shared_task(control_reason="replenish the schema store")
+@shared_task(control_reason="ask for the schema store to be replenished")
 def replenish_after_claim(event_id: str) -> None:
-    schema_store.replenish()
+    """Any worker does this; only what it sends, at most once for all claims meanwhile, needs the provisioner."""
+    refilling.ask(replenish_store.delay)
+
+
+@shared_task(control_reason="replenish the schema store", **retrying(MemoryAway, attempts=100, longest_pause=10))
+def replenish_store() -> None:
+    try:
+        refilling.begin()
+    finally:
+        provisioning.look_after_store()
 
 
 @shared_task(control_reason="resume provisioning")
 def resume_provisioning() -> None:
     """Keep the store full, and finish what a killed worker left; runs every minute."""
-    schema_store.replenish()
+    provisioning.look_after_store()
     for tenant_id in provisioning.unfinished():
         try:
             provisioning.finish(tenant_id)

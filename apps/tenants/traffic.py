@@ -2,8 +2,11 @@
 
 A request is noted in the process that answers it; a thread takes the notes to memory every second, so that no
 request waits for that. What a killed process has not sent yet, or memory cannot take, is lost: the latter is counted.
-In memory there are two hashes per minute: the platform's totals, kept for two hours, and the figures of the
-organizations, kept for a quarter of one. Beyond TENANTS_KEPT organizations a minute the rest has no figures of its own.
+In memory there are, per minute, the platform's totals, kept for two hours, and the figures of the organizations, kept
+for a quarter of one. Beyond TENANTS_KEPT organizations a minute whoever has the least weight so far makes room for the
+next, who takes over that weight as what may be missing of their figures ("space saving", Metwally and others, 2005). So
+everybody with more than a TENANTS_KEPTth of the minute's weight is there, and no more than that is missing of anybody's
+figures. Weight is milliseconds and requests together. All of it is in the totals.
 """
 
 from __future__ import annotations
@@ -26,19 +29,42 @@ NOTES_KEPT = 5000
 DROPPED = "dropped"
 
 ADD = """#!lua
-local limit = tonumber(ARGV[3]) * 6
+local totals, figures, weights = unpack(KEYS)
+local limit = tonumber(ARGV[3])
+local kept = redis.call('ZCARD', weights)
+local sums = {0, 0, 0, 0, 0, 0}
 for start = 4, #ARGV, 7 do
-    local tenant = ARGV[start]
-    local known = tenant ~= '' and (redis.call('HEXISTS', KEYS[2], tenant .. ':requests') == 1
-        or redis.call('HLEN', KEYS[2]) < limit)
-    for number, name in ipairs({'requests', 'errors', 'refused', 'ms', 'queries', 'bytes'}) do
-        local figure = ARGV[start + number]
-        redis.call('HINCRBY', KEYS[1], name, figure)
-        if known then redis.call('HINCRBY', KEYS[2], tenant .. ':' .. name, figure) end
+    local tenant, added = ARGV[start], {}
+    for number = 1, 6 do
+        added[number] = tonumber(ARGV[start + number])
+        sums[number] = sums[number] + added[number]
+    end
+    if tenant ~= '' then
+        local weight = added[1] + added[4]
+        local known = redis.call('HGET', figures, tenant)
+        if known then
+            local number = 0
+            for figure in string.gmatch(known, '%d+') do
+                number = number + 1
+                added[number] = added[number] + tonumber(figure)
+            end
+        elseif kept < limit then
+            kept = kept + 1
+        else
+            local least = redis.call('ZPOPMIN', weights)
+            redis.call('HDEL', figures, least[1])
+            weight = weight + tonumber(least[2])
+        end
+        redis.call('HSET', figures, tenant, string.format('%.0f %.0f %.0f %.0f %.0f %.0f', unpack(added)))
+        redis.call('ZINCRBY', weights, weight, tenant)
     end
 end
-redis.call('EXPIRE', KEYS[1], ARGV[1])
-if redis.call('EXISTS', KEYS[2]) == 1 then redis.call('EXPIRE', KEYS[2], ARGV[2]) end
+for number, name in ipairs({'requests', 'errors', 'refused', 'ms', 'queries', 'bytes'}) do
+    redis.call('HINCRBY', totals, name, string.format('%.0f', sums[number]))
+end
+redis.call('EXPIRE', totals, ARGV[1])
+redis.call('EXPIRE', figures, ARGV[2])
+redis.call('EXPIRE', weights, ARGV[2])
 """
 
 
@@ -69,7 +95,10 @@ NAMES = tuple(field.name for field in fields(Figures))
 
 
 class Recorder:
-    """The notes of one process. ``dropped`` is how many requests' figures memory could not take."""
+    """The notes of one process. ``dropped`` is how many requests' figures memory could not take.
+
+    Beyond NOTES_KEPT organizations between two flushes the others' requests are in the totals only.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -80,13 +109,9 @@ class Recorder:
     def note(self, tenant_id: UUID | None, figures: Figures) -> None:
         key = (int(time.time()) // MINUTE, tenant_id.hex if tenant_id else "")
         with self._lock:
-            known = self._notes.get(key)
-            if known is not None:
-                known.add(figures)
-            elif len(self._notes) < NOTES_KEPT:
-                self._notes[key] = figures
-            else:
-                self.dropped += figures.requests
+            if key not in self._notes and len(self._notes) >= NOTES_KEPT:
+                key = (key[0], "")
+            self._notes.setdefault(key, Figures()).add(figures)
             seconds = settings.TRAFFIC_FLUSH_SECONDS
             if self._thread is None and seconds:
                 self._thread = threading.Thread(target=self._run, args=(seconds,), name="traffic", daemon=True)
@@ -145,13 +170,15 @@ def dropped_in(count: int) -> int:
 
 
 def by_tenant(count: int) -> dict[UUID, Figures]:
-    """The figures of each organization that asked for something in the last minutes. Raises MemoryAway."""
+    """The figures of those organizations that asked for most in each of the last minutes. Raises MemoryAway.
+
+    That is everybody, up to TENANTS_KEPT. Beyond, see above for what may be missing.
+    """
     now = int(time.time()) // MINUTE
     found: dict[UUID, Figures] = {}
-    for row in _read([_tenants_key(minute) for minute in range(now - count + 1, now + 1)]):
-        for tenant in {name.partition(":")[0] for name in row}:
-            own = {name: row.get(f"{tenant}:{name}", 0) for name in NAMES}
-            found.setdefault(UUID(tenant), Figures()).add(_figures(own))
+    for row in _rows([_tenants_key(minute) for minute in range(now - count + 1, now + 1)]):
+        for tenant, figures in row.items():
+            found.setdefault(UUID(tenant.decode()), Figures()).add(Figures(*map(int, figures.split())))
     return found
 
 
@@ -161,19 +188,24 @@ def _add(minute: int, about: dict[str, Figures], dropped: int) -> None:
     for tenant, figures in about.items():
         args += [tenant, *figures.values]
     redis = memory.client()
-    redis.eval(ADD, 2, _totals_key(minute), _tenants_key(minute), *args)  # type: ignore[arg-type]
+    keys = [_totals_key(minute), _tenants_key(minute), _weights_key(minute)]
+    redis.eval(ADD, len(keys), *keys, *args)  # type: ignore[arg-type]
     if dropped:
         redis.hincrby(_totals_key(minute), DROPPED, dropped)
 
 
 def _read(keys: Iterable[str]) -> list[dict[str, int]]:
+    return [{name.decode(): int(value) for name, value in row.items()} for row in _rows(keys)]
+
+
+def _rows(keys: Iterable[str]) -> list[dict[bytes, bytes]]:
     def work(redis: Redis) -> list[dict[bytes, bytes]]:
         with redis.pipeline(transaction=False) as pipe:
             for key in keys:
                 pipe.hgetall(key)
             return list(pipe.execute())
 
-    return [{name.decode(): int(value) for name, value in row.items()} for row in memory.ask(work)]
+    return memory.ask(work)
 
 
 def _figures(row: dict[str, int]) -> Figures:
@@ -185,4 +217,8 @@ def _totals_key(minute: int) -> str:
 
 
 def _tenants_key(minute: int) -> str:
-    return f"tenantry:traffic:{minute}:tenants"
+    return f"tenantry:traffic:{minute}:busiest"  # not the name of the release before, which kept another kind of hash
+
+
+def _weights_key(minute: int) -> str:
+    return f"tenantry:traffic:{minute}:weights"

@@ -37,6 +37,7 @@ CONTROL_TASKS = {
     "apps.notifications.tasks.send_organizations",
     "apps.tenants.tasks.finish_provisioning",
     "apps.tenants.tasks.replenish_after_claim",
+    "apps.tenants.tasks.replenish_store",
     "apps.tenants.tasks.resume_provisioning",
     "apps.operations.tasks.collect_stray_files",
     "apps.operations.tasks.seal_audit_logs",

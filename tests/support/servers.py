@@ -60,6 +60,12 @@ def _keep(url: str) -> Connection:
     return _kept[url]
 
 
+def forget_connections() -> None:
+    """Close those that were kept: their server processes remember what tests have looked at."""
+    while _kept:
+        _kept.popitem()[1].close()
+
+
 def schemas(database: str | None = None) -> set[str]:
     """The schemas of a database that hold tenants' tables."""
     with as_owner(database) as connection:

@@ -38,7 +38,7 @@ def migrate_control(*, verbosity: int = 0) -> None:
 def _is_current() -> bool:
     """Whether this release's migrations have run to their end here, and none has been taken back by hand since."""
     owner_alias = databases.owner_alias()
-    if ledger.fingerprints(owner_alias).get(PLATFORM_SCHEMA) != _contents():
+    if ledger.fingerprints(owner_alias, [PLATFORM_SCHEMA]).get(PLATFORM_SCHEMA) != _contents():
         return False
     with connections[owner_alias].cursor() as cursor:
         return not _missing(cursor)

@@ -10,7 +10,7 @@ from apps.tenancy.context import control
 from apps.tenancy.schemas.release import Release, this_release
 from apps.tenants.locations import SchemaLocation, all_locations
 
-from ..likeness import differences
+from ..likeness import Progress, differences
 from ..models import MigrationRun, Quarantine
 from ..survey import SchemaStatus, survey
 
@@ -48,7 +48,9 @@ class FleetStatus:
         }
 
 
-def fleet_status(*, deep: bool = False, release: Release | None = None) -> FleetStatus:
+def fleet_status(
+    *, deep: bool = False, release: Release | None = None, progress: Progress = lambda _: None
+) -> FleetStatus:
     """How every schema stands; ``deep`` also compares each with a new one, as the database has it."""
     release = release or this_release()
     locations = all_locations()
@@ -60,5 +62,5 @@ def fleet_status(*, deep: bool = False, release: Release | None = None) -> Fleet
     status = FleetStatus(release.fingerprint, len(locations), counts, quarantine, last_run)
     if deep:
         reachable = [one.location for one in found if one.status != SchemaStatus.UNREACHABLE]
-        status.misshapen = differences(release, reachable)
+        status.misshapen = differences(release, reachable, progress)
     return status

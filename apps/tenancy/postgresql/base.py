@@ -212,25 +212,40 @@ class DatabaseWrapper(django_tenants.DatabaseWrapper):
         super().connect()
 
     def close_if_unusable_or_obsolete(self) -> None:
-        """Between requests, part with a connection whose server process remembers the tables of too many schemas.
+        """Between requests, part with a connection to where the alias does not lead any more: another thread was told.
 
-        And with one to where the alias does not lead any more: another thread was told of it.
+        And with one whose server process knows too many schemas.
         """
         super().close_if_unusable_or_obsolete()
         if self.in_atomic_block:
             return
         self.settings_dict = connections.databases.get(self.alias, self.settings_dict)
-        if len(self._schemas_touched) > SCHEMAS_PER_CONNECTION or self._opened_with != _way_to(self.settings_dict):
+        if self._knows_too_many_schemas or self._opened_with != _way_to(self.settings_dict):
             self.close()
+
+    @property
+    def _knows_too_many_schemas(self) -> bool:
+        """Whether the server process remembers the tables of so many that another one should take its place."""
+        return len(self._schemas_touched) > SCHEMAS_PER_CONNECTION
 
     def close_if_health_check_failed(self) -> None:
         """Ask a kept connection whether it is alive, which costs a round trip, unless it was in use just now.
 
         Never inside a transaction, of which it would be the first statement, without a context; nor at its end, where
-        it would begin another one.
+        it would begin another one. Between two transactions whoever visits one organization after the other is given
+        a new connection, too, before the server process knows too many: nothing is kept on one from transaction to
+        transaction, as a pooler may lie between.
         """
-        if self.autocommit and monotonic() - self._answered_at > TRUSTED_SECONDS:
+        if self._knows_too_many_schemas and self._is_between_transactions:
+            self.close()
+        elif self.autocommit and monotonic() - self._answered_at > TRUSTED_SECONDS:
             super().close_if_health_check_failed()
+
+    @property
+    def _is_between_transactions(self) -> bool:
+        if self.connection is None or self.in_atomic_block or not self.autocommit:
+            return False
+        return bool(self.connection.pgconn.transaction_status == IDLE)
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         """Read times by psycopg's own loader, which is compiled, wherever they are wanted in UTC, as by default."""

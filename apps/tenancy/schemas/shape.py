@@ -57,7 +57,7 @@ DIGESTS = sql.SQL(
 
 
 def digests(owner_alias: str, schemas: Sequence[str]) -> dict[str, str]:
-    """A digest of the shape of each schema; of an empty or missing one there is none."""
+    """A digest of the shape of each schema of a slice; of an empty or missing one there is none."""
     with connections[owner_alias].cursor() as cursor:
         return _digests(cursor, schemas)
 

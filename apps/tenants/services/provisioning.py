@@ -9,7 +9,7 @@ from uuid import UUID
 
 import psycopg
 from django.conf import settings
-from django.db import IntegrityError
+from django.db import IntegrityError, models
 from django.db.models import F
 from django.utils import timezone
 
@@ -46,11 +46,12 @@ def open_tenant(*, name: str, kind: str, locale: str = "", is_probe: bool = Fals
 
 
 def finish(tenant_id: UUID) -> Tenant:
-    """Build what an unfinished tenant waits for. Needs the owner's credentials; safe to repeat and to kill."""
+    """Build what an unfinished tenant waits for, unless it is ready by now. Raises TenantNotFound.
+
+    Needs the owner's credentials; safe to repeat and to kill.
+    """
     with control("finish provisioning"):
-        tenant = Tenant.objects.filter(id=tenant_id).first()
-        if tenant is None:
-            raise TenantNotFound
+        tenant = _served(tenant_id)
         if tenant.status != Tenant.Status.PROVISIONING:
             return tenant
         if tenant.requested_placement == Kind.DATABASE:
@@ -58,11 +59,13 @@ def finish(tenant_id: UUID) -> Tenant:
                 _build_database(tenant)
         else:
             schema_store.replenish(schemas=1, pool_places=1)
-        with atomic():
-            tenant = Tenant.objects.select_for_update().get(id=tenant_id)
-            if tenant.status == Tenant.Status.PROVISIONING:
-                _claim(tenant)
-        return tenant
+        return _served(tenant_id)
+
+
+def look_after_store() -> None:
+    """Keep the store full. Those who wait for something of it go first, and have what is built before it is stock."""
+    _serve_waiting()
+    schema_store.replenish(progress=lambda _: _serve_waiting())
 
 
 def request_finish(*, tenant_id: UUID, actor: Actor) -> Tenant:
@@ -81,8 +84,31 @@ def request_finish(*, tenant_id: UUID, actor: Actor) -> Tenant:
 def unfinished() -> list[UUID]:
     """Tenants still waiting for their placement, oldest first."""
     with control("find unfinished tenants"):
-        waiting = Tenant.objects.filter(status=Tenant.Status.PROVISIONING).order_by("created_at")
-        return list(waiting.values_list("id", flat=True))
+        return list(_waiting().values_list("id", flat=True))
+
+
+def _waiting() -> models.QuerySet[Tenant]:
+    return Tenant.objects.filter(status=Tenant.Status.PROVISIONING).order_by("created_at")
+
+
+def _serve_waiting() -> None:
+    """Give what is ready to those who wait for it, the oldest first."""
+    with control("serve those who wait"):
+        for kind in (Kind.SCHEMA, Kind.POOL):
+            first = _waiting().filter(requested_placement=kind).values_list("id", flat=True).first
+            while (tenant_id := first()) and _served(tenant_id).status != Tenant.Status.PROVISIONING:
+                pass
+
+
+def _served(tenant_id: UUID) -> Tenant:
+    """The tenant, with what it waits for if that is ready. Raises TenantNotFound."""
+    with atomic():
+        tenant = Tenant.objects.select_for_update().filter(id=tenant_id).first()
+        if tenant is None:
+            raise TenantNotFound
+        if tenant.status == Tenant.Status.PROVISIONING:
+            _claim(tenant)
+    return tenant
 
 
 def _insert_with_free_slug(name: str, kind: str, *, is_probe: bool) -> Tenant:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import structlog
@@ -15,6 +15,7 @@ from apps.tenancy.context import control
 from apps.tenancy.schemas import blueprint, ledger
 from apps.tenancy.schemas.release import Release, this_release
 from apps.tenancy.schemas.replay import SchemaState, step_through
+from apps.tenancy.schemas.slices import one_by_one
 from apps.tenancy.transactions import atomic
 
 from ..models import Placement, Pool
@@ -51,16 +52,10 @@ def replenish(
     )
     with databases.owner_lock(LOCK), control("replenish the schema store"):
         _note_claims_of_the_release_before()
-        _finish_unbuilt()
         _bring_to_this_release()
-        while stock().schemas < wanted.schemas:
-            placement = Placement.objects.create(kind=Placement.Kind.SCHEMA, schema=blueprint.new_schema_name())
-            _build(placement)
-            progress(placement.schema)
-        while stock().pool_places < wanted.pool_places:
-            pool = _next_pool()
-            _build(pool)
-            progress(pool.schema)
+        for noted in one_by_one(databases.owner_alias(), _unbuilt(wanted)):
+            _build(noted)
+            progress(noted.schema)
         return stock()
 
 
@@ -70,20 +65,23 @@ def _note_claims_of_the_release_before() -> None:
     claimed.update(state=Placement.State.USED)
 
 
-def _finish_unbuilt() -> None:
-    for placement in Placement.objects.warm().filter(built=False):
-        _build(placement)
-    for pool in Pool.objects.filter(built=False):
-        _build(pool)
+def _unbuilt(wanted: Stock) -> Iterator[Placement | Pool]:
+    """What a killed run has left, then what is lacking, noted one by one; each is built when the next is asked for."""
+    yield from Placement.objects.warm().filter(built=False)
+    yield from Pool.objects.filter(built=False)
+    while stock().schemas < wanted.schemas:
+        yield Placement.objects.create(kind=Placement.Kind.SCHEMA, schema=blueprint.new_schema_name())
+    while stock().pool_places < wanted.pool_places:
+        yield _next_pool()
 
 
 def _bring_to_this_release() -> None:
     """Migrate warm schemas that a process of the release before has built after the fleet was migrated."""
     owner, release = databases.owner_alias(), this_release()
-    known = ledger.fingerprints(owner)
-    warm = Placement.objects.warm().filter(built=True).values_list("schema", flat=True)
+    warm = list(Placement.objects.warm().filter(built=True).values_list("schema", flat=True))
+    known = ledger.fingerprints(owner, warm)
     others = {schema: known.get(schema, "") for schema in warm if known.get(schema) != release.fingerprint}
-    for schema, applied in ledger.applied_migrations(owner, others).items():
+    for schema, applied in one_by_one(owner, ledger.applied_migrations(owner, others).items()):
         with atomic():
             if release.missing(applied) and _keep_from_sign_ups(schema):
                 _step_through(owner, SchemaState(schema, others[schema], applied), release)

@@ -25,7 +25,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         with in_one_line():
-            report = fleet_status(deep=options["deep"])
+            report = fleet_status(deep=options["deep"], progress=_Progress(self))
         if options["json"]:
             self.stdout.write(json.dumps(report.as_json(), default=str))
         else:
@@ -47,3 +47,16 @@ class Command(BaseCommand):
                 self.stdout.write(f"  {line}")
         if report.last_run:
             self.stdout.write(f"last run: {report.last_run}")
+
+
+class _Progress:
+    """Says on a terminal how many schemas have been compared."""
+
+    def __init__(self, this: BaseCommand) -> None:
+        self.this, self.compared = this, 0
+
+    def __call__(self, more: int) -> None:
+        self.compared += more
+        if self.this.stderr.isatty():
+            self.this.stderr.write(f"\r\x1b[K{self.compared} schemas compared", ending="")
+            self.this.stderr.flush()
