@@ -352,6 +352,7 @@ OTHERS: dict[str, str] = {
     "tenants.profiles.check_logo_token": READS,
     "tenants.provisioning.open_tenant": IN_CALLERS,
     "tenants.provisioning.finish": "carries out what was recorded when the organization was created",
+    "tenants.provisioning.look_after_store": "carries out what was recorded when the organization was created",
     "tenants.provisioning.unfinished": READS,
     "tenants.removal.probes": READS,
     "tenants.schema_store.stock": READS,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psycopg
 import pytest
 from celery import current_app
 from django.apps import apps
@@ -86,7 +87,10 @@ def test_commands__all__are_tried_below_or_say_why_not():
 
 
 class Backends:
-    """The most memory that a server process has had for itself: without what all share."""
+    """The most memory that a server process has had for itself, without what all share: looked at often, and at its end.
+
+    What it has learned it keeps, so that the end tells most; what a statement needs for a moment is seen meanwhile.
+    """
 
     def __init__(self) -> None:
         self.most = 0
@@ -97,10 +101,20 @@ class Backends:
         thread = threading.Thread(target=self._watch)
         thread.start()
         try:
-            yield
+            with pytest.MonkeyPatch.context() as patched:
+                patched.setattr(psycopg.Connection, "close", self._before(psycopg.Connection.close))
+                yield
         finally:
             self._over.set()
             thread.join()
+
+    def _before(self, close: Callable[[psycopg.Connection], None]) -> Callable[[psycopg.Connection], None]:
+        def looked_at(connection: psycopg.Connection) -> None:
+            if not connection.closed:
+                self.most = max(self.most, own_memory(connection.info.backend_pid))
+            close(connection)
+
+        return looked_at
 
     def _watch(self) -> None:
         query = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
@@ -122,9 +136,10 @@ def most_memory(act: Callable[[], object]) -> int:
     connections.close_all()
     servers.forget_connections()
     backends = Backends()
-    with backends.watched(), suppress(SystemExit):
-        act()
-    connections.close_all()
+    with backends.watched():
+        with suppress(SystemExit):
+            act()
+        connections.close_all()
     return backends.most
 
 
