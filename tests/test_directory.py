@@ -14,7 +14,8 @@ from apps.core import memory
 from apps.tenancy import outbox
 from apps.tenancy.context import control
 from apps.tenancy.transactions import atomic
-from apps.tenants.directory import DIRECTORY_CHANGED, VERSION_KEY, changed, directory
+from apps.tenants import versions
+from apps.tenants.directory import DIRECTORY_CHANGED, changed, directory
 from apps.tenants.models import Domain, Tenant
 from apps.tenants.services import lifecycle
 from apps.tenants.tasks import tell_of_changed_tenants

@@ -7,8 +7,9 @@ from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from django.db import connections, models
-from django.db.models.query import get_related_populators
+from django.db.models import query
 
+populators: Any = query.get_related_populators
 Row = TypeVar("Row", bound=models.Model)
 
 
@@ -45,7 +46,7 @@ class LookUp(Generic[Row]):
         converters = compiler.get_converters([column[0] for column in compiler.select])
         first, last = selected["select_fields"][0], selected["select_fields"][-1] + 1
         names = [column[0].target.attname for column in compiler.select[first:last]]
-        along = get_related_populators(selected, compiler.select, alias)
+        along = populators(selected, compiler.select, alias)
 
         def make(row: tuple[Any, ...]) -> Row:
             (converted,) = compiler.apply_converters([row], converters) if converters else [row]
