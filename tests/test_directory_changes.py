@@ -10,6 +10,7 @@ from unittest.mock import patch
 from uuid import uuid4
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connections
 from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given
@@ -20,11 +21,13 @@ from apps.audit.actors import SYSTEM
 from apps.core import memory
 from apps.tenancy.context import control
 from apps.tenancy.transactions import atomic
+from apps.tenancy.walls.context_statements import _tenant_prefix
 from apps.tenants import directory as directories
 from apps.tenants import versions
 from apps.tenants.directory import Directory, all_changed, changed, directory
 from apps.tenants.models import Domain, Tenant
 from apps.tenants.services import lifecycle, replicas
+from tests.support.commands import call
 from tests.support.factories import Organization
 from tests.support.processes import Key, Process, facts, memory_away, read
 
@@ -144,6 +147,26 @@ def test_directory__of_its_size__forgets_who_was_asked_for_longest_ago(platform,
 
     assert process.reads_for(*hosts[-4:]) == []
     assert process.reads_for(hosts[0]) == [hosts[0]]
+
+
+@pytest.mark.parametrize("whom", ["slug", "--all"])
+def test_row__changed_past_the_services__is_seen_once_the_command_says_so(acme, process, capsys, whom):
+    rename(acme)
+
+    call(capsys, "look_up_anew", acme.tenant.slug if whom == "slug" else whom)
+
+    assert process.serve(acme.host) == everybody()[acme.host]
+    others = [key for key in everybody() if key not in (acme.host, acme.tenant.id)]
+    assert process.reads_for(*others) == ([] if whom == "slug" else others)
+
+
+def test_command__while_memory_is_away__says_so(acme):
+    with memory_away(), pytest.raises(CommandError, match="does not answer"):
+        call_command("look_up_anew", acme.tenant.slug)
+
+
+def test_prefixes__of_as_many_organizations__are_kept(settings):
+    assert _tenant_prefix.cache_info().maxsize == settings.ORGANIZATIONS_KEPT
 
 
 # -- memory loses things -----------------------------------------------------------------------------------------

@@ -12,7 +12,8 @@ once memory answers and was told of the changes that could not be told meanwhile
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
+import time
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
@@ -49,10 +50,10 @@ class Directory:
     ``_faults`` counts how often memory was away, ``_settled`` is how many of these are mended.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._lock = threading.Lock()
         size = settings.ORGANIZATIONS_KEPT * KEYS_OF_ONE
-        self._entries: TTLCache[str | UUID, DirectoryEntry] = TTLCache(size, KEPT_SECONDS)
+        self._entries: TTLCache[str | UUID, DirectoryEntry] = TTLCache(size, KEPT_SECONDS, clock)
         self._faults = self._settled = 0
 
     def find(self, key: str | UUID) -> DirectoryEntry:

@@ -10,6 +10,7 @@ from types import FrameType
 from . import (
     bulkhead,
     clients,
+    directory,
     fleet,
     growth,
     leaks,
@@ -24,7 +25,7 @@ from . import (
 from .report import say
 
 REQUESTS = (messages, processor, listing, clients, bulkhead, leaks, replica)
-TENANTS = (provisioning, fleet, growth, local_stripe)
+TENANTS = (provisioning, fleet, growth, directory, local_stripe)
 BENCHMARKS: dict[str, Callable[[servers.Servers], None]] = {
     benchmark.NAME: benchmark.run
     for benchmark in (
@@ -37,6 +38,7 @@ BENCHMARKS: dict[str, Callable[[servers.Servers], None]] = {
         leaks,
         fleet,
         growth,
+        directory,
         replica,
         local_stripe,
     )

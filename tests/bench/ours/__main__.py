@@ -13,7 +13,7 @@ PROXY = lead_through("DATABASE_URL")
 django.setup()
 
 from .. import units  # noqa: E402
-from . import listing, messages, processor, tenants  # noqa: E402
+from . import directory, listing, messages, processor, tenants  # noqa: E402
 from .site import OurSite  # noqa: E402
 
 
@@ -39,5 +39,7 @@ serve(
         "listing": listing.listing,
         "crowd": listing.crowd,
         "processor": processor.processor,
+        "fill_directory": directory.fill,
+        "directory": directory.directory,
     }
 )
