@@ -24,7 +24,7 @@ from apps.tenancy.transactions import atomic
 from apps.tenancy.walls.context_statements import _tenant_prefix
 from apps.tenants import directory as directories
 from apps.tenants import versions
-from apps.tenants.directory import Directory, all_changed, changed, directory
+from apps.tenants.directory import KEPT_SECONDS, Directory, all_changed, changed, directory
 from apps.tenants.models import Domain, Tenant
 from apps.tenants.services import lifecycle, replicas
 from tests.support.commands import call
@@ -163,6 +163,30 @@ def test_row__changed_past_the_services__is_seen_once_the_command_says_so(acme, 
 def test_command__while_memory_is_away__says_so(acme):
     with memory_away(), pytest.raises(CommandError, match="does not answer"):
         call_command("look_up_anew", acme.tenant.slug)
+
+
+def test_organizations__found_in_one_moment__are_not_looked_up_anew_in_one(platform, acme):
+    clock = Clock()
+    process = Process(Directory(clock))
+    keys = list(everybody())
+    process.reads_for(*keys)
+
+    clock.now = KEPT_SECONDS / 2 - 1
+    assert process.reads_for(*keys) == []
+    reads = []
+    for share in range(11):
+        clock.now = KEPT_SECONDS / 2 * (1 + share / 10)
+        reads.append(len(process.reads_for(*keys)))
+
+    assert sum(reads) == len(keys)
+    assert max(reads) < len(keys)
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
 
 
 def test_prefixes__of_as_many_organizations__are_kept(settings):

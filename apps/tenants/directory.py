@@ -11,6 +11,7 @@ once memory answers and was told of the changes that could not be told meanwhile
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
 from collections.abc import Callable, Collection
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
 
-from cachetools import TTLCache
+from cachetools import TLRUCache
 from django.conf import settings
 
 from apps.core.memory import MemoryAway, Question
@@ -31,7 +32,7 @@ from .selectors import tenant_by_id, tenant_for_host
 from .versions import Latest, Version
 
 DIRECTORY_CHANGED = "tenants.directory_changed"  # of one tenant, or of all if it names none
-KEPT_SECONDS = 3600.0
+KEPT_SECONDS = 6 * 3600.0
 KEYS_OF_ONE = 2  # an organization is found by its host, and on the apex by its id
 
 
@@ -44,6 +45,11 @@ class DirectoryEntry:
     version: Version | None = None
 
 
+def _kept_until(key: str | UUID, entry: DirectoryEntry, now: float) -> float:
+    """Half of the time at least: what was read in one minute, as after a start, is not read again in one."""
+    return now + KEPT_SECONDS * (0.5 + secrets.randbelow(1000) / 2000)
+
+
 class Directory:
     """What one process has found.
 
@@ -53,7 +59,7 @@ class Directory:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._lock = threading.Lock()
         size = settings.ORGANIZATIONS_KEPT * KEYS_OF_ONE
-        self._entries: TTLCache[str | UUID, DirectoryEntry] = TTLCache(size, KEPT_SECONDS, clock)
+        self._entries: TLRUCache[str | UUID, DirectoryEntry] = TLRUCache(size, _kept_until, clock)
         self._faults = self._settled = 0
 
     def find(self, key: str | UUID) -> DirectoryEntry:

@@ -26,7 +26,7 @@ from apps.tenants.models import Domain, Placement, Profile, Tenant
 Figures = dict[str, tuple[float, str]]
 
 RATE = 50.0  # requests a second that the process has
-SECONDS = 600  # of the clock below, which goes as fast as the work is done
+SECONDS = 300  # of the clock below, which goes as fast as the work is done
 CHANGES_PER_MINUTE = (6, 60)
 COLD, WARM = 2000, 5000
 ONE = "one version for all"
