@@ -201,6 +201,7 @@ CACHES = {
     }
 }
 REDIS_POOL_SIZE = env.int("REDIS_POOL_SIZE", 20)
+ORGANIZATIONS_KEPT = env.int("ORGANIZATIONS_KEPT", 10_000)  # in each process, at 3 to 4 KB
 TRAFFIC_FLUSH_SECONDS = env.float("TRAFFIC_FLUSH_SECONDS", 1.0)  # 0: the figures stay where they are noted
 CSRF_FAILURE_VIEW = "apps.core.problems.csrf_failure"
 SESSION_ENGINE = "apps.accounts.sessions"

@@ -79,6 +79,9 @@ WRONG = [
     (["set_replica", "database-home", "--address", "[1:2:3]:5432"], 1),
     (["set_replica", "database-home", "--address", f"{'replica.' * 40}example:5432"], 1),
     (["set_replica", "database-home"], 2),
+    (["look_up_anew", "nobody"], 1),
+    (["look_up_anew"], 2),
+    (["look_up_anew", "schema-home", "--all"], 2),
     (["migrate_schemas", "--schema", "nothing"], 1),
     (["migrate_schemas", "--shared", "--tenant"], 2),
 ]

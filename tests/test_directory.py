@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-from uuid import uuid4
-
 import pytest
 from django.db import connections
 from django.test.utils import CaptureQueriesContext
@@ -14,12 +11,13 @@ from apps.core import memory
 from apps.tenancy import outbox
 from apps.tenancy.context import control
 from apps.tenancy.transactions import atomic
-from apps.tenants.directory import DIRECTORY_CHANGED, VERSION_KEY, changed, directory
+from apps.tenants import versions
+from apps.tenants.directory import DIRECTORY_CHANGED, all_changed, changed, directory
 from apps.tenants.models import Domain, Tenant
 from apps.tenants.services import lifecycle
 from apps.tenants.tasks import tell_of_changed_tenants
 from tests.support.clients import APEX, Program, issue
-from tests.support.factories import add_project
+from tests.support.factories import Organization, add_project
 
 PROJECTS = "/api/v1/projects"
 
@@ -37,9 +35,9 @@ def api(acme, token) -> Program:
     return api
 
 
-def raise_version_elsewhere() -> None:
+def tell_elsewhere(organization: Organization) -> None:
     """What another process does when it has changed a tenant."""
-    memory.ask(lambda redis: redis.set(VERSION_KEY, uuid4().hex))
+    versions.tell([organization.tenant.id])
 
 
 def test_request__with_a_token__looks_up_neither_tenant_nor_person(api):
@@ -63,7 +61,7 @@ def test_hold__by_another_process__acts_on_the_next_request(api, acme):
     hold_unseen(acme)
     assert api.get(PROJECTS).status_code == 200
 
-    raise_version_elsewhere()
+    tell_elsewhere(acme)
 
     assert api.get(PROJECTS).status_code == 403
 
@@ -73,38 +71,59 @@ def test_hold__by_another_process__acts_on_the_apex_too(acme, token):
     assert on_apex.get(PROJECTS).status_code == 200
     hold_unseen(acme)
 
-    raise_version_elsewhere()
+    tell_elsewhere(acme)
 
     assert on_apex.get(PROJECTS).status_code == 403
 
 
 def test_hold__that_nobody_could_tell_of__is_told_by_the_task(api, acme, monkeypatch):
-    monkeypatch.setattr("apps.tenants.directory._tell_if_possible", lambda: None)  # it died, or memory was away
+    monkeypatch.setattr("apps.tenants.directory._tell_if_possible", lambda tenant_id: None)  # it died
     lifecycle.hold(slug=acme.tenant.slug, reason="unpaid", actor=SYSTEM)
     assert api.get(PROJECTS).status_code == 200
 
     (event,) = [event for event in outbox.pending("default") if event.topic == DIRECTORY_CHANGED]
-    tell_of_changed_tenants.apply(kwargs={"event_id": str(event.event_id)}, throw=True)
+    assert event.tenant_id == acme.tenant.id
+    hand_over(event)
 
     assert api.get(PROJECTS).status_code == 403
 
 
-def test_hold__when_memory_has_lost_everything__acts_on_the_next_request(api, acme):
+def test_hold__told_by_the_task_of_the_release_before__acts_on_the_next_request(api, acme):
     hold_unseen(acme)
+    with control("change"), atomic():
+        outbox.emit(DIRECTORY_CHANGED, {})  # which names nobody
 
-    memory.ask(lambda redis: redis.delete(VERSION_KEY))
+    (event,) = [event for event in outbox.pending("default") if event.topic == DIRECTORY_CHANGED]
+    hand_over(event)
 
     assert api.get(PROJECTS).status_code == 403
+
+
+def hand_over(event: outbox.Pending) -> None:
+    """As the relay does."""
+    headers = {"tenant_id": str(event.tenant_id)} if event.tenant_id else {}
+    tell_of_changed_tenants.apply(kwargs={"event_id": str(event.event_id)}, headers=headers, throw=True)
 
 
 def test_hold__by_a_process_of_the_release_before__acts_on_the_next_request(api, acme):
-    changed_now()
+    changed_now(acme)
     assert api.get(PROJECTS).status_code == 200
     hold_unseen(acme)
 
-    memory.ask(lambda redis: redis.incr(VERSION_KEY))  # which is how that one tells
+    memory.ask(lambda redis: redis.set(versions.VERSION_KEY, 2**61 + 1))  # which is how that one tells
 
     assert api.get(PROJECTS).status_code == 403
+
+
+@pytest.mark.parametrize("change", [changed, lambda tenant_id: all_changed()], ids=["one", "all"])
+def test_change__of_anything__is_seen_by_the_release_before(api, acme, change):
+    before = memory.ask(lambda redis: redis.get(versions.VERSION_KEY))
+
+    with control("change"), atomic():
+        change(acme.tenant.id)
+
+    assert before is not None
+    assert memory.ask(lambda redis: redis.get(versions.VERSION_KEY)) != before
 
 
 def test_release__by_another_process__acts_on_the_next_request(api, acme):
@@ -117,14 +136,14 @@ def test_release__by_another_process__acts_on_the_next_request(api, acme):
 
 
 def test_change__that_is_rolled_back__raises_no_version(acme):
-    before = memory.ask(lambda redis: redis.get(VERSION_KEY))
+    before = versions.now()
 
     with pytest.raises(ZeroDivisionError), control("change"):
         with atomic():
-            changed()
+            changed(acme.tenant.id)
             raise ZeroDivisionError
 
-    assert memory.ask(lambda redis: redis.get(VERSION_KEY)) == before
+    assert versions.now() == before
 
 
 def test_directory__of_an_organization_on_hold__keeps_nothing(acme):
@@ -135,12 +154,12 @@ def test_directory__of_an_organization_on_hold__keeps_nothing(acme):
     assert acme.host not in directory._entries
 
 
-def changed_now() -> None:
+def changed_now(organization: Organization) -> None:
     with control("change"), atomic():
-        changed()
+        changed(organization.tenant.id)
 
 
-def hold_unseen(organization: Any) -> None:
+def hold_unseen(organization: Organization) -> None:
     with control("hold in another process"):
         Tenant.objects.filter(id=organization.tenant.id).update(held_at="2026-01-01T00:00Z", hold_reason="unpaid")
 
@@ -151,7 +170,7 @@ def test_host__given_to_another_organization__shows_it_to_nobody_who_is_signed_i
     assert browser.get("/projects/").status_code == 200
     with control("give the host away"):
         Domain.objects.filter(domain=acme.host).update(tenant=other.tenant)
-    raise_version_elsewhere()
+    tell_elsewhere(acme)
 
     answers = [browser.get("/projects/") for _ in range(2)]
     with control("take it back"):

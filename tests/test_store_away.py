@@ -22,13 +22,16 @@ from apps.accounts.models import TokenFamily
 from apps.accounts.roles import Assigned
 from apps.accounts.services import members
 from apps.accounts.tasks import republish_rights
+from apps.audit.actors import SYSTEM
 from apps.core import memory
 from apps.tenancy.context import control
-from apps.tenants.services import schema_store
+from apps.tenants import versions
+from apps.tenants.services import lifecycle, schema_store
 from deploy.local.binaries import find_valkey
 from tests.support.clients import APEX, API, ME, Program, issue, membership_of
 from tests.support.factories import PASSWORD, Organization, add_person, add_project
 from tests.support.limits import allow
+from tests.support.processes import Process
 
 TROUBLES = ("stopped", "hung", "full")
 WAIT_SECONDS = 10
@@ -299,6 +302,48 @@ def test_store__that_is_back__is_used_again_without_a_restart(acme, store, troub
 
     kinds = {key.decode().split(":")[1] for key in store.client.scan_iter("tenantry:*")}
     assert kinds == {"limit", "member", "family", "directory"}
+
+
+# -- the directory of organizations ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lost", ["as it was before", "everything"])
+def test_hold__that_a_store_started_anew_does_not_know_of__acts_on_the_next_request(acme, store, lost):
+    token, idle = issue(acme).access, Process()
+    assert status(acme, token) == 200
+    assert idle.reads_for(acme.host, acme.host) == [acme.host]
+    if lost == "as it was before":
+        store.client.save()
+    lifecycle.hold(slug=acme.tenant.slug, reason="unpaid", actor=SYSTEM)
+
+    store.stop()
+    store.start()
+
+    known = int(store.client.hget(versions.CHANGES, "count") or -1)
+    assert (known == 0) is (lost == "as it was before")
+    assert idle.reads_for(acme.host) == [acme.host]
+    assert status(acme, token) == 403
+    assert idle.directory._faults == 0
+
+
+def test_store__that_hangs_for_a_moment__has_no_organization_looked_up_anew(platform, acme, store):
+    hosts = [organization.host for pair in platform.values() for organization in pair]
+    process = Process()
+    process.reads_for(*hosts)
+    store.breaks("hung")
+    assert process.reads_for(*hosts) == hosts
+    store.is_mended("hung")
+
+    assert process.reads_for(*hosts) == []
+
+
+def test_store__that_does_not_say_which_run_it_is__is_never_believed_on_another_connection(acme, store):
+    store.client.execute_command("ACL", "SETUSER", "default", "-info")
+    process = Process()
+
+    assert process.reads_for(acme.host, acme.host) == [acme.host]
+    memory.client().connection_pool.disconnect()
+    assert process.reads_for(acme.host) == [acme.host]
 
 
 # -- everything else ---------------------------------------------------------------------------------------------

@@ -27,9 +27,9 @@ from apps.core.network import client_ip, network_of
 from apps.core.problems import domain_error_response, error_response
 from apps.tenancy import replicas
 from apps.tenancy.replicas import positions
-from apps.tenants import directory as directories
 from apps.tenants.directory import DirectoryEntry, directory
 from apps.tenants.serving import come_again, serve
+from apps.tenants.versions import Latest
 
 from . import revocation, subjects
 from .errors import ForeignToken, TokenRefused
@@ -62,7 +62,7 @@ class Known:
 
     usage: Usage
     is_good: bool | None = None
-    directory_version: bytes | None = None
+    latest: Latest | None = None
     written: Mapping[str, int] | None = None
 
 
@@ -79,28 +79,25 @@ class SubjectMiddleware:
             caller = _bearer(request) or _browser(request)
         except DomainError as error:
             return self._refused(request, error)
-        known = _ask(caller)
+        entry = _entry(request, caller)
+        known = _ask(caller, entry)
         if not known.usage.admitted:
             return _with_limits(_too_many(request, known.usage), known.usage)
         if caller.token is not None and not _is_good(known, caller.token):
             return self._refused(request, TokenRefused())
         with replicas.reading(known.written if is_safe(request) else None) as reading:
-            response = self._served(request, caller.bearer, known)
+            response = self._served(request, caller.bearer, entry and directory.as_now(entry, known.latest))
         if reading.written:
             positions.remember(caller.readers[0], reading.written)
         return _with_limits(response, known.usage)
 
-    def _served(self, request: Any, bearer: Subject | None, known: Known) -> HttpResponseBase:
+    def _served(self, request: Any, bearer: Subject | None, entry: DirectoryEntry | None) -> HttpResponseBase:
         """Go on in the organization of the host, or on the apex in the bearer's, as it is now."""
-        entry: DirectoryEntry | None = request.directory_entry
         if bearer is not None:
             structlog.contextvars.bind_contextvars(user_id=bearer.id)
             request.subject = bearer
             if request.tenant is not None and request.tenant.id != bearer.tenant_id:
                 return domain_error_response(request, ForeignToken())
-            entry = entry or directory.find(bearer.tenant_id)
-        if entry is not None and entry.version not in (None, known.directory_version):
-            entry = directory.find_anew(entry.key)
         if entry is None or (request.tenant is not None and entry.tenant is request.tenant):
             return self.get_response(request)
         if request.tenant is not None and entry.tenant is not None and request.tenant.id != entry.tenant.id:
@@ -119,6 +116,12 @@ class SubjectMiddleware:
         usage = _ask(_stranger(request)).usage
         response = domain_error_response(request, error) if usage.admitted else _too_many(request, usage)
         return _with_limits(response, usage)
+
+
+def _entry(request: Any, caller: Caller) -> DirectoryEntry | None:
+    """The organization of the host, or on the apex the bearer's, as it was found."""
+    found: DirectoryEntry | None = request.directory_entry
+    return found or (directory.find(caller.bearer.tenant_id) if caller.bearer else None)
 
 
 def _bearer(request: HttpRequest) -> Caller | None:
@@ -169,15 +172,16 @@ def _digest(session_key: str | None) -> str:
     return hashlib.sha256(session_key.encode()).hexdigest() if session_key else ""
 
 
-def _ask(caller: Caller) -> Known:
+def _ask(caller: Caller, entry: DirectoryEntry | None = None) -> Known:
     usage = limits.counting(caller.policy, caller.counted_as)
-    version, written = directories.asking_version(), positions.asking(*caller.readers)
+    latest, written = directory.asking(entry), positions.asking(*caller.readers)
     token = [revocation.asking(caller.token)] if caller.token else []
     try:
-        memory.ask_together(usage, version, written, *token)
+        memory.ask_together(usage, latest, written, *token)
     except MemoryAway:
+        directory.doubt()
         return Known(limits.local_buckets.count(caller.policy, caller.counted_as))
-    return Known(usage.answer, token[0].answer if token else None, version.answer, written.answer)
+    return Known(usage.answer, token[0].answer if token else None, latest.answer, written.answer)
 
 
 def _is_good(known: Known, token: TokenState) -> bool:

@@ -7,6 +7,8 @@ Several questions travel in one round trip (``ask_together``): each module that 
 from __future__ import annotations
 
 import hashlib
+import re
+import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -21,9 +23,12 @@ from redis.retry import Retry
 
 TIMEOUT_SECONDS = 0.2
 REST_SECONDS = 1.0
+RUN_ID = re.compile(rb"^run_id:(\w+)", re.MULTILINE)
 
 T = TypeVar("T")
 Command = tuple[Any, ...]
+
+RUN: Command = ("RUN",)  # answered with the run of the server that answers; known of each connection, so never sent
 
 
 class MemoryAway(Exception):
@@ -35,8 +40,8 @@ class _Breaker:
         self._closed_until = 0.0
         self._lock = threading.Lock()
 
-    def call(self, work: Callable[[], T]) -> T:
-        if time.monotonic() < self._closed_until:
+    def call(self, work: Callable[[], T], *, resting: bool = True) -> T:
+        if resting and time.monotonic() < self._closed_until:
             raise MemoryAway
         try:
             return work()
@@ -61,7 +66,22 @@ def client() -> Redis:
         socket_connect_timeout=TIMEOUT_SECONDS,
         retry=Retry(NoBackoff(), 0),
         max_connections=settings.REDIS_POOL_SIZE,
+        redis_connect_func=_introduce,
     )
+
+
+def _introduce(connection: Any) -> None:
+    """Learn which run of the server is behind a new connection: a server that is started anew begins another.
+
+    One that does not tell is taken for another one by each connection.
+    """
+    connection.on_connect()
+    connection.send_command("INFO", "server")
+    try:
+        found = RUN_ID.search(connection.read_response())
+    except ResponseError:
+        found = None
+    connection.run = found[1] if found else secrets.token_hex(20).encode()
 
 
 def ask(work: Callable[[Redis], T]) -> T:
@@ -95,15 +115,25 @@ class Question(Generic[T]):
 
 def ask_together(*questions: Question[Any]) -> None:
     """Have all questions answered in one round trip. Raises MemoryAway."""
-    commands = [command for question in questions for command in question.commands]
-    replies = iter(breaker.call(lambda: _exchange(commands)))
-    for question in questions:
-        question.answer = question.read([next(replies) for _ in question.commands])
+    _answer(questions, resting=True)
+
+
+def insist(question: Question[T]) -> T:
+    """The answer to a question that is worth a wait, even if the store has just not answered. Raises MemoryAway."""
+    _answer([question], resting=False)
+    return question.answer
 
 
 def run(script: Script, keys: Sequence[str], args: Sequence[Any]) -> Any:
     """Run a script in one round trip. Raises MemoryAway."""
     return breaker.call(lambda: _exchange([script.command(keys, args)]))[0]
+
+
+def _answer(questions: Sequence[Question[Any]], *, resting: bool) -> None:
+    commands = [command for question in questions for command in question.commands]
+    replies = iter(breaker.call(lambda: _exchange(commands), resting=resting))
+    for question in questions:
+        question.answer = question.read([next(replies) for _ in question.commands])
 
 
 def _exchange(commands: Sequence[Command]) -> list[Any]:
@@ -124,7 +154,7 @@ def _send(commands: Sequence[Command]) -> list[Any]:
     redis = client()
     connection: Any = redis.connection_pool.get_connection()
     try:
-        connection.send_packed_command(connection.pack_commands(commands))
+        connection.send_packed_command(connection.pack_commands([one for one in commands if one is not RUN]))
         return [_reply(redis, connection, command) for command in commands]
     except BaseException:
         connection.disconnect()  # what is left unread would be taken for replies to the next question
@@ -134,6 +164,8 @@ def _send(commands: Sequence[Command]) -> list[Any]:
 
 
 def _reply(redis: Redis, connection: Any, command: Command) -> Any:
+    if command is RUN:
+        return connection.run
     try:
         return redis.parse_response(connection, command[0])  # type: ignore[no-untyped-call]
     except ResponseError as error:

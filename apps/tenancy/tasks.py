@@ -60,10 +60,15 @@ class ContextTask(Task):  # type: ignore[misc]
     @property
     def tenant_id(self) -> UUID:
         """The tenant that the message is about, as the outbox or the sender's context had it. Raises TaskRefused."""
-        tenant_id = (self.request.headers or {}).get(TENANT_HEADER)
-        if not tenant_id:
+        if self.about is None:
             raise TaskRefused(f"{self.name} came without a tenant.")
-        return UUID(tenant_id)
+        return self.about
+
+    @property
+    def about(self) -> UUID | None:
+        """The same, of a message that may be about nobody in particular."""
+        tenant_id = (self.request.headers or {}).get(TENANT_HEADER)
+        return UUID(tenant_id) if tenant_id else None
 
     def _finish(self, kwargs: dict[str, Any]) -> None:
         database = (self.request.headers or {}).get(OUTBOX_HEADER)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from apps.core.lookups import LookUp
 from apps.tenancy.context import control
 
 from . import slugs
 from .models import Domain, Profile, Tenant, TenantDatabase
 
+_by_host = LookUp[Tenant](lambda host: Tenant.objects.for_directory().filter(domains__domain=host), "host.example")
+_by_id = LookUp[Tenant](lambda tenant_id: Tenant.objects.for_directory().filter(id=tenant_id), UUID(int=0))
+
 
 def tenant_for_host(host: str) -> Tenant | None:
     """The tenant that answers at a host name, with all that a request must know of it."""
     with control("host lookup"):
-        return Tenant.objects.for_directory().filter(domains__domain=host).first()
+        return _by_host(host)
 
 
 def primary_domain(tenant_id: UUID) -> Domain:
@@ -43,7 +47,7 @@ def free_slug(name: str) -> str:
 def tenant_by_id(tenant_id: UUID) -> Tenant | None:
     """The tenant, with all that a request must know of it."""
     with control("find tenant"):
-        return Tenant.objects.for_directory().filter(id=tenant_id).first()
+        return _by_id(tenant_id)
 
 
 def tenant_databases() -> list[TenantDatabase]:

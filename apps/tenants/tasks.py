@@ -49,8 +49,9 @@ def resume_provisioning() -> None:
 
 @outbox.subscribe(directory.DIRECTORY_CHANGED)
 @shared_task(
+    bind=True,
     control_reason="tell of changed tenants",
     **retrying(MemoryAway, attempts=100, longest_pause=10),
 )
-def tell_of_changed_tenants(event_id: str) -> None:
-    directory.tell()
+def tell_of_changed_tenants(self: ContextTask, event_id: str) -> None:
+    directory.tell([self.about])

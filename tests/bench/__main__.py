@@ -10,6 +10,7 @@ from types import FrameType
 from . import (
     bulkhead,
     clients,
+    directory,
     fleet,
     growth,
     leaks,
@@ -36,6 +37,7 @@ BENCHMARKS: dict[str, Callable[[servers.Servers], None]] = {
         leaks,
         fleet,
         growth,
+        directory,
         replica,
         scale,
         local_stripe,

@@ -341,10 +341,24 @@ MUTATIONS = [
     ),
     Mutation(
         "an organization served as it was before its hold",
-        f"{ACCOUNTS}/middleware.py",
-        "entry.version not in (None, known.directory_version)",
-        "False",
+        "apps/tenants/directory.py",
+        "latest is not None and latest.allows(entry.version)",
+        "True",
         ("tests/test_directory.py",),
+    ),
+    Mutation(
+        "an organization served as it was before memory came back without its last change",
+        "apps/tenants/versions.py",
+        "(now.run, now.epoch) != (read.run, read.epoch)",
+        "now.epoch != read.epoch",
+        ("tests/test_store_away.py",),
+    ),
+    Mutation(
+        "an organization served as it was before a change that could not be told",
+        "apps/tenants/directory.py",
+        "if faults != self._settled:",
+        "if False:",
+        ("tests/test_directory_changes.py",),
     ),
     Mutation(
         "any organization removed as if it were a probe",

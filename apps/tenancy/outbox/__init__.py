@@ -13,6 +13,7 @@ from .events import (
     retry,
     subscribe,
     subscribers_of,
+    tenants_of,
 )
 
 __all__ = [
@@ -28,4 +29,5 @@ __all__ = [
     "retry",
     "subscribe",
     "subscribers_of",
+    "tenants_of",
 ]

@@ -31,6 +31,7 @@ PENDING = """WITH events AS (SELECT *, CASE WHEN available_at = 'infinity' THEN 
     WHERE %(state)s IN ('', state) ORDER BY created_at, id LIMIT %(limit)s"""
 PAYLOADS = """SELECT payload FROM platform.outbox
     WHERE topic = %s AND tenant_id IS NOT DISTINCT FROM %s AND payload @> %s ORDER BY id"""
+TENANTS = "SELECT DISTINCT tenant_id FROM platform.outbox WHERE topic = %s"
 BACKLOG = """SELECT
     count(*) FILTER (WHERE available_at < 'infinity' AND (waiting_for IS NULL OR available_at <= now())),
     count(*) FILTER (WHERE available_at < 'infinity' AND waiting_for IS NOT NULL AND available_at > now()),
@@ -123,6 +124,13 @@ def payloads(
     with use(OutboxContext(database)), connections[database].cursor() as cursor:
         cursor.execute(PAYLOADS, [topic, tenant_id, json.dumps(dict(containing))])
         return [json.loads(row[0]) for row in cursor.fetchall()]
+
+
+def tenants_of(topic: str) -> set[UUID | None]:
+    """Whom the control plane's events of a topic that are not done yet are about; None if one is about nobody."""
+    with use(OutboxContext(CONTROL_ALIAS)), connections[CONTROL_ALIAS].cursor() as cursor:
+        cursor.execute(TENANTS, [topic])
+        return {tenant_id for (tenant_id,) in cursor.fetchall()}
 
 
 def backlog(database: str) -> Backlog:

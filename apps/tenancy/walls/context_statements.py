@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import structlog
+from django.conf import settings
 
 from ..context import CONTROL_ALIAS, Context, ControlContext, OutboxContext, TenantContext
 from ..errors import ContextError
@@ -60,7 +61,7 @@ def comment_for(context: Context) -> str:
     return "/* " + _UNSAFE_IN_COMMENT.sub("", f"{subject} request={request_id}")[:120] + " */ "
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=settings.ORGANIZATIONS_KEPT)
 def _tenant_prefix(tenant_hex: str, home: str, schema: str, alias: str) -> Prefix:
     if not SCHEMA_NAME.fullmatch(schema):
         raise ContextError(f"'{schema}' is not a generated schema name.")

@@ -28,7 +28,7 @@ def hold(*, slug: str, reason: str, actor: Actor) -> Tenant:
         if not tenant.is_held:
             tenant.held_at, tenant.hold_reason = timezone.now(), reason.strip()[:500]
             tenant.save(update_fields=["held_at", "hold_reason"])
-            directory.changed()
+            directory.changed(tenant.id)
             audit.record("tenant.held", actor=actor, resource=tenant, tenant_id=tenant.id, reason=tenant.hold_reason)
             log.info("tenant_held", tenant=tenant.slug, tenant_id=str(tenant.id), reason=tenant.hold_reason)
     return tenant
@@ -41,7 +41,7 @@ def release(*, slug: str, actor: Actor) -> Tenant:
         if tenant.is_held:
             tenant.held_at, tenant.hold_reason = None, ""
             tenant.save(update_fields=["held_at", "hold_reason"])
-            directory.changed()
+            directory.changed(tenant.id)
             audit.record("tenant.released", actor=actor, resource=tenant, tenant_id=tenant.id)
             log.info("tenant_released", tenant=tenant.slug, tenant_id=str(tenant.id))
     return tenant

@@ -48,7 +48,7 @@ def update_profile(*, actor: Actor, tenant_id: UUID, expected: str = "", **chang
             setattr(tenant if name == "name" else profile, name, value)
         if changed:
             Tenant.objects.filter(id=tenant_id).update(name=tenant.name)
-            directory.changed()
+            directory.changed(tenant_id)
             profile.save()
             audit.record("settings.updated", actor=actor, resource=profile, tenant_id=tenant_id, changes=changed)
     return profile
@@ -101,7 +101,7 @@ def _replace_logo(actor: Actor, tenant_id: UUID, name: str, content_type: str) -
         old, profile.logo, profile.logo_type = profile.logo, name, content_type
         if old or name:
             profile.save()
-            directory.changed()
+            directory.changed(tenant_id)
             changes = {"has_logo": [bool(old), bool(name)]}
             audit.record("settings.logo_changed", actor=actor, resource=profile, tenant_id=tenant_id, changes=changes)
     return profile, old

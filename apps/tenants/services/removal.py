@@ -52,7 +52,7 @@ def remove_probe(*, tenant_id: UUID, actor: Actor) -> None:
             )
             Placement.objects.filter(tenant=tenant).delete()
             Tenant.objects.filter(id=tenant.id).delete()
-            directory.changed()
+            directory.changed(tenant_id)
 
 
 def _remove_rows(tenant: Tenant) -> None:

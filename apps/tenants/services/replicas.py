@@ -39,7 +39,7 @@ def set_replica(*, slug: str, address: str, actor: Actor) -> TenantDatabase:
         if before != address:
             database.replica_address, database.version = address, database.version + 1
             database.save(update_fields=["replica_address", "version"])
-            directory.changed()
+            directory.changed(database.tenant_id)
             tenant, changes = database.tenant, {"replica_address": [before, address]}
             audit.record("tenant.replica_set", actor=actor, resource=tenant, tenant_id=tenant.id, changes=changes)
             log.info("tenant_replica_set", tenant=tenant.slug, tenant_id=str(tenant.id), address=address)

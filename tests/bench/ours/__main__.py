@@ -13,7 +13,7 @@ PROXY = lead_through("DATABASE_URL")
 django.setup()
 
 from .. import units  # noqa: E402
-from . import listing, messages, processor, scale, tenants  # noqa: E402
+from . import directory, listing, messages, processor, scale, tenants  # noqa: E402
 from .site import OurSite  # noqa: E402
 
 
@@ -46,5 +46,7 @@ serve(
         "run_command": scale.run_command,
         "act": scale.act,
         "unsealed": scale.unsealed,
+        "fill_directory": directory.fill,
+        "directory": directory.directory,
     }
 )
