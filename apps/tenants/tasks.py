@@ -15,13 +15,13 @@ from .services import provisioning, schema_store
 log = structlog.get_logger(__name__)
 
 
-@outbox.subscribe(provisioning.TENANT_REQUESTED)
+@outbox.subscribe(provisioning.TENANT_REQUESTED, alone=True)
 @shared_task(bind=True, control_reason="finish provisioning")
 def finish_provisioning(self: ContextTask, event_id: str) -> None:
     provisioning.finish(self.tenant_id)
 
 
-@outbox.subscribe(provisioning.TENANT_READY)
+@outbox.subscribe(provisioning.TENANT_READY, alone=True)
 @shared_task(control_reason="replenish the schema store")
 def replenish_after_claim(event_id: str) -> None:
     schema_store.replenish()

@@ -48,7 +48,8 @@ def relayed(platform, database) -> Callable[..., list[Any]]:
         url = django_settings.DATABASE_URL if log.kind == "control" else outbox_url(log.organization)
         database = CONTROL_ALIAS if log.kind == "control" else log.organization.context.alias
         with psycopg.connect(url, autocommit=True) as connection:
-            while Relay(database, lambda task, event: sent.append((task, event)), lease_seconds=60).deliver(connection):
+            relay = Relay(database, lambda task, events: sent.extend((task, e) for e in events), lease_seconds=60)
+            while relay.deliver(connection):
                 pass
         if not publish:
             return [event.payload for _, event in sent]
