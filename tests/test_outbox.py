@@ -196,6 +196,20 @@ def test_event__of_an_organization_that_is_gone__goes(platform, database, task, 
     message = messages[-1]
     message["headers"][OUTBOX_HEADER] = "default"
 
+    task.apply(kwargs=message["kwargs"], headers=message["headers"], throw=False)
+
+    assert in_outbox(settings.DATABASE_URL, "event_id") == []
+
+
+def test_event__of_an_organization_that_is_gone__goes_though_it_came_alone(platform, database, task, monkeypatch):
+    monkeypatch.setattr(events, "_alone", {TOPIC})
+    messages = kept_messages(monkeypatch)
+    with control("test"):
+        outbox.emit(TOPIC, {"outcome": "succeeds"}, tenant_id=uuid4())
+    deliver_messages(settings.DATABASE_URL, tasks.publish)
+    message = messages[-1]
+    message["headers"][OUTBOX_HEADER] = "default"
+
     result = task.apply(kwargs=message["kwargs"], headers=message["headers"], throw=False)
 
     assert isinstance(result.result, TenantNotFound)

@@ -50,7 +50,9 @@ def relayed(platform, database) -> Callable[..., list[Any]]:
         with psycopg.connect(url, autocommit=True) as connection:
             relay = Relay(database, lambda task, events: sent.extend((task, e) for e in events), lease_seconds=60)
             while relay.deliver(connection):
-                pass
+                with connection.transaction():  # each is handled by itself here, and holds nothing up
+                    connection.execute("SET LOCAL ROLE app_relay")
+                    connection.execute("UPDATE platform.outbox SET stage = 'alone'")
         if not publish:
             return [event.payload for _, event in sent]
         return [perform(task, event) for task, event in (reversed(sent) if backwards else sent)]

@@ -16,6 +16,7 @@ from . import (
     listing,
     local_stripe,
     messages,
+    outbox,
     processor,
     provisioning,
     replica,
@@ -23,7 +24,7 @@ from . import (
 )
 from .report import say
 
-REQUESTS = (messages, processor, listing, clients, bulkhead, leaks, replica)
+REQUESTS = (messages, processor, listing, clients, bulkhead, leaks, replica, outbox)
 TENANTS = (provisioning, fleet, growth, local_stripe)
 BENCHMARKS: dict[str, Callable[[servers.Servers], None]] = {
     benchmark.NAME: benchmark.run
@@ -38,6 +39,7 @@ BENCHMARKS: dict[str, Callable[[servers.Servers], None]] = {
         fleet,
         growth,
         replica,
+        outbox,
         local_stripe,
     )
 }

@@ -28,7 +28,8 @@ SETTLE = """DELETE FROM platform.outbox WHERE event_id = ANY(%(done)s::uuid[]) A
         FROM unnest(%(failed)s::uuid[], %(errors)s::text[]) AS failed (event_id, error)
         WHERE outbox.event_id = failed.event_id AND stage = 'in hand';
     UPDATE platform.outbox SET stage = 'waiting', available_at = now(), deliveries = deliveries - 1
-        WHERE event_id = ANY(%(left)s::uuid[]) AND stage = 'in hand';
+        FROM unnest(%(left)s::uuid[], %(deliveries)s::int[]) AS unbegun (event_id, delivery)
+        WHERE outbox.event_id = unbegun.event_id AND stage = 'in hand' AND deliveries = unbegun.delivery;
     SELECT pg_notify('outbox', '')"""
 
 
@@ -90,13 +91,14 @@ class Batch:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        ended = {*self.done, *self.failed}
+        left = [event for event in self._ours if event.event_id not in {*self.done, *self.failed}]
         parameters: dict[str, Any] = {
             "task": self.task,
             "done": self.done,
             "failed": list(self.failed),
             "errors": [error[:ERROR_LENGTH] for error in self.failed.values()],
-            "left": [event.event_id for event in self._ours if event.event_id not in ended],
+            "left": [event.event_id for event in left],
+            "deliveries": [event.delivery for event in left],
         }
         if self._ours:
             with use(OutboxContext(self.database)), connections[self.database].cursor() as cursor:

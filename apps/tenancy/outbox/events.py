@@ -121,7 +121,8 @@ def subscribers_of(topic: str) -> list[str]:
 
 
 def goes_alone(topic: str) -> bool:
-    return topic in _alone
+    """Whether events of a topic hold up no others, as nobody handles them, or it takes long."""
+    return topic in _alone or topic not in _subscribers
 
 
 def emit(topic: str, payload: Mapping[str, Any], *, tenant_id: UUID | None = None, lane: str = "") -> UUID:

@@ -27,6 +27,7 @@ ALONE = 100
 MESSAGE_LEASE_SECONDS = (
     60  # for a message's way to a worker and the few seconds it may take there; doubled the next time
 )
+REFUSALS = 3  # of messages, until the queue counts as away
 MAX_DELAY_SECONDS = 300
 MAX_ATTEMPTS = 100  # about eight hours; then an event is parked until somebody looks
 
@@ -56,14 +57,14 @@ CLAIM = """WITH RECURSIVE organizations AS (
         FROM organizations WHERE organization IS NOT NULL),
     visited AS (SELECT organization FROM organizations WHERE organization IS NOT NULL LIMIT %(organizations)s)
     SELECT visited.organization, event.* FROM visited LEFT JOIN LATERAL (
-        SELECT available_at <= now() AS is_due, id, event_id, tenant_id, topic, payload, request_id, waiting_for,
-            deliveries, stage FROM platform.outbox
+        SELECT available_at <= now() AS is_due, id, event_id, tenant_id, lane, topic, payload, request_id,
+            waiting_for, deliveries, stage FROM platform.outbox
         WHERE stage = 'waiting' AND lane = %(lane)s AND organization = visited.organization
             AND NOT EXISTS (SELECT FROM platform.outbox WHERE stage = 'in hand' AND lane = %(lane)s
                 AND organization = visited.organization)
         ORDER BY id LIMIT %(run)s) event ON true
     ORDER BY visited.organization, event.id LIMIT %(room)s"""
-CLAIM_ALONE = """SELECT id, event_id, tenant_id, topic, payload, request_id, waiting_for, deliveries, stage
+CLAIM_ALONE = """SELECT id, event_id, tenant_id, lane, topic, payload, request_id, waiting_for, deliveries, stage
     FROM platform.outbox WHERE stage = 'alone' AND available_at <= now()
     ORDER BY available_at, id LIMIT %s FOR UPDATE SKIP LOCKED"""
 LEASE = """UPDATE platform.outbox SET waiting_for = coalesce(waiting_for, %(tasks)s), deliveries = deliveries + 1,
@@ -95,6 +96,7 @@ class OutboxEvent:
     id: int
     event_id: UUID
     tenant_id: UUID | None
+    lane: str
     topic: str
     payload: dict[str, Any]
     request_id: str
@@ -127,10 +129,8 @@ class Relay:
         self.publish = publish
         self.lease_seconds = lease_seconds
         self.is_midway = False  # there are organizations that were not looked at
-        self.is_refused = False  # the queue took something not
-        self._after: defaultdict[str, UUID] = defaultdict(
-            lambda: FIRST
-        )  # the last organization looked at, of each lane
+        self.is_refused = False  # there is something that the queue did not take
+        self._after: dict[str, UUID] = {}  # the organization of each lane up to which all have been looked at
 
     def deliver(self, connection: Connection) -> int:
         """Hand over what fits in a few messages. Returns how many events it was.
@@ -164,13 +164,18 @@ class Relay:
         """The first events of the next organizations in a lane: of each as many as belong in one message."""
         if room <= 0:
             return
-        after = self._after[lane]
-        parameters = {"lane": lane, "after": after, "organizations": ORGANIZATIONS, "run": RUN, "room": room}
+        parameters = {
+            "lane": lane,
+            "after": self._after.get(lane, FIRST),
+            "organizations": ORGANIZATIONS,
+            "run": RUN,
+            "room": room,
+        }
         rows = connection.execute(CLAIM, parameters).fetchall()
         visited = {row[0] for row in rows}
         is_cut = len(rows) == room or len(visited) == ORGANIZATIONS
         self._after[lane] = rows[-1][0] if is_cut else FIRST
-        self.is_midway = self.is_midway or is_cut or after != FIRST
+        self.is_midway = self.is_midway or is_cut  # what is emitted, or comes free, behind our back is announced
         for _, found in groupby(rows, key=lambda row: row[0]):
             yield from _run((row[1], self._event(row[2:])) for row in found if row[1] is not None)
 
@@ -182,12 +187,26 @@ class Relay:
         _lease(connection, LEASE, together, lease=min(self.lease_seconds, MESSAGE_LEASE_SECONDS))
         limits = {"deliveries": MAX_DELIVERIES, "longest": MAX_LEASE_SECONDS}
         _lease(connection, LEASE_ALONE, alone, lease=self.lease_seconds, **limits)
-        for task, message in [*_messages(together), *((task, [event]) for event in alone for task in event.tasks)]:
+        messages = [*_messages(together), *((task, [event]) for event in alone for task in event.tasks)]
+        self._publish(connection, messages)
+
+    def _publish(self, connection: Connection, messages: list[tuple[str, list[OutboxEvent]]]) -> None:
+        """Send each message, unless the queue has refused some: then it is away, and the others need not find out."""
+        refused: set[int] = set()
+        refusals: list[Exception] = []
+        for task, events in messages:
+            message = [event for event in events if event.id not in refused]
+            if not message:
+                continue
             try:
+                if len(refusals) == REFUSALS:
+                    raise refusals[-1]
                 self.publish(task, message)
             except Exception as error:  # noqa: BLE001  one message must not stop all others
-                self.is_refused = True
+                refusals += [error] if len(refusals) < REFUSALS else []
+                refused.update(event.id for event in message)
                 _postpone(connection, message, error, alone=message[0].is_alone)
+        self.is_refused = bool(refusals)
 
     def _subscribed(self, connection: Connection, events: list[OutboxEvent]) -> list[OutboxEvent]:
         """Those that some task handles; the others wait for a release that has one."""
@@ -214,12 +233,12 @@ def _run(events: Iterable[tuple[bool, OutboxEvent]]) -> Iterator[OutboxEvent]:
 
 
 def _messages(events: list[OutboxEvent]) -> Iterator[tuple[str, list[OutboxEvent]]]:
-    """Messages to each task; all events of an organization are in the same one."""
-    of_task: dict[str, list[OutboxEvent]] = defaultdict(list)
+    """Messages to each task, of each lane; all events of an organization are in the same one."""
+    of_task: dict[tuple[str, str], list[OutboxEvent]] = defaultdict(list)
     for event in events:
         for task in event.tasks:
-            of_task[task].append(event)
-    for task, found in of_task.items():
+            of_task[task, event.lane].append(event)
+    for (task, _), found in of_task.items():
         size = max(MESSAGE_FEWEST, min(MESSAGE_MOST, len(found) // MESSAGES))
         message: list[OutboxEvent] = []
         for _, run in groupby(found, key=lambda event: event.tenant_id):
