@@ -39,7 +39,7 @@ def announce(event: Event | ControlEvent) -> None:
     """Emit, in the transaction that recorded the event, its way to every sink."""
     topic, _ = _route(event)
     for name in _sinks():
-        outbox.emit(topic, {"audit_event_id": str(event.id), "sink": name}, tenant_id=event.tenant_id)
+        outbox.emit(topic, {"audit_event_id": str(event.id), "sink": name}, tenant_id=event.tenant_id, lane=name)
 
 
 def forward(model: type[Event | ControlEvent], event_id: UUID, sink_name: str) -> None:

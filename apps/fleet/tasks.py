@@ -10,7 +10,7 @@ from apps.tenancy import outbox
 from .services import migration
 
 
-@outbox.subscribe(migration.MIGRATION_RETRY_REQUESTED)
+@outbox.subscribe(migration.MIGRATION_RETRY_REQUESTED, alone=True)
 @shared_task(control_reason="retry quarantined schemas")
 def retry_quarantined(event_id: str) -> None:
     migration.migrate_fleet(actor=SYSTEM, locations=migration.quarantined_locations())

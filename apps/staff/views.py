@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -17,7 +18,7 @@ from apps.core.errors import DomainError
 from apps.operations.selectors import all_outboxes, open_outbox, outbox_names
 from apps.operations.services import retry_event
 from apps.tenancy.context import CONTROL_ALIAS
-from apps.tenancy.outbox import Backlog, backlog, pending
+from apps.tenancy.outbox import COUNTED, Backlog, backlog, pending
 
 from .access import is_superuser, staff_only
 from .forms import OutboxForm
@@ -61,12 +62,16 @@ def _choices(request: HttpRequest) -> list[tuple[str, str]]:
 
 def _figures(found: Backlog) -> list[dict[str, str]]:
     shown = {
-        "Waiting": str(found.waiting),
-        "In hand": str(found.in_hand),
-        "Parked": str(found.parked),
+        "Waiting": _counted(found.waiting),
+        "In hand": _counted(found.in_hand),
+        "Parked": _counted(found.parked),
         "Behind": f"{found.lag_seconds:.0f} s",
     }
     return [{"title": title, "value": value} for title, value in shown.items()]
+
+
+def _counted(number: int) -> str:
+    return f"{intcomma(number)}+" if number >= COUNTED else intcomma(number)
 
 
 @staff_only

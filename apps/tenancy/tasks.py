@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
+import structlog
 from celery import Task, current_app
+from django.db import connections
 from django_tenants.utils import get_tenant_model
 
 from apps.core.errors import NotFoundError
@@ -13,10 +17,14 @@ from apps.core.errors import NotFoundError
 from . import outbox
 from .context import Context, ControlContext, TenantContext, current, use
 from .errors import NoTenantContext, TaskRefused
+from .outbox import Handed
 from .outbox.relay import OutboxEvent
+
+log = structlog.get_logger(__name__)
 
 TENANT_HEADER = "tenant_id"
 OUTBOX_HEADER = "outbox"  # the database whose outbox the event is kept in until its tasks are done
+EVENTS_HEADER = "events"  # the message is about so many events, which are handled one after the other
 LOG_CONTEXT_HEADER = "__django_structlog__"  # bound to the task's log lines by django-structlog
 
 
@@ -25,6 +33,9 @@ class ContextTask(Task):  # type: ignore[misc]
 
     By default a task belongs to a tenant: it can be sent only from a tenant context, whose id travels in the
     message header, and a message without one is refused. ``control_reason`` declares one for the control plane.
+
+    A message of the relay's may carry many events of many tenants. Each is handled in a context of its own, as if it
+    had come alone; one that fails does come alone next, and only then by the task's own rules of retrying.
     """
 
     control_reason: str = ""
@@ -38,6 +49,8 @@ class ContextTask(Task):  # type: ignore[misc]
         return super().apply_async(args, kwargs, headers=headers, **options)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if (self.request.headers or {}).get(EVENTS_HEADER):
+            return self._handle([Handed.parse(event) for event in kwargs["events"]])
         try:
             context = self._context()
         except NotFoundError:  # nothing is left to be done for an organization that is gone
@@ -56,6 +69,54 @@ class ContextTask(Task):  # type: ignore[misc]
         model: Any = get_tenant_model()
         context: TenantContext = model.context_for_id(self.tenant_id)
         return context
+
+    def _handle(self, events: list[Handed]) -> None:
+        context_of = self._contexts(events)
+        with outbox.Batch(events, self.name, self.request.headers[OUTBOX_HEADER]) as batch:
+            for event in batch:
+                try:
+                    with self._as_if_alone(event):
+                        self._handle_one(event, context_of)
+                    batch.done.append(event.event_id)
+                except Exception as error:
+                    log.warning("outbox_event_goes_alone", event_id=str(event.event_id), exc_info=True)
+                    batch.failed[event.event_id] = f"{type(error).__name__}: {error}"
+                    for connection in connections.all(initialized_only=True):
+                        connection.close_if_unusable_or_obsolete()
+
+    def _handle_one(self, event: Handed, context_of: Callable[[Handed], Context]) -> None:
+        try:
+            context = context_of(event)
+        except NotFoundError:
+            return  # as above
+        with use(context):
+            self.run(event_id=str(event.event_id), **event.payload)
+
+    def _contexts(self, events: list[Handed]) -> Callable[[Handed], Context]:
+        """The context of each event; all tenants are looked up in one statement."""
+        if self.control_reason:
+            return lambda event: ControlContext(self.control_reason)
+        model: Any = get_tenant_model()
+        context_for_id = model.contexts_for_ids({event.tenant_id for event in events if event.tenant_id})
+
+        def context_of(event: Handed) -> Context:
+            context: TenantContext = context_for_id(self.tenant_id)
+            return context
+
+        return context_of
+
+    @contextmanager
+    def _as_if_alone(self, event: Handed) -> Iterator[None]:
+        """The task's request and the log lines are about one event. Retrying raises what it would retry after."""
+        headers = {TENANT_HEADER: str(event.tenant_id)} if event.tenant_id else {}
+        task_id = f"{event.event_id}.{self.name}"
+        bound = structlog.contextvars.bound_contextvars(request_id=event.request_id, task_id=task_id)
+        self.push_request(id=task_id, headers=headers)
+        try:
+            with bound:
+                yield
+        finally:
+            self.pop_request()
 
     @property
     def tenant_id(self) -> UUID:
@@ -101,10 +162,30 @@ def registered_tasks() -> dict[str, Any]:
     return {name: task for name, task in current_app.tasks.items() if not name.startswith("celery.")}
 
 
-def publish(task: str, event: OutboxEvent) -> None:
-    """Send an outbox event to a task, with its tenant in the header and an id that stays the same when repeated."""
+def publish(task: str, events: Sequence[OutboxEvent]) -> None:
+    """Send the events of one message to a task: many, or one that goes alone."""
+    first = events[0]
+    if first.is_alone:
+        _publish_alone(task, first)
+    else:
+        headers = {OUTBOX_HEADER: first.database, EVENTS_HEADER: len(events)}
+        current_app.send_task(task, kwargs={"events": [_fields(event) for event in events]}, headers=headers)
+
+
+def _publish_alone(task: str, event: OutboxEvent) -> None:
+    """The event's tenant is in the header, and its id stays the same when repeated."""
     headers: dict[str, Any] = {LOG_CONTEXT_HEADER: {"request_id": event.request_id}, OUTBOX_HEADER: event.database}
     if event.tenant_id:
         headers[TENANT_HEADER] = str(event.tenant_id)
     kwargs = {"event_id": str(event.event_id), **event.payload}
     current_app.send_task(task, kwargs=kwargs, headers=headers, task_id=f"{event.event_id}.{task}")
+
+
+def _fields(event: OutboxEvent) -> dict[str, Any]:
+    return {
+        "event_id": str(event.event_id),
+        "tenant_id": str(event.tenant_id) if event.tenant_id else None,
+        "payload": event.payload,
+        "request_id": event.request_id,
+        "delivery": event.deliveries + 1,
+    }

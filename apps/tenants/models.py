@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from typing import Any, ClassVar
 from uuid import UUID, uuid4
@@ -122,6 +123,19 @@ class Tenant(TenantMixin):  # type: ignore[misc]
     @classmethod
     def context_for_id(cls, tenant_id: UUID) -> TenantContext:
         return cls._looked_up(id=tenant_id).context()
+
+    @classmethod
+    def contexts_for_ids(cls, tenant_ids: Iterable[UUID]) -> Callable[[UUID], TenantContext]:
+        """The same for each of many, which are looked up in one statement: it raises where one alone would raise."""
+        with control("find tenants"):
+            found = cls.objects.with_placement().in_bulk(list(tenant_ids))
+
+        def context_for_id(tenant_id: UUID) -> TenantContext:
+            if tenant_id not in found:
+                raise TenantNotFound
+            return found[tenant_id].context()
+
+        return context_for_id
 
     @classmethod
     def context_for_schema_name(cls, schema_name: str) -> TenantContext:

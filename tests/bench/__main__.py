@@ -17,6 +17,7 @@ from . import (
     listing,
     local_stripe,
     messages,
+    outbox,
     processor,
     provisioning,
     replica,
@@ -40,6 +41,7 @@ BENCHMARKS: dict[str, Callable[[servers.Servers], None]] = {
         directory,
         replica,
         scale,
+        outbox,
         local_stripe,
     )
 }

@@ -301,9 +301,23 @@ MUTATIONS = [
     Mutation(
         "events gone once handed over",
         f"{TENANCY}/outbox/relay.py",
-        "UPDATE platform.outbox SET waiting_for = %s,",
-        "UPDATE platform.outbox SET waiting_for = %s, event_id = gen_random_uuid(),",
+        'LEASE = """UPDATE platform.outbox SET ',
+        'LEASE = """UPDATE platform.outbox SET event_id = gen_random_uuid(), ',
         ("tests/test_outbox.py",),
+    ),
+    Mutation(
+        "an organization's events overtake each other",
+        f"{TENANCY}/outbox/relay.py",
+        "AND NOT EXISTS (SELECT FROM platform.outbox WHERE stage = 'in hand'",
+        "AND NOT EXISTS (SELECT FROM platform.outbox WHERE stage = 'nowhere'",
+        ("tests/test_outbox_batches.py",),
+    ),
+    Mutation(
+        "all events of a message are the first one's organization's",
+        f"{TENANCY}/tasks.py",
+        "context_for_id(self.tenant_id)",
+        "context_for_id(events[0].tenant_id)",
+        ("tests/test_outbox_batches.py",),
     ),
     Mutation(
         "audit log can be changed",

@@ -1,4 +1,4 @@
-"""Mails reach their readers once each, however often the workers that write them are killed."""
+"""Mails reach their readers once each, however often relay and workers are killed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support import servers
 
 pytestmark = pytest.mark.slow
 
-KILLS, MAILS = 20, 120
+KILLS, RELAYS, MAILS = 20, 10, 120
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -57,6 +57,10 @@ def worker(folder: Path) -> AbstractContextManager[object]:
     return process(folder, *command)
 
 
+def relay(folder: Path) -> AbstractContextManager[object]:
+    return process(folder, "manage.py", "relay")
+
+
 def waiting() -> int:
     with servers.as_operator() as connection:
         row = connection.execute("SELECT count(*) FROM platform.outbox").fetchone()
@@ -76,7 +80,7 @@ def test_workers__killed_at_random_points__send_each_mail_once(acme, tmp_path):
         for address in sorted(wanted):
             invitations.invite(actor=acme.subject, email=address, role=Assigned("viewer"))
 
-    with process(tmp_path, "manage.py", "relay"):
+    with relay(tmp_path):
         for _ in range(KILLS):
             with worker(tmp_path):
                 before, deadline = len(sent(tmp_path)), time.monotonic() + 30
@@ -84,6 +88,25 @@ def test_workers__killed_at_random_points__send_each_mail_once(acme, tmp_path):
                     time.sleep(0.02)
                 time.sleep(chance.uniform(0, 0.05))
         with worker(tmp_path):
+            deadline = time.monotonic() + 90
+            while (waiting() or len(sent(tmp_path)) < MAILS) and time.monotonic() < deadline:
+                time.sleep(0.2)
+
+    assert sent(tmp_path) == Counter(wanted)
+
+
+def test_relays__killed_at_random_points__hand_over_each_mail_once(acme, tmp_path):
+    chance = random.Random(21)
+    wanted = {f"guest{number}@example.com" for number in range(MAILS)}
+
+    with worker(tmp_path):
+        for number, address in enumerate(sorted(wanted)):
+            if number % (MAILS // RELAYS) == 0:
+                with relay(tmp_path):
+                    time.sleep(2 + chance.uniform(0, 1))
+            with acme.inside():
+                invitations.invite(actor=acme.subject, email=address, role=Assigned("viewer"))
+        with relay(tmp_path):
             deadline = time.monotonic() + 90
             while (waiting() or len(sent(tmp_path)) < MAILS) and time.monotonic() < deadline:
                 time.sleep(0.2)

@@ -218,7 +218,7 @@ def _send(invitation: Invitation, actor: Subject) -> None:
     invitation.undeliverable_at = None
     invitation.save()
     payload = {"invitation_id": str(invitation.id), "generation": invitation.generation}
-    outbox.emit(INVITATION_REQUESTED, payload, tenant_id=invitation.tenant_id)
+    outbox.emit(INVITATION_REQUESTED, payload, tenant_id=invitation.tenant_id, lane=outbox.MAILS)
 
 
 def _hash(token: str) -> str:

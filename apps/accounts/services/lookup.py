@@ -22,5 +22,5 @@ def request_organizations(*, email: str) -> None:
     with control("find organizations"), atomic():
         people = User.objects.filter(email=normalized_email(email), is_active=True)
         user_id = str(people.values_list("id", flat=True).first() or "")
-        outbox.emit(LOOKUP_REQUESTED, {"user_id": user_id})
+        outbox.emit(LOOKUP_REQUESTED, {"user_id": user_id}, lane=outbox.MAILS)
         audit.record("organizations.lookup_requested", actor=ANONYMOUS, resource=Thing(type="user", id=user_id))

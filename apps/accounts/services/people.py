@@ -123,7 +123,7 @@ def request_password_reset(*, email: str) -> None:
             tenant_id=tenant_id, user__email=normalized_email(email), user__is_active=True
         )
         membership_id, user_id = members.values_list("id", "user_id").first() or ("", "")
-        outbox.emit(RESET_REQUESTED, {"user_id": str(user_id)}, tenant_id=tenant_id)
+        outbox.emit(RESET_REQUESTED, {"user_id": str(user_id)}, tenant_id=tenant_id, lane=outbox.MAILS)
         whose = Thing(type="membership", id=str(membership_id))
         audit.record("password.reset_requested", actor=ANONYMOUS, resource=whose, tenant_id=tenant_id)
 
@@ -177,7 +177,7 @@ def request_verification(*, user: User, actor: Actor) -> None:
     """Have a link mailed to the person that proves their address."""
     tenant_id = current_tenant().tenant_id
     with control("request a verification"), atomic():
-        outbox.emit(VERIFICATION_REQUESTED, {"user_id": str(user.pk)}, tenant_id=tenant_id)
+        outbox.emit(VERIFICATION_REQUESTED, {"user_id": str(user.pk)}, tenant_id=tenant_id, lane=outbox.MAILS)
         audit.record("email.verification_requested", actor=actor, resource=user, tenant_id=tenant_id)
 
 

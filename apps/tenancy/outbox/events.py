@@ -3,6 +3,9 @@
 ``emit`` writes a row in the database of the current context; the relay hands it to the tasks that subscribed
 to its topic, at least once, with the event's id. The row goes when all of them are done, so that nothing is lost
 with a queue. A payload holds ids, never secrets.
+
+The events of an organization are begun in the order they were emitted in, each *lane* for itself: what waits for
+servers of others (mails, sinks) has one of its own, so that a slow one holds up nothing else.
 """
 
 from __future__ import annotations
@@ -20,29 +23,53 @@ from django.db import connections
 from ..context import CONTROL_ALIAS, OutboxContext, TenantContext, current, use
 from ..errors import NoTenantContext
 
-INSERT = "INSERT INTO platform.outbox (event_id, tenant_id, topic, payload, request_id) VALUES (%s, %s, %s, %s, %s)"
+MAILS = "mails"  # the lane of what ends as a mail
+INSERT = """INSERT INTO platform.outbox (event_id, tenant_id, topic, payload, request_id, lane)
+    VALUES (%s, %s, %s, %s, %s, %s)"""
 FINISH = """UPDATE platform.outbox SET waiting_for = array_remove(waiting_for, %(task)s) WHERE event_id = %(event)s;
     DELETE FROM platform.outbox WHERE event_id = %(event)s AND waiting_for = '{}'"""
-# An event waits for the relay, is in the hands of tasks, or is parked until somebody looks.
-PENDING = """WITH events AS (SELECT *, CASE WHEN available_at = 'infinity' THEN 'parked'
-    WHEN waiting_for IS NOT NULL AND available_at > now() THEN 'in hand' ELSE 'waiting' END AS state
-    FROM platform.outbox)
-    SELECT event_id, tenant_id, topic, state, attempts, deliveries, last_error, created_at FROM events
-    WHERE %(state)s IN ('', state) ORDER BY created_at, id LIMIT %(limit)s"""
+# An event waits for the relay, is in the hands of tasks, or is parked until somebody looks. Each state is found
+# through an index, and no further than is shown.
+PENDING = """WITH parked AS MATERIALIZED (SELECT id FROM platform.outbox
+        WHERE stage = 'alone' AND available_at = 'infinity' AND %(state)s IN ('', 'parked')
+        ORDER BY id LIMIT %(limit)s),
+    in_hand AS MATERIALIZED ((SELECT id FROM platform.outbox
+        WHERE stage = 'in hand' AND %(state)s IN ('', 'in hand') LIMIT %(limit)s)
+        UNION ALL (SELECT id FROM platform.outbox WHERE stage = 'alone' AND waiting_for IS NOT NULL
+        AND available_at > now() AND available_at < 'infinity' AND %(state)s IN ('', 'in hand') LIMIT %(limit)s)),
+    waiting AS MATERIALIZED ((SELECT id FROM platform.outbox
+        WHERE stage = 'waiting' AND %(state)s IN ('', 'waiting') ORDER BY id LIMIT %(limit)s)
+        UNION ALL (SELECT id FROM platform.outbox WHERE stage = 'alone' AND available_at < 'infinity'
+        AND (waiting_for IS NULL OR available_at <= now()) AND %(state)s IN ('', 'waiting') LIMIT %(limit)s)),
+    found AS (SELECT id, 'parked' AS state FROM parked UNION ALL SELECT id, 'in hand' FROM in_hand
+        UNION ALL SELECT id, 'waiting' FROM waiting)
+    SELECT event_id, tenant_id, topic, state, attempts, deliveries, last_error, created_at
+    FROM found JOIN platform.outbox USING (id) ORDER BY created_at, id LIMIT %(limit)s"""
 PAYLOADS = """SELECT payload FROM platform.outbox
     WHERE topic = %s AND tenant_id IS NOT DISTINCT FROM %s AND payload @> %s ORDER BY id"""
 TENANTS = "SELECT DISTINCT tenant_id FROM platform.outbox WHERE topic = %s"
-BACKLOG = """SELECT
-    count(*) FILTER (WHERE available_at < 'infinity' AND (waiting_for IS NULL OR available_at <= now())),
-    count(*) FILTER (WHERE available_at < 'infinity' AND waiting_for IS NOT NULL AND available_at > now()),
-    count(*) FILTER (WHERE available_at = 'infinity'),
-    coalesce(extract(epoch FROM now() - min(available_at) FILTER (WHERE available_at <= now())), 0)
-    FROM platform.outbox"""
-RETRY = "UPDATE platform.outbox SET available_at = now(), attempts = 0, deliveries = 0 WHERE event_id = %s"
+COUNTED = 10_000  # as far as events are counted: nobody asks whether it is one more
+BACKLOG = """SELECT (SELECT count(*) FROM (
+        SELECT FROM platform.outbox WHERE stage = 'waiting' UNION ALL
+        SELECT FROM platform.outbox WHERE stage = 'alone' AND available_at < 'infinity'
+            AND (waiting_for IS NULL OR available_at <= now()) LIMIT %(counted)s) waiting),
+    (SELECT count(*) FROM (
+        SELECT FROM platform.outbox WHERE stage = 'in hand' UNION ALL
+        SELECT FROM platform.outbox WHERE stage = 'alone' AND waiting_for IS NOT NULL
+            AND available_at > now() AND available_at < 'infinity' LIMIT %(counted)s) in_hand),
+    (SELECT count(*) FROM (
+        SELECT FROM platform.outbox WHERE stage = 'alone' AND available_at = 'infinity' LIMIT %(counted)s) parked),
+    coalesce(extract(epoch FROM now() - least(
+        (SELECT available_at FROM platform.outbox WHERE stage = 'waiting' AND available_at <= now()
+            ORDER BY id LIMIT 1),
+        (SELECT min(available_at) FROM platform.outbox WHERE stage = 'alone' AND available_at <= now()))), 0)"""
+RETRY = """UPDATE platform.outbox SET available_at = now(), attempts = 0, deliveries = 0 WHERE event_id = %s
+    RETURNING pg_notify('outbox', '')"""
 STATES = ("waiting", "in hand", "parked")
 
 TaskType = TypeVar("TaskType", bound=Any)
 _subscribers: dict[str, list[str]] = {}
+_alone: set[str] = set()
 
 
 @dataclass(frozen=True)
@@ -61,7 +88,10 @@ class Pending:
 
 @dataclass(frozen=True)
 class Backlog:
-    """How many events of one database are in each state, and for how long the relay has left the next one waiting."""
+    """How many events of one database are in each state, and for how long the relay has left the next one waiting.
+
+    They are counted up to ``COUNTED``.
+    """
 
     waiting: int
     in_hand: int
@@ -69,11 +99,16 @@ class Backlog:
     lag_seconds: float
 
 
-def subscribe(topic: str) -> Callable[[TaskType], TaskType]:
-    """Declare a task that handles a topic. It is called with ``event_id`` and the payload's keys."""
+def subscribe(topic: str, *, alone: bool = False) -> Callable[[TaskType], TaskType]:
+    """Declare a task that handles a topic. It is called with ``event_id`` and the payload's keys.
+
+    One that may take minutes is declared ``alone``: the topic's events go in messages of their own, in no order.
+    """
 
     def register(task: TaskType) -> TaskType:
         _subscribers.setdefault(topic, []).append(task.name)
+        if alone:
+            _alone.add(topic)
         return task
 
     return register
@@ -86,10 +121,16 @@ def subscribers_of(topic: str) -> list[str]:
     return _subscribers[topic]
 
 
-def emit(topic: str, payload: Mapping[str, Any], *, tenant_id: UUID | None = None) -> UUID:
+def goes_alone(topic: str) -> bool:
+    """Whether events of a topic hold up no others, as nobody handles them, or it takes long."""
+    return topic in _alone or topic not in _subscribers
+
+
+def emit(topic: str, payload: Mapping[str, Any], *, tenant_id: UUID | None = None, lane: str = "") -> UUID:
     """Write an event in the current transaction. Returns its id.
 
-    In a tenant context it is that tenant's event; in the control plane it is about ``tenant_id``, or nobody.
+    In a tenant context it is that tenant's event; in the control plane it is about ``tenant_id``, or nobody. It waits
+    for those of the same organization and lane that were emitted before it. Lanes are few and named in the code.
     """
     context = current()
     if context is None:
@@ -100,7 +141,7 @@ def emit(topic: str, payload: Mapping[str, Any], *, tenant_id: UUID | None = Non
     event_id = uuid4()
     request_id = structlog.contextvars.get_contextvars().get("request_id", "")
     with connections[alias].cursor() as cursor:
-        cursor.execute(INSERT, [event_id, tenant_id, topic, json.dumps(dict(payload)), request_id])
+        cursor.execute(INSERT, [event_id, tenant_id, topic, json.dumps(dict(payload)), request_id, lane])
     return event_id
 
 
@@ -135,7 +176,7 @@ def tenants_of(topic: str) -> set[UUID | None]:
 
 def backlog(database: str) -> Backlog:
     with use(OutboxContext(database)), connections[database].cursor() as cursor:
-        cursor.execute(BACKLOG)
+        cursor.execute(BACKLOG, {"counted": COUNTED})
         waiting, in_hand, parked, lag = cursor.fetchone()
     return Backlog(waiting, in_hand, parked, float(lag))
 

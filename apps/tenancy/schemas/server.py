@@ -10,12 +10,12 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from ..walls.roles import APP_CONTROL, APP_RELAY, APP_TENANT, ASSUMED_ROLES, PLATFORM_SCHEMA
+from ..walls.roles import APP_CONTROL, APP_RELAY, APP_TENANT, ASSUMED_ROLES, NOBODY, PLATFORM_SCHEMA
 from . import owner
 
 Connection = psycopg.Connection[Any]
 CHANGED_MEANWHILE = "TN001"  # the SQLSTATE of a schema that another process is migrating, or has migrated
-PLATFORM_VERSION = 3  # raised whenever the statements of the platform schema change
+PLATFORM_VERSION = 4  # raised whenever the statements of the platform schema change
 
 
 def prepare_roles(connection: Connection, *, login: tuple[str, str], operator: tuple[str, str]) -> None:
@@ -111,6 +111,7 @@ def _platform_schema(operator: str) -> list[sql.Composed]:
         "control": sql.Identifier(APP_CONTROL),
         "relay": sql.Identifier(APP_RELAY),
         "operator": sql.Identifier(operator),
+        "nobody": sql.Literal(NOBODY),
         "version": sql.Literal(str(PLATFORM_VERSION)),
         "changed_meanwhile": sql.Literal(CHANGED_MEANWHILE),
     }
@@ -130,6 +131,13 @@ def _platform_schema(operator: str) -> list[sql.Composed]:
             created_at timestamptz NOT NULL DEFAULT now(), available_at timestamptz NOT NULL DEFAULT now())""",
         """ALTER TABLE {schema}.outbox ADD COLUMN IF NOT EXISTS waiting_for text[],
             ADD COLUMN IF NOT EXISTS deliveries int NOT NULL DEFAULT 0""",
+        # What is there when the column comes has no place in an order any more.
+        """ALTER TABLE {schema}.outbox ADD COLUMN IF NOT EXISTS lane text NOT NULL DEFAULT '',
+            ADD COLUMN IF NOT EXISTS stage text NOT NULL DEFAULT 'alone'
+                CHECK (stage IN ('waiting', 'in hand', 'alone')),
+            ADD COLUMN IF NOT EXISTS organization uuid NOT NULL
+                GENERATED ALWAYS AS (coalesce(tenant_id, {nobody}::uuid)) STORED,
+            ALTER COLUMN stage SET DEFAULT 'waiting'""",
         """CREATE TABLE IF NOT EXISTS {schema}.schema_ledger (
             schema text PRIMARY KEY, fingerprint text NOT NULL, changed_at timestamptz NOT NULL DEFAULT now(),
             migration text NOT NULL DEFAULT '', operations_done int NOT NULL DEFAULT 0)""",
@@ -144,7 +152,12 @@ def _platform_schema(operator: str) -> list[sql.Composed]:
                 RAISE EXCEPTION 'Another process is migrating %', name USING ERRCODE = {changed_meanwhile};
             END IF; END $$""",
         "REVOKE EXECUTE ON FUNCTION {schema}.advance_schema FROM PUBLIC",
-        "CREATE INDEX IF NOT EXISTS outbox_pending ON {schema}.outbox (available_at, id)",
+        "DROP INDEX IF EXISTS {schema}.outbox_pending",
+        "CREATE INDEX IF NOT EXISTS outbox_waiting ON {schema}.outbox (lane, organization, id) WHERE stage = 'waiting'",
+        "CREATE INDEX IF NOT EXISTS outbox_in_hand ON {schema}.outbox (lane, organization) WHERE stage = 'in hand'",
+        "CREATE INDEX IF NOT EXISTS outbox_alone ON {schema}.outbox (available_at, id) WHERE stage = 'alone'",
+        # A queue is small and always new: a fifth of it is dead long before a fifth of a table would be.
+        "ALTER TABLE {schema}.outbox SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000)",
         "ALTER TABLE {schema}.outbox ENABLE ROW LEVEL SECURITY",
         "ALTER TABLE {schema}.outbox FORCE ROW LEVEL SECURITY",
         "GRANT INSERT ON {schema}.outbox TO {tenant}, {control}",

@@ -21,5 +21,6 @@ APP_CONTROL = "app_control"
 APP_RELAY = "app_relay"
 ASSUMED_ROLES = (APP_TENANT, APP_CONTROL, APP_RELAY)
 
+NOBODY = "ffffffff-ffff-ffff-ffff-ffffffffffff"  # whose events are in no organization's order
 NIL_TENANT = "00000000-0000-0000-0000-000000000000"
 PLATFORM_SCHEMA = "platform"

@@ -31,6 +31,7 @@ serve(
     {
         "prepare": tenants.prepare,
         "fill": tenants.fill,
+        "organizations": tenants.organizations,
         "fill_store": tenants.fill_store,
         "creation_times": tenants.creation_times,
         "messages": lambda: messages.messages(PROXY),

@@ -45,6 +45,11 @@ def create_organization(name: str, placement: str) -> Tenant:
     return created.tenant
 
 
+def organizations(number: int, placement: str) -> list[str]:
+    """The ids of so many organizations."""
+    return [str(create_organization(f"Emitter {one:04d}", placement).id) for one in range(number)]
+
+
 def fill(tenants: int) -> int:
     """Found so many organizations in schemas of their own. Returns their number."""
     for number in range(tenants):

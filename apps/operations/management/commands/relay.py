@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from typing import Any
 
 import structlog
@@ -9,10 +10,10 @@ from celery import current_app
 from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, close_old_connections
-from psycopg.conninfo import make_conninfo
 
 from apps.tenancy.context import CONTROL_ALIAS
 from apps.tenancy.outbox.relay import Relay
+from apps.tenancy.outbox.rounds import Rounds
 from apps.tenancy.tasks import publish
 from apps.tenancy.walls import pooling
 from apps.tenants.selectors import tenant_databases
@@ -20,22 +21,6 @@ from apps.tenants.selectors import tenant_databases
 log = structlog.get_logger(__name__)
 
 LOOK_FOR_DATABASES_SECONDS = 10
-
-
-class RunningRelay:
-    """A relay in a thread of its own, for one address of one database."""
-
-    def __init__(self, name: str, url: str) -> None:
-        self.url = url
-        self.stop = threading.Event()
-        arguments = [make_conninfo(url, application_name="tenantry relay"), self.stop]
-        relay = Relay(name, publish, lease_seconds=settings.OUTBOX_LEASE_SECONDS)
-        self.thread = threading.Thread(target=relay.run, args=arguments, name=f"relay {name}")
-        self.thread.start()
-
-    def end(self) -> None:
-        self.stop.set()
-        self.thread.join()
 
 
 class Command(BaseCommand):
@@ -47,27 +32,29 @@ class Command(BaseCommand):
         stop = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stop.set())
-        relays: dict[str, RunningRelay] = {}
+        rounds = Rounds(lambda name: Relay(name, publish, lease_seconds=settings.OUTBOX_LEASE_SECONDS))
         try:
-            while not stop.is_set():
-                self._match(relays)
-                stop.wait(LOOK_FOR_DATABASES_SECONDS)
+            self._relay(rounds, stop)
         finally:
-            for relay in relays.values():
-                relay.end()
+            rounds.end()
 
-    def _match(self, relays: dict[str, RunningRelay]) -> None:
-        """Start, replace and end relays until there is one for each database there is now."""
+    def _relay(self, rounds: Rounds, stop: threading.Event) -> None:
+        look_at = 0.0
+        while not stop.is_set():
+            if time.monotonic() >= look_at:
+                self._match(rounds)
+                look_at = time.monotonic() + LOOK_FOR_DATABASES_SECONDS
+            rounds.turn()
+
+    def _match(self, rounds: Rounds) -> None:
+        """Relay the databases that there are now."""
         close_old_connections()
         try:
             wanted = _addresses()
         except DatabaseError as error:
             log.warning("relay_cannot_look_for_databases", error=str(error).strip())
             return
-        for name in [n for n, r in relays.items() if r.url != wanted.get(n) or not r.thread.is_alive()]:
-            relays.pop(name).end()
-        for name in wanted.keys() - relays.keys():
-            relays[name] = RunningRelay(name, wanted[name])
+        for name in rounds.match(wanted):
             self.stdout.write(f"relaying {name}")
 
 
