@@ -322,6 +322,30 @@ class Clock:
         return next(self._times)
 
 
+def test_message__begun_before_the_relay_has_committed__waits_for_that(queue, notes, acme, monkeypatch):
+    performed = []
+    monkeypatch.setattr(current_app, "send_task", lambda task, **message: performed.append(perform_soon(task, message)))
+    emit(acme, 0)
+
+    with ThreadPoolExecutor(1) as pool:
+
+        def perform_soon(task: str, message: dict[str, Any]) -> Any:
+            begun = pool.submit(in_a_thread, Message(task, message["kwargs"], message["headers"]))
+            time.sleep(0.3)
+            return begun
+
+        queue.deliver()
+        performed[0].result()
+
+    assert notes.numbers == [0]
+    assert left() == 0
+
+
+def in_a_thread(message: Message) -> None:
+    message.perform()
+    connections.close_all()
+
+
 def test_message__delivered_again_when_it_is_done__does_nothing(queue, notes, acme):
     emit(acme, 0)
     (message,) = queue.deliver()

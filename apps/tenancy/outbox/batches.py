@@ -16,10 +16,12 @@ from ..context import OutboxContext, use
 SECONDS = 5.0  # far below any time limit of tasks; what has not been begun by then is handed back
 ERROR_LENGTH = 500
 
-# It waits for the relay to commit what it has published. A row that it has handed over again since is another's.
-BEGIN = """SELECT event_id, deliveries, extract(epoch FROM available_at - clock_timestamp())::float
-    FROM platform.outbox WHERE event_id = ANY(%(events)s) AND stage = 'in hand' AND waiting_for @> ARRAY[%(task)s::text]
-    FOR SHARE"""
+# The lock waits for the relay to commit what it has published; only then is looked at what the row says. One that was
+# handed over again since is another message's.
+BEGIN = """WITH found AS MATERIALIZED (SELECT event_id, deliveries, stage, waiting_for, available_at
+        FROM platform.outbox WHERE event_id = ANY(%(events)s) FOR SHARE)
+    SELECT event_id, deliveries, extract(epoch FROM available_at - clock_timestamp())::float FROM found
+    WHERE stage = 'in hand' AND waiting_for @> ARRAY[%(task)s::text]"""
 SETTLE = """DELETE FROM platform.outbox WHERE event_id = ANY(%(done)s::uuid[]) AND waiting_for <@ ARRAY[%(task)s::text];
     UPDATE platform.outbox SET waiting_for = array_remove(waiting_for, %(task)s)
         WHERE event_id = ANY(%(done)s::uuid[]);
