@@ -13,6 +13,7 @@ from deploy.local.external import (
     has_external_database,
 )
 from deploy.local.postgres import DATABASE, OWNER_ROLE, EmbeddedPostgres
+from deploy.local.progress import Say, tell
 from deploy.local.stored import choose_port, load_secrets, remember_port, remembered_port
 from deploy.local.system import locked, make_directory, port_is_free
 from deploy.local.valkey import EmbeddedValkey
@@ -28,7 +29,7 @@ class _Server(Protocol):
 class Environment:
     """What one DATA_DIR means for the application; what `environ` sets already wins."""
 
-    def __init__(self, data_dir: Path, environ: Mapping[str, str] = os.environ) -> None:
+    def __init__(self, data_dir: Path, environ: Mapping[str, str] = os.environ, *, say: Say = tell) -> None:
         self.data_dir = data_dir.resolve()
         self._environ = dict(environ)
         self._has_database = has_external_database(self._environ)
@@ -40,6 +41,7 @@ class Environment:
             self.data_dir,
             superuser_password=self._secrets["postgres"],
             owner_password=self._secrets["owner"],
+            say=say,
         )
         self._valkey = EmbeddedValkey(self.data_dir, password=self._secrets["valkey"])
 

@@ -1,12 +1,14 @@
 """The embedded PostgreSQL: a cluster of its own on a TCP port of this machine."""
 
+import contextlib
 import os
 import shutil
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 import psycopg
@@ -15,6 +17,8 @@ from psycopg import sql
 from deploy.local.binaries import PostgresInstall, find_postgres
 from deploy.local.cluster_place import cluster_place
 from deploy.local.errors import LaunchError, PortTakenError
+from deploy.local.progress import Activity, Say, tell, wait_while
+from deploy.local.sizing import sized
 from deploy.local.system import (
     Account,
     account_of,
@@ -28,15 +32,14 @@ from deploy.local.system import (
 
 DATABASE = "tenantry"
 OWNER_ROLE = "tenantry_owner"
-START_SECONDS = 60
+UNTIL_IT_IS_DONE = str(7 * 24 * 3600)  # pg_ctl wants a limit: ours is that nothing moves any more
+PID_LINE, PORT_LINE, STATUS_LINE = 0, 3, 7  # of postmaster.pid
 LOG_LIMIT_BYTES = 10_000_000
 
 SETTINGS: Mapping[str, str] = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "password_encryption": "scram-sha-256",
-    "max_connections": "200",
-    "max_locks_per_transaction": "512",
     "shared_buffers": "256MB",
     "wal_level": "logical",
 }
@@ -50,8 +53,9 @@ FAST_BUT_FORGETFUL: Mapping[str, str] = {
 class EmbeddedPostgres:
     """One cluster under DATA_DIR, with its superuser's and its owner role's passwords."""
 
-    def __init__(self, data_dir: Path, *, superuser_password: str, owner_password: str) -> None:
+    def __init__(self, data_dir: Path, *, superuser_password: str, owner_password: str, say: Say = tell) -> None:
         self._data_dir = data_dir
+        self._say = say
         self._superuser_password = superuser_password
         self._owner_password = owner_password
 
@@ -79,12 +83,8 @@ class EmbeddedPostgres:
 
     def running_port(self) -> int | None:
         """The port of our own server, if it runs."""
-        try:
-            lines = (self.directory / "postmaster.pid").read_text().splitlines()
-            pid, port = int(lines[0]), int(lines[3])
-        except (OSError, ValueError, IndexError):
-            return None
-        return port if self._works_here(pid) else None
+        pid, port = (self._noted(line) for line in (PID_LINE, PORT_LINE))
+        return int(port) if pid.isdigit() and port.isdigit() and self._works_here(int(pid)) else None
 
     def start(self, port: int, *, durable: bool) -> bool:
         """Start the server and prepare its database; False when it was running already."""
@@ -97,13 +97,17 @@ class EmbeddedPostgres:
                 raise PortTakenError(f"port {port}, meant for PostgreSQL, is in use: stop what listens there")
             self._configure(port, durable=durable)
             self._launch()
+        else:  # perhaps by somebody who did not wait for the end of its recovery
+            wait_while(self._is_recovering, self._activity("startup"), self._say)
         self._prepare_database(running or port)
         return running is None
 
     def stop(self) -> None:
         """Shut down at once, but cleanly: clients are disconnected, nothing is lost."""
         if self.running_port() is not None:
-            self._run("pg_ctl", "-D", str(self.directory), "-m", "fast", "-w", "-t", "60", "stop")
+            done = self._patiently("checkpointer", "-D", str(self.directory), "-m", "fast", "stop")
+            if done != 0:
+                raise LaunchError(f"PostgreSQL does not stop (see {self.log})")
 
     def _exists(self) -> bool:
         return (self.directory / "PG_VERSION").exists()
@@ -158,7 +162,8 @@ class EmbeddedPostgres:
             )
 
     def _configure(self, port: int, *, durable: bool) -> None:
-        settings = {**SETTINGS, "port": str(port), **({} if durable else FAST_BUT_FORGETFUL)}
+        settings = {**SETTINGS, **sized(self.directory, self._install.major), "port": str(port)}
+        settings |= {} if durable else FAST_BUT_FORGETFUL
         text = "# Written at each start; put changes of your own into postgresql.auto.conf.\n"
         text += "".join(f"{name} = '{value}'\n" for name, value in settings.items())
         path = self.directory / "tenantry.conf"
@@ -180,9 +185,40 @@ class EmbeddedPostgres:
         raise LaunchError(f"PostgreSQL does not start: {reason} (see {self.log})")
 
     def _pg_ctl_start(self) -> bool:
-        options = ["-D", str(self.directory), "-l", str(self.log), "-w", "-t", str(START_SECONDS)]
-        done = self._attempt("pg_ctl", *options, "start")
-        return done.returncode == 0
+        return self._patiently("startup", "-D", str(self.directory), "-l", str(self.log), "start") == 0
+
+    def _patiently(self, worker: str, *arguments: str) -> int:
+        """Have pg_ctl do something for as long as a process of the server gets on with it; its exit code."""
+        activity = self._activity(worker)
+        command, options = self._command("pg_ctl", *arguments, "-w", "-t", UNTIL_IT_IS_DONE)
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        with self._telling_who_runs(), subprocess.Popen(command, **quiet, **options) as process:
+            try:
+                wait_while(lambda: process.poll() is None, activity, self._say)
+            except BaseException:
+                process.kill()
+                raise
+        return process.returncode
+
+    def _activity(self, worker: str) -> Activity:
+        return Activity(self.log, worker, self._processes)
+
+    def _processes(self) -> list[psutil.Process]:
+        """Those that the server has, all begun by its first one."""
+        try:
+            return list(psutil.Process(int(self._noted(PID_LINE))).children())
+        except (ValueError, psutil.Error):
+            return []
+
+    def _is_recovering(self) -> bool:
+        return self.running_port() is not None and self._noted(STATUS_LINE) in ("", "starting")
+
+    def _noted(self, number: int) -> str:
+        """A line of what the server notes of itself while it runs, if it does."""
+        try:
+            return (self.directory / "postmaster.pid").read_text().splitlines()[number].strip()
+        except (OSError, IndexError):
+            return ""
 
     def _remove_stale_pid_file(self) -> None:
         """Remove the mark of a dead server, whose process id something else may have since.
@@ -204,25 +240,23 @@ class EmbeddedPostgres:
         if self.log.exists() and self.log.stat().st_size > LOG_LIMIT_BYTES:
             self.log.replace(self.log.with_suffix(".log.1"))
 
-    def _attempt(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def _command(self, program: str, *arguments: str) -> tuple[list[str], dict[str, Any]]:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+        options = {"cwd": "/", "env": environment | {"LC_ALL": "C"}, "stdin": subprocess.DEVNULL, "text": True}
+        return [self._install.program(program), *arguments], options | self._account.subprocess_options()
+
+    @contextlib.contextmanager
+    def _telling_who_runs(self) -> Iterator[None]:
         try:
-            return subprocess.run(
-                [self._install.program(program), *arguments],
-                cwd="/",
-                env=environment | {"LC_ALL": "C"},
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                check=False,
-                **self._account.subprocess_options(),
-            )
+            yield
         except OSError as error:
-            message = f"cannot run {program} as {self._account.name} ({error.strerror}): run as a normal user"
+            message = f"cannot run PostgreSQL as {self._account.name} ({error.strerror}): run as a normal user"
             raise LaunchError(message) from None
 
     def _run(self, program: str, *arguments: str) -> None:
-        done = self._attempt(program, *arguments)
+        command, options = self._command(program, *arguments)
+        with self._telling_who_runs():
+            done = subprocess.run(command, capture_output=True, check=False, **options)
         if done.returncode != 0:
             lines = [line for line in (done.stdout + done.stderr).splitlines() if "error" in line.lower()]
             reason = (lines or (done.stderr or done.stdout).strip().splitlines() or ["no reason given"])[-1]

@@ -58,7 +58,7 @@ class Progress:
 def run(data_dir: Path) -> int:
     """Run everything until Ctrl-C; the exit code."""
     progress = Progress()
-    environment = Environment(data_dir)
+    environment = Environment(data_dir, say=progress.say)
     with _only_one(environment.data_dir):
         port = _free_web_port(environment)
         remember_port(environment.data_dir, "web", port)
