@@ -180,6 +180,8 @@ DEFAULT_PLACEMENT = env.str("DEFAULT_PLACEMENT", "schema")
 WARM_SCHEMAS = env.int("WARM_SCHEMAS", 8)
 WARM_POOL_PLACES = env.int("WARM_POOL_PLACES", 50)
 POOL_CAPACITY = env.int("POOL_CAPACITY", 500)
+SCHEMA_LIMIT = env.int("SCHEMA_LIMIT", 10_000)  # of organizations with one each; what was measured
+POOL_LIMIT = env.int("POOL_LIMIT", 1000)
 
 # -- Cache, sessions, tasks --------------------------------------------------------------------------------------
 

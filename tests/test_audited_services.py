@@ -27,6 +27,7 @@ from tests.support.audited_acts import (
     appointed,
     change_password,
     change_role,
+    close_pool,
     create_bulk,
     delete_document,
     delete_field,
@@ -259,6 +260,7 @@ WRITES: dict[str, Write] = {
         actor="system",
     ),
     "tenants.lifecycle.release": Write(release, "tenant.released", "tenant", actor="system"),
+    "tenants.pools.set_open": Write(close_pool, "pool.closed", "pool", actor="system", about="nobody"),
     "tenants.replicas.set_replica": Write(set_replica, "tenant.replica_set", "tenant", actor="system"),
     "onboarding.sign_up": Write(sign_up, "organization.founded", "tenant", actor="anonymous", about="new"),
     "onboarding.ensure_organization": Write(

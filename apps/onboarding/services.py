@@ -42,24 +42,29 @@ class SignUp:
 def sign_up(*, organization: str, email: str, password: str, placement: str = "", locale: str = "") -> SignUp:
     """Create an organization with its owner, in one transaction; ``locale`` is the language it begins with.
 
-    Raises a DomainError that names the field.
+    Whoever asks for no certain placement shares a pool when the server may have no more of the usual one. Raises
+    a DomainError that names the field, NoRoom.
     """
     with control("sign-up"):
         person = people.identify_person(email=email, password=password, organization=organization)
     name, kind = validated(organization=organization, placement=placement)
-    return _create_organization(name, kind, lambda: people.save_person(person), locale=locale)
+    otherwise = "" if placement else Placement.Kind.POOL
+    return _create_organization(name, kind, lambda: people.save_person(person), otherwise=otherwise, locale=locale)
 
 
 def ensure_organization(*, organization: str, owner_email: str, placement: str = "") -> SignUp:
     """The organization of this name and owner, created unless it exists.
 
-    The owner gets no password here. Raises OrganizationExists, PlacementDiffers, InvalidName, InvalidPlacement.
+    The owner gets no password here. Raises OrganizationExists, PlacementDiffers, InvalidName, InvalidPlacement, NoRoom.
     """
     name, kind = validated(organization=organization, placement=placement)
     with control("ensure organization"), atomic():
         lock(f"organization {name}")
         existing = find_organization(organization=name, owner_email=owner_email, placement=placement)
-        return existing or _create_organization(name, kind, lambda: people.invite_person(email=owner_email))
+        if existing:
+            return existing
+        otherwise = "" if placement else Placement.Kind.POOL
+        return _create_organization(name, kind, lambda: people.invite_person(email=owner_email), otherwise=otherwise)
 
 
 def find_organization(*, organization: str, owner_email: str, placement: str = "") -> SignUp | None:
@@ -93,10 +98,12 @@ def validated(*, organization: str, placement: str) -> tuple[str, str]:
     return name, kind
 
 
-def _create_organization(name: str, kind: str, owner: Callable[[], User], *, locale: str = "") -> SignUp:
+def _create_organization(
+    name: str, kind: str, owner: Callable[[], User], *, otherwise: str, locale: str = ""
+) -> SignUp:
     with control("create organization"), atomic():
         user = owner()
-        tenant = provisioning.open_tenant(name=name, kind=kind, locale=locale)
+        tenant = provisioning.open_tenant(name=name, kind=kind, otherwise=otherwise, locale=locale)
         audit.record("organization.founded", actor=ANONYMOUS, resource=tenant, tenant_id=tenant.id)
         members.add_member(tenant_id=tenant.id, user=user, role=Assigned(Role.OWNER))
     return SignUp(tenant, user, created=True)

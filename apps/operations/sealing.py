@@ -13,7 +13,7 @@ from apps.tenancy.context import CONTROL_ALIAS, control, use
 from apps.tenancy.schemas.slices import sliced
 from apps.tenants.models import Tenant
 
-from .unsealed import Sweep, last_horizon, move_horizon, owners_since, tenants_in, tenants_with_databases
+from .unsealed import Sweep, last_horizon, move_horizon, note_sweep, owners_since, tenants_in, tenants_with_databases
 
 log = structlog.get_logger(__name__)
 
@@ -24,12 +24,14 @@ def seal_new(*, seconds: float) -> None:
     That costs a few statements, and some more for each log with something new, and for each organization with a
     database of its own. It is done in no order, so that nobody waits longer than others.
     """
-    until = time.monotonic() + seconds
+    began = time.monotonic()
+    until = began + seconds
     _seal_control_logs(until)
     for tenant in tenants_with_databases():
         if time.monotonic() < until:
             _seal_log_of(tenant)
     _seal_shared_logs(until)
+    note_sweep(seconds=time.monotonic() - began, limit=seconds)
 
 
 def _seal_control_logs(until: float) -> None:

@@ -8,8 +8,10 @@ its counts are; without it every log is asked once.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +26,7 @@ from apps.tenants.models import Tenant
 COUNTS = """SELECT n.nspname, pg_stat_get_tuples_inserted(c.oid) FROM pg_class c
     JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relname = %s AND c.relkind = 'r'"""
 STARTED = "SELECT extract(epoch FROM pg_postmaster_start_time())::bigint"
+SWEEP_PLACE = "tenantry:sealed:last-sweep"
 KEPT_SECONDS = 24 * 3600  # of a database that is there no more
 
 Counts = dict[str, int]
@@ -70,6 +73,28 @@ def last_horizon() -> int:
 
 def move_horizon(horizon: int) -> None:
     _remember(_control_place(), {"horizon": horizon})
+
+
+@dataclass(frozen=True)
+class LastSweep:
+    """How long a sweep through all logs took, how long it might have, and when it came to its end."""
+
+    seconds: float
+    limit: float
+    seconds_ago: float
+
+
+def last_sweep() -> LastSweep | None:
+    """None if there was none in the last day, or memory does not tell."""
+    found = _remembered(SWEEP_PLACE)
+    if not found:
+        return None
+    return LastSweep(found["took_ms"] / 1000, found["limit_ms"] / 1000, max(time.time() - found["ended_at"], 0))
+
+
+def note_sweep(*, seconds: float, limit: float) -> None:
+    times = {"took_ms": seconds * 1000, "limit_ms": limit * 1000, "ended_at": time.time()}
+    _remember(SWEEP_PLACE, {name: round(number) for name, number in times.items()})
 
 
 def _control_place() -> str:

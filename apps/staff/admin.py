@@ -363,10 +363,10 @@ class PlacementAdmin(ReadOnlyAdmin):
 
 @register(Pool, site=site)
 class PoolAdmin(ReadOnlyAdmin):
-    list_display = ("schema", "number", "fill", "tenant_count", "capacity", "built")
-    list_filter = ("built",)
+    list_display = ("schema", "number", "fill", "tenant_count", "capacity", "built", "is_open")
+    list_filter = ("built", "is_open")
     ordering = ("number",)
-    fields = (("schema", "number"), ("tenant_count", "capacity"), "fill", "built")
+    fields = (("schema", "number"), ("tenant_count", "capacity"), "fill", ("built", "is_open"))
     readonly_fields = ("fill",)
 
     @display(description="Fill")

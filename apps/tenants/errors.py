@@ -20,6 +20,17 @@ class TenantNotReady(DomainError):
     message = _("The organization is not ready.")
 
 
+class NoRoom(DomainError):
+    status = 503
+    code = "no_room"
+    message = _("There is no room for a new organization right now. Try again later.")
+
+
+class PoolNotFound(NotFoundError):
+    code = "pool_not_found"
+    message = "There is no such pool."
+
+
 class IllegalTransition(DomainError):
     code = "illegal_transition"
     message = _("The organization's status does not allow this.")

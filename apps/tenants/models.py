@@ -189,6 +189,17 @@ class DataKey(models.Model):
         return f"data key {self.version} of {self.tenant_id}"
 
 
+class PoolQuerySet(models.QuerySet["Pool"]):
+    def open(self) -> PoolQuerySet:
+        """Those that take new organizations, if they have room."""
+        return self.filter(is_open=True)
+
+    def with_room(self) -> PoolQuerySet:
+        """Those that a new organization may go to now, the one with the most room first."""
+        left = F("capacity") - F("tenant_count")
+        return self.open().filter(built=True, tenant_count__lt=F("capacity")).order_by(left.desc(), "number")
+
+
 class Pool(models.Model):
     """A numbered schema shared by many tenants."""
 
@@ -197,6 +208,9 @@ class Pool(models.Model):
     capacity = models.PositiveIntegerField()
     tenant_count = models.PositiveIntegerField(default=0)
     built = models.BooleanField(default=False)
+    is_open = models.BooleanField(default=True, db_default=True)
+
+    objects = PoolQuerySet.as_manager()
 
     class Meta:
         ordering: ClassVar[list[str]] = ["number"]

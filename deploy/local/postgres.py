@@ -191,8 +191,8 @@ class EmbeddedPostgres:
         """Have pg_ctl do something for as long as a process of the server gets on with it; its exit code."""
         activity = self._activity(worker)
         command, options = self._command("pg_ctl", *arguments, "-w", "-t", UNTIL_IT_IS_DONE)
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        with self._telling_who_runs(), subprocess.Popen(command, **quiet, **options) as process:
+        options |= {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        with self._telling_who_runs(), subprocess.Popen(command, **options) as process:
             try:
                 wait_while(lambda: process.poll() is None, activity, self._say)
             except BaseException:

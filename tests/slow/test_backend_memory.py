@@ -37,6 +37,7 @@ LIMIT = 150 * MEBIBYTE
 VISITING: dict[str, list[str]] = {
     "fleet_status": [],
     "fleet_status --deep": ["--deep", "--json"],
+    "capacity": [],
     "list_tenants": [],
     "lint_migrations": [],
     "migrate_fleet": ["--json"],
@@ -64,6 +65,7 @@ OTHERS = {
     "relay": "runs until it is told to stop, and asks outboxes only",
     "rotate_signing_keys": "is about the platform's keys",
     "seed_demo": "is about three organizations",
+    "set_pool": "is about one pool",
     "set_replica": "is about one organization",
     "tenant_command": "is about one organization",
 }

@@ -27,8 +27,8 @@ from apps.staff import services as staff
 from apps.tenancy import outbox
 from apps.tenancy.context import control
 from apps.tenancy.transactions import atomic
-from apps.tenants.models import Placement, Tenant, TenantDatabase
-from apps.tenants.services import lifecycle, profiles, provisioning, removal, replicas, schema_store
+from apps.tenants.models import Placement, Pool, Tenant, TenantDatabase
+from apps.tenants.services import lifecycle, pools, profiles, provisioning, removal, replicas, schema_store
 from tests.support.factories import PASSWORD, Organization, add_document, add_person, add_project
 from tests.support.pictures import png
 
@@ -287,6 +287,12 @@ def remove_logo(acme: Organization) -> Act:
 def release(acme: Organization) -> Act:
     lifecycle.hold(slug=acme.tenant.slug, reason="abuse", actor=SYSTEM)
     return lambda: lifecycle.release(slug=acme.tenant.slug, actor=SYSTEM)
+
+
+def close_pool(acme: Organization) -> Act:
+    with control("prepare"):
+        Pool.objects.create(number=9000, schema="pool_noted", capacity=0, built=True)
+    return lambda: pools.set_open(number=9000, is_open=False, actor=SYSTEM)
 
 
 def set_replica(acme: Organization) -> Act:

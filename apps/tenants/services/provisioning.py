@@ -20,8 +20,8 @@ from apps.tenancy.context import control
 from apps.tenancy.schemas import blueprint, server
 from apps.tenancy.transactions import atomic
 
-from .. import slugs
-from ..errors import IllegalTransition, SlugTaken, TenantNotFound
+from .. import room, slugs
+from ..errors import IllegalTransition, NoRoom, SlugTaken, TenantNotFound
 from ..models import Domain, Placement, Pool, Profile, Tenant, TenantDatabase
 from . import schema_store
 
@@ -30,18 +30,18 @@ TENANT_READY = "tenants.ready"
 Kind = Placement.Kind
 
 
-def open_tenant(*, name: str, kind: str, locale: str = "", is_probe: bool = False) -> Tenant:
+def open_tenant(*, name: str, kind: str, otherwise: str = "", locale: str = "", is_probe: bool = False) -> Tenant:
     """Insert a tenant with its address and claim a placement for it, in the caller's control-plane transaction.
 
-    Without a free one the tenant stays in provisioning and the provisioner is asked to build one. Raises
+    Without a free one the tenant stays in provisioning and the provisioner is asked to build one. ``otherwise`` is
+    the placement that it gets when the server may have no more of the first. Raises NoRoom then if there is none,
     SlugTaken when no free address was found.
     """
     tenant = _insert_with_free_slug(name, kind, is_probe=is_probe)
     Domain.objects.create(tenant=tenant, domain=f"{tenant.slug}.{settings.BASE_DOMAIN}", is_primary=True)
     if locale not in ("", settings.LANGUAGE_CODE):  # which needs no row
         Profile.objects.create(tenant=tenant, locale=locale)
-    if not _claim(tenant):
-        outbox.emit(TENANT_REQUESTED, {}, tenant_id=tenant.id)
+    _place(tenant, [Kind(kind), *([Kind(otherwise)] if otherwise not in ("", kind) else [])])
     return tenant
 
 
@@ -128,6 +128,19 @@ def _insert_with_free_slug(name: str, kind: str, *, is_probe: bool) -> Tenant:
     raise SlugTaken
 
 
+def _place(tenant: Tenant, kinds: list[Placement.Kind]) -> None:
+    """Have the tenant claim a placement, or wait for one, of the first kind that there is room for. Raises NoRoom."""
+    for kind in kinds:
+        tenant.requested_placement = kind.value
+        if _claim(tenant):
+            return
+        if room.can_be_built_for(tenant, kind):
+            tenant.save(update_fields=["requested_placement"])
+            outbox.emit(TENANT_REQUESTED, {}, tenant_id=tenant.id)
+            return
+    raise NoRoom
+
+
 def _claim(tenant: Tenant) -> bool:
     """Give the tenant a placement that is ready, and make it ready with it."""
     claims = {Kind.SCHEMA: _claim_warm_schema, Kind.POOL: _claim_pool_place, Kind.DATABASE: _claim_database}
@@ -136,7 +149,7 @@ def _claim(tenant: Tenant) -> bool:
         return False
     tenant.status = Tenant.Status.READY
     tenant.ready_at = placement.claimed_at
-    tenant.save(update_fields=["status", "ready_at"])
+    tenant.save(update_fields=["requested_placement", "status", "ready_at"])
     tenant.placement = placement
     outbox.emit(TENANT_READY, {}, tenant_id=tenant.id)
     return True
@@ -152,13 +165,23 @@ def _claim_warm_schema(tenant: Tenant) -> Placement | None:
 
 
 def _claim_pool_place(tenant: Tenant) -> Placement | None:
-    pool = (
-        Pool.objects.filter(tenant_count__lt=F("capacity"), built=True).order_by("number").select_for_update().first()
-    )
+    pool = _pool_with_room()
     if pool is None:
         return None
     Pool.objects.filter(id=pool.id).update(tenant_count=F("tenant_count") + 1)
     return _placed(tenant, kind=Kind.POOL, pool=pool, schema=pool.schema)
+
+
+def _pool_with_room() -> Pool | None:
+    """The pool with the most room that nobody else is entering, else that with the most when they are in."""
+    while Pool.objects.with_room().exists():
+        pool = (
+            Pool.objects.with_room().select_for_update(skip_locked=True).first()
+            or Pool.objects.with_room().select_for_update().first()  # none if it filled up while we waited
+        )
+        if pool is not None:
+            return pool
+    return None
 
 
 def _claim_database(tenant: Tenant) -> Placement | None:

@@ -18,6 +18,7 @@ from apps.tenancy.schemas.replay import SchemaState, step_through
 from apps.tenancy.schemas.slices import one_by_one
 from apps.tenancy.transactions import atomic
 
+from .. import room
 from ..models import Placement, Pool
 
 log = structlog.get_logger(__name__)
@@ -35,14 +36,14 @@ class Stock:
 
 def stock() -> Stock:
     with control("count the schema store"):
-        places = Pool.objects.filter(built=True).aggregate(free=Sum(F("capacity") - F("tenant_count")))["free"]
+        places = Pool.objects.open().filter(built=True).aggregate(free=Sum(F("capacity") - F("tenant_count")))["free"]
         return Stock(Placement.objects.warm().filter(built=True).count(), places or 0)
 
 
 def replenish(
     *, schemas: int | None = None, pool_places: int | None = None, progress: Callable[[str], None] = lambda _: None
 ) -> Stock:
-    """Build until at least so many schemas and pool places are ready (default: as settings say).
+    """Build until at least so many schemas and pool places are ready (default: as settings say), or no more may be.
 
     One run at a time. What is built is noted before, so the next run finishes what a killed one left.
     """
@@ -69,9 +70,9 @@ def _unbuilt(wanted: Stock) -> Iterator[Placement | Pool]:
     """What a killed run has left, then what is lacking, noted one by one; each is built when the next is asked for."""
     yield from Placement.objects.warm().filter(built=False)
     yield from Pool.objects.filter(built=False)
-    while stock().schemas < wanted.schemas:
+    while stock().schemas < wanted.schemas and room.schemas_to_build() > 0:
         yield Placement.objects.create(kind=Placement.Kind.SCHEMA, schema=blueprint.new_schema_name())
-    while stock().pool_places < wanted.pool_places:
+    while stock().pool_places < wanted.pool_places and room.pools_to_build() > 0:
         yield _next_pool()
 
 
