@@ -75,7 +75,7 @@ class Places:
 
 @dataclass(frozen=True)
 class Machine:
-    """What the server's machine has, where it is this one."""
+    """What the server's machine has, where it is this one; of the disk, what others than root may use."""
 
     disk: int
     disk_used: int
@@ -116,7 +116,8 @@ def machine() -> Machine | None:
         return None
     disk, files = shutil.disk_usage(settings.DATA_DIR), os.statvfs(settings.DATA_DIR)
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return Machine(disk.total, disk.total - disk.free, files.f_files, files.f_files - files.f_favail, memory)
+    inodes_used = files.f_files - files.f_ffree
+    return Machine(disk.used + disk.free, disk.used, inodes_used + files.f_favail, inodes_used, memory)
 
 
 def _row(cursor: Any, query: str) -> dict[str, Any]:
