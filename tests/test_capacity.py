@@ -13,7 +13,7 @@ from django.db import OperationalError
 
 from apps.operations import capacity as walls
 from apps.operations import measuring, unsealed
-from apps.operations.capacity import Wall, capacity, locks_wanted, small_settings
+from apps.operations.capacity import ServerWall, capacity, locks_wanted, small_settings
 from apps.operations.measuring import Machine, Places, Server
 from apps.operations.unsealed import LastSweep
 from apps.tenancy.context import CONTROL_ALIAS
@@ -146,7 +146,7 @@ def test_wall__that_is_near__is_first_and_says_what_to_do(measured, capsys, name
     ],
 )
 def test_wall__of_a_value_and_a_limit__knows_how_far_it_is(value, limit, each, percent, state, left):
-    wall = Wall("a wall", "things", value, limit, each)
+    wall = ServerWall("a wall", "things", value, limit, each)
 
     assert (wall.percent, wall.state, wall.organizations_left) == (percent, state, left)
 
@@ -200,22 +200,23 @@ def test_sealing__when_no_sweep_has_ended_for_long__is_near(measured):
     assert "workers and beat" in report.walls[0].advice
 
 
+ROOMY = replace(SERVER, locks_each=1024)
 SMALL = {
-    "nothing": (SERVER, {}),
-    "locks": (replace(SERVER, locks_each=64), {"max_locks_per_transaction": "832"}),
+    "nothing": (ROOMY, {}),
+    "locks": (replace(ROOMY, locks_each=64), {"max_locks_per_transaction": "832"}),
     "locks of a large server": (
-        replace(SERVER, lockable=825_000, lockers=1000, locks_each=64),
+        replace(ROOMY, lockable=825_000, lockers=1000, locks_each=64),
         {"max_locks_per_transaction": "1664"},
     ),
     "no spare locks": (replace(SERVER, lockable=102_400), {"max_locks_per_transaction": "1024"}),
-    "fsync": (replace(SERVER, sync_method="fsync"), {"recovery_init_sync_method": "syncfs"}),
-    "fsync of few files": (replace(SERVER, sync_method="fsync", files=1000), {}),
-    "fsync elsewhere": (replace(SERVER, sync_method="fsync", is_linux=False), {}),
-    "before version 14": (replace(SERVER, sync_method=""), {}),
-    "cache": (replace(SERVER, cache_bytes=500 * 2**20), {"effective_cache_size": "1680MB"}),
-    "autovacuum": (replace(SERVER, vacuums=False), {"autovacuum": "on"}),
+    "fsync": (replace(ROOMY, sync_method="fsync"), {"recovery_init_sync_method": "syncfs"}),
+    "fsync of few files": (replace(ROOMY, sync_method="fsync", files=1000), {}),
+    "fsync elsewhere": (replace(ROOMY, sync_method="fsync", is_linux=False), {}),
+    "before version 14": (replace(ROOMY, sync_method=""), {}),
+    "cache": (replace(ROOMY, cache_bytes=500 * 2**20), {"effective_cache_size": "1680MB"}),
+    "autovacuum": (replace(ROOMY, vacuums=False), {"autovacuum": "on"}),
     "all": (
-        replace(SERVER, locks_each=64, sync_method="fsync", cache_bytes=1, vacuums=False),
+        replace(ROOMY, locks_each=64, sync_method="fsync", cache_bytes=1, vacuums=False),
         {
             "max_locks_per_transaction": "832",
             "recovery_init_sync_method": "syncfs",

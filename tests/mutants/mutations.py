@@ -99,8 +99,8 @@ MUTATIONS = [
     Mutation(
         "manager unscoped",
         f"{TENANCY}/models.py",
-        "        return rows.filter(tenant_id=OwnTenant(built_for))",
-        "        return rows",
+        "        rows.query.where.add(_of(self.model, rows.query.get_initial_alias(), built_for), AND)\n",
+        "",
     ),
     Mutation(
         "queryset follows whoever runs it",

@@ -87,7 +87,7 @@ def test_commands__all__are_tried_below_or_say_why_not():
 
 
 class Backends:
-    """The most memory that a server process has had for itself alone: looked at often, and at its end.
+    """The most memory that a server process has had for itself, without what all share: looked at often and in the end.
 
     What it has learned it keeps, so that the end tells most; what a statement needs for a moment is seen meanwhile.
     """

@@ -25,7 +25,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         with in_one_line():
-            report = fleet_status(deep=options["deep"], progress=_Progress(self))
+            report = fleet_status(deep=options["deep"], progress=_Compared(self))
         if options["json"]:
             self.stdout.write(json.dumps(report.as_json(), default=str))
         else:
@@ -49,7 +49,7 @@ class Command(BaseCommand):
             self.stdout.write(f"last run: {report.last_run}")
 
 
-class _Progress:
+class _Compared:
     """Says on a terminal how many schemas have been compared."""
 
     def __init__(self, this: BaseCommand) -> None:
