@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from environs import Env
+from environs import Env, validate
 
 from apps.audit.sinks import parse_sinks
 from apps.core.encryption import parse_master_keys
@@ -14,6 +14,7 @@ from apps.core.security_txt import parse_contacts
 from apps.tenancy.databases import parse_url
 from config.observability import logging_config, start_sentry
 
+AT_LEAST_ONE = validate.Range(min=1)
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env()
 
@@ -201,7 +202,7 @@ CACHES = {
     }
 }
 REDIS_POOL_SIZE = env.int("REDIS_POOL_SIZE", 20)
-ORGANIZATIONS_KEPT = env.int("ORGANIZATIONS_KEPT", 10_000)  # in each process, at 3 to 4 KB
+ORGANIZATIONS_KEPT = env.int("ORGANIZATIONS_KEPT", 10_000, validate=AT_LEAST_ONE)  # in each process, at 3 to 4 KB
 TRAFFIC_FLUSH_SECONDS = env.float("TRAFFIC_FLUSH_SECONDS", 1.0)  # 0: the figures stay where they are noted
 CSRF_FAILURE_VIEW = "apps.core.problems.csrf_failure"
 SESSION_ENGINE = "apps.accounts.sessions"
@@ -306,7 +307,7 @@ ACCESS_TOKEN_SECONDS = 15 * 60
 REFRESH_TOKEN_SECONDS = 14 * 24 * 3600
 TOKEN_FAMILY_SECONDS = 90 * 24 * 3600
 SIGNING_KEY_NOTICE_SECONDS = 10 * 60  # longer than anybody may keep the key set
-WEB_THREADS = env.int("WEB_THREADS", 4)  # that run Django, in each process
+WEB_THREADS = env.int("WEB_THREADS", 4, validate=AT_LEAST_ONE)  # that run Django, in each process
 TENANT_CONCURRENCY = env.int("TENANT_CONCURRENCY", WEB_THREADS // 2)  # of them at once; 0: no limit
 TENANT_WAITING = env.int("TENANT_WAITING", max(WEB_THREADS // 2 - 1, 0))  # one thread is left for others even so
 REQUESTS_PER_MINUTE_ADDRESS = env.int("REQUESTS_PER_MINUTE_ADDRESS", 100)

@@ -111,7 +111,9 @@ class Notes:
 def queue(platform, database, monkeypatch) -> Queue:
     messages: SimpleQueue[Message] = SimpleQueue()
 
-    def send_task(task: str, **options: Any) -> None:
+    def send_task(task: str, *args: Any, **options: Any) -> None:
+        if "kwargs" not in options:
+            return  # what a task itself has sent
         messages.put(Message(task, options["kwargs"], options["headers"]))
 
     monkeypatch.setattr(current_app, "send_task", send_task)
@@ -302,7 +304,7 @@ def test_message__that_takes_too_long__hands_back_what_is_left(queue, notes, org
     for number, organization in enumerate(organizations):
         emit(organization, number)
     (message,) = queue.deliver()
-    monkeypatch.setattr(batches, "time", Clock(seconds=3.0))
+    monkeypatch.setattr(batches, "time", Clock(seconds=2.0))
 
     message.perform()
     (rest,) = queue.deliver()

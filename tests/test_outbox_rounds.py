@@ -167,7 +167,7 @@ def test_database__that_is_gone__is_left(running, platform):
 
 
 FULL = """INSERT INTO platform.outbox (event_id, tenant_id, topic, payload)
-    SELECT gen_random_uuid(), md5((number % %s)::text)::uuid, 'tests.announced', '{}'
+    SELECT gen_random_uuid(), md5((number %% %s)::text)::uuid, 'tests.announced', '{}'
     FROM generate_series(1, %s) number"""
 CLAIM = {
     "lane": "",

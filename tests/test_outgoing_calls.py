@@ -88,6 +88,7 @@ CALLS = {  # those whose failures are in a table above
 OTHERS = {
     "apps/assurance/attacks/tasks.py": "reads what the memory's mailbox holds",
     "apps/notifications/filebox.py": "a folder",
+    "apps/tenancy/outbox/rounds.py": "a bell between the threads of one process",
     "apps/notifications/refusals.py": "tells the failures of mails apart",
     "apps/stripe_sandbox/core/webhooks.py": "stands for Stripe, which repeats whatever is refused",
     "apps/stripe_sandbox/core/version.py": "reads the library's version",
