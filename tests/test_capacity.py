@@ -13,7 +13,7 @@ from django.db import OperationalError
 
 from apps.operations import capacity as walls
 from apps.operations import measuring, unsealed
-from apps.operations.capacity import Wall, capacity, locks_wanted, small_settings
+from apps.operations.capacity import ServerWall, capacity, locks_wanted, small_settings
 from apps.operations.measuring import Machine, Places, Server
 from apps.operations.unsealed import LastSweep
 from apps.tenancy.context import CONTROL_ALIAS
@@ -146,7 +146,7 @@ def test_wall__that_is_near__is_first_and_says_what_to_do(measured, capsys, name
     ],
 )
 def test_wall__of_a_value_and_a_limit__knows_how_far_it_is(value, limit, each, percent, state, left):
-    wall = Wall("a wall", "things", value, limit, each)
+    wall = ServerWall("a wall", "things", value, limit, each)
 
     assert (wall.percent, wall.state, wall.organizations_left) == (percent, state, left)
 

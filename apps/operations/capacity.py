@@ -28,7 +28,7 @@ SPARE_LOCKS = 1.25
 
 
 @dataclass(frozen=True)
-class Wall:
+class ServerWall:
     """One thing that ends: what there is of it, and what there can be. Neither need be known from here."""
 
     name: str
@@ -92,7 +92,7 @@ class Report:
 
     server: str
     schemas: int
-    walls: list[Wall]
+    walls: list[ServerWall]
     small: list[SmallSetting]
 
     @property
@@ -146,10 +146,10 @@ def locks_wanted(server: Server) -> int:
     return math.ceil(each / LOCKS_IN_STEPS_OF) * LOCKS_IN_STEPS_OF
 
 
-def _placement_walls(places: Places) -> list[Wall]:
+def _placement_walls(places: Places) -> list[ServerWall]:
     limits = "or make room on another server"
     return [
-        Wall(
+        ServerWall(
             "schemas of their own",
             "schemas",
             places.own_schemas,
@@ -157,7 +157,7 @@ def _placement_walls(places: Places) -> list[Wall]:
             1,
             f"Further organizations go to pools; raise SCHEMA_LIMIT if the other walls are far, {limits}.",
         ),
-        Wall(
+        ServerWall(
             "places in pools",
             "places",
             places.in_pools,
@@ -168,9 +168,9 @@ def _placement_walls(places: Places) -> list[Wall]:
     ]
 
 
-def _server_walls(server: Server) -> list[Wall]:
+def _server_walls(server: Server) -> list[ServerWall]:
     return [
-        Wall(
+        ServerWall(
             "locks of a dump",
             "locks",
             server.lockable,
@@ -178,7 +178,7 @@ def _server_walls(server: Server) -> list[Wall]:
             server.each(server.lockable),
             f"pg_dump fails beyond it: set max_locks_per_transaction to {locks_wanted(server)} and restart the server.",
         ),
-        Wall(
+        ServerWall(
             "catalog in memory",
             "bytes",
             server.catalog_bytes,
@@ -186,7 +186,7 @@ def _server_walls(server: Server) -> list[Wall]:
             server.each(server.catalog_bytes),
             "Give the machine more memory and raise effective_cache_size, or place new organizations in pools.",
         ),
-        Wall(
+        ServerWall(
             "connections",
             "connections",
             server.connections,
@@ -194,7 +194,7 @@ def _server_walls(server: Server) -> list[Wall]:
             0,
             "Set DATABASE_POOL_SIZE, put PgBouncer before the server, or raise max_connections.",
         ),
-        Wall(
+        ServerWall(
             "transaction ids",
             "ids",
             server.transaction_age,
@@ -205,10 +205,10 @@ def _server_walls(server: Server) -> list[Wall]:
     ]
 
 
-def _machine_walls(server: Server, machine: Machine | None) -> list[Wall]:
+def _machine_walls(server: Server, machine: Machine | None) -> list[ServerWall]:
     known_schemas = min(server.schemas, SCHEMAS_PER_CONNECTION)
     process = NEW_CONNECTION_BYTES + KNOWN_SCHEMA_BYTES * known_schemas
-    memory = Wall(
+    memory = ServerWall(
         "memory of connections",
         "bytes",
         process * server.connections_limit,
@@ -216,7 +216,7 @@ def _machine_walls(server: Server, machine: Machine | None) -> list[Wall]:
         0,
         "If all connections were used, memory would end: lower max_connections, or put PgBouncer before the server.",
     )
-    files = Wall(
+    files = ServerWall(
         "files",
         "files",
         machine.inodes_used if machine else server.files,
@@ -224,7 +224,7 @@ def _machine_walls(server: Server, machine: Machine | None) -> list[Wall]:
         server.each(server.files),
         "The disk can name no more files: move the server to one with more inodes, or place organizations in pools.",
     )
-    disk = Wall(
+    disk = ServerWall(
         "disk",
         "bytes",
         machine.disk_used if machine else server.bytes,
@@ -235,12 +235,12 @@ def _machine_walls(server: Server, machine: Machine | None) -> list[Wall]:
     return [memory, files, disk]
 
 
-def _sealing(sweep: LastSweep | None) -> Wall:
+def _sealing(sweep: LastSweep | None) -> ServerWall:
     """Of the seconds that a sweep has, those that the last one needed; if none came since, how long ago that was."""
     if sweep is None:
-        return Wall("sealing", "seconds", 0, None)
+        return ServerWall("sealing", "seconds", 0, None)
     late = sweep.seconds_ago > SWEEP_LATE_SECONDS
-    return Wall(
+    return ServerWall(
         "sealing",
         "seconds",
         sweep.seconds_ago if late else sweep.seconds,
@@ -252,8 +252,8 @@ def _sealing(sweep: LastSweep | None) -> Wall:
     )
 
 
-def _outbox(backlog: Backlog) -> Wall:
-    return Wall(
+def _outbox(backlog: Backlog) -> ServerWall:
+    return ServerWall(
         "outbox",
         "seconds",
         round(backlog.lag_seconds, 1),

@@ -11,7 +11,7 @@ from django.template.defaultfilters import filesizeformat
 
 from apps.core.errors import first_line
 
-from ...capacity import CLOSE, NEAR, Report, Wall, capacity
+from ...capacity import CLOSE, NEAR, Report, ServerWall, capacity
 
 A_WALL_IS_NEAR, NOT_POSSIBLE = 1, 2
 BAR = 20
@@ -57,7 +57,7 @@ class Command(BaseCommand):
             self.stdout.write(f"! {setting}.")
 
 
-def _row(wall: Wall) -> list[str]:
+def _row(wall: ServerWall) -> list[str]:
     limit = UNKNOWN if wall.limit is None else _amount(wall.limit, wall.unit)
     left = "" if wall.organizations_left is None else f"{wall.organizations_left:,}"
     if wall.percent is None:
