@@ -61,7 +61,8 @@ def stuck(acme) -> Any:
     """The id of an event that has been parked."""
     with acme.inside(), atomic():
         event_id = outbox.emit(TOPIC, {})
-    in_outbox("UPDATE platform.outbox SET available_at = 'infinity', attempts = 100 WHERE event_id = %s", event_id)
+    parked = "UPDATE platform.outbox SET stage = 'alone', available_at = 'infinity', attempts = 100 WHERE event_id = %s"
+    in_outbox(parked, event_id)
     return event_id
 
 

@@ -90,7 +90,7 @@ class ContextTask(Task):  # type: ignore[misc]
         except NotFoundError:
             return  # as above
         with use(context):
-            self.run(event_id=str(event.event_id), **event.payload)
+            self.run(**self.request.kwargs)
 
     def _contexts(self, events: list[Handed]) -> Callable[[Handed], Context]:
         """The context of each event; all tenants are looked up in one statement."""
@@ -110,8 +110,9 @@ class ContextTask(Task):  # type: ignore[misc]
         """The task's request and the log lines are about one event. Retrying raises what it would retry after."""
         headers = {TENANT_HEADER: str(event.tenant_id)} if event.tenant_id else {}
         task_id = f"{event.event_id}.{self.name}"
+        kwargs = {"event_id": str(event.event_id), **event.payload}
         bound = structlog.contextvars.bound_contextvars(request_id=event.request_id, task_id=task_id)
-        self.push_request(id=task_id, headers=headers)
+        self.push_request(id=task_id, headers=headers, args=(), kwargs=kwargs, retries=0, called_directly=True)
         try:
             with bound:
                 yield
