@@ -184,7 +184,7 @@ STATEMENTS = {
     "next": (relay.NEXT, {}, 10),
     "the page's figures": (events.BACKLOG, {"counted": events.COUNTED}, events.COUNTED + 10),
     **{
-        f"the page's events, {state or 'all'}": (events.PENDING, {"state": state, "limit": 100}, 1000)
+        f"the page's events, {state or 'all'}": (events.PENDING, {"state": state, "limit": 50}, 1000)
         for state in ("", "waiting")
     },
 }
@@ -196,7 +196,7 @@ def test_statements__of_a_full_outbox__read_what_they_are_for(platform, database
     with psycopg.connect(settings.DATABASE_URL, autocommit=True) as connection, connection.transaction():
         connection.execute("SET LOCAL ROLE app_control")
         connection.execute(FULL, [organizations, 100_000])
-        connection.execute(relay.BEGIN)
+        connection.execute(f"{relay.BEGIN}; {events.IN_ORDER}".encode())
         read = {name: rows_read(connection, statement, given) for name, (statement, given, _) in STATEMENTS.items()}
 
     assert {name: rows for name, rows in read.items() if rows > STATEMENTS[name][2]} == {}

@@ -25,7 +25,7 @@ from .forms import OutboxForm
 from .services import staff_actor
 from .site import site
 
-SHOWN = 100
+SHOWN = 50
 
 
 @staff_only

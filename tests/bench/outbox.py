@@ -29,7 +29,7 @@ NAME = "outbox"
 DATABASE = "ours_outbox"
 ALONE, TOGETHER = "bench.alone", "bench.together"
 ORGANIZATIONS = int(os.environ.get("OUTBOX_ORGANIZATIONS", "400"))
-PLACEMENT = os.environ.get("OUTBOX_PLACEMENT", "schema")
+PLACEMENT = os.environ.get("OUTBOX_PLACEMENT", "pool")
 BURST, BURST_ALONE, WARM_UP = 10_000, 1_000, 300
 RATE, SECONDS = 500, 20
 EVENTS_A_SECOND, P95 = Aim(at_least=500), Aim(at_most=2)
