@@ -154,7 +154,6 @@ def _platform_schema(operator: str) -> list[sql.Composed]:
         "REVOKE EXECUTE ON FUNCTION {schema}.advance_schema FROM PUBLIC",
         "DROP INDEX IF EXISTS {schema}.outbox_pending",
         "CREATE INDEX IF NOT EXISTS outbox_waiting ON {schema}.outbox (lane, organization, id) WHERE stage = 'waiting'",
-        "CREATE INDEX IF NOT EXISTS outbox_oldest ON {schema}.outbox (id) WHERE stage = 'waiting'",
         "CREATE INDEX IF NOT EXISTS outbox_in_hand ON {schema}.outbox (lane, organization) WHERE stage = 'in hand'",
         "CREATE INDEX IF NOT EXISTS outbox_alone ON {schema}.outbox (available_at, id) WHERE stage = 'alone'",
         # A queue is small and always new: a fifth of it is dead long before a fifth of a table would be.

@@ -27,7 +27,7 @@ current_app.loader.import_default_modules()
 SEALING = "apps.operations.tasks.seal_audit_logs"
 POOLED = 10  # one of so many lives in a pool
 PROJECTS = 3
-SETTLED = 5  # sweeps at the most until nothing is left to be sealed
+SETTLED = 30  # sweeps at the most until nothing is left to be sealed
 
 
 def found(first: int, last: int) -> float:
