@@ -147,17 +147,13 @@ def seal(chain: Chain, *, fenced: bool = False) -> int:
     if not _sealable(chain, head, fenced).exists():
         _anchor(chain, head)
         return 0  # most logs are quiet most of the time: no lock for them
-    total, count = 0, BATCH
-    while count == BATCH:
-        head, count = _seal_batch(chain, fenced)
-        _anchor(chain, head)
-        total += count
-    return total
+    return _seal_batches(chain, fenced)[1]
 
 
-def is_settled(chain: Chain) -> bool:
-    """Whether everything that can be seen of a log is sealed, what its sealer had to leave included."""
-    return not chain.unsealed().filter(transaction_id__gte=chain.head().transaction_id).exists()
+def seal_all(chain: Chain) -> bool:
+    """Seal a log that has something new. Whether all that can be seen of it is sealed then; call it as ``seal``."""
+    head, _ = _seal_batches(chain, fenced=False)
+    return not chain.unsealed().filter(transaction_id__gte=head.transaction_id).exists()
 
 
 def horizon() -> int:
@@ -199,6 +195,19 @@ def hash_of(previous: bytes, document: bytes) -> bytes:
     return hashlib.sha256(previous + document).digest()
 
 
+def _seal_batches(chain: Chain, fenced: bool) -> tuple[Head, int]:
+    """Where the chain ends then, and how many events were sealed."""
+    total, count = 0, BATCH
+    while count == BATCH:
+        head, count = _seal_batch(chain, fenced)
+        if count:
+            _note_anchor(chain, head)
+        else:
+            _anchor(chain, head)
+        total += count
+    return head, total
+
+
 def _seal_batch(chain: Chain, fenced: bool) -> tuple[Head, int]:
     with atomic():
         lock(f"audit.seal.{chain}")
@@ -223,11 +232,17 @@ def _sealable(chain: Chain, head: Head, fenced: bool) -> QuerySet[Any]:
 
 
 def _anchor(chain: Chain, head: Head) -> None:
-    """Note in the control plane how far the chain has come; also what a sealer killed before it could."""
+    """Note in the control plane how far the chain has come, if a sealer was killed before it could."""
+    with control("look for the newest anchor"):
+        anchored = chain.anchored()
+    if head.number > anchored:
+        _note_anchor(chain, head)
+
+
+def _note_anchor(chain: Chain, head: Head) -> None:
     with control("anchor an audit chain"):
-        if head.number > chain.anchored():
-            anchor = Anchor(tenant_id=chain.tenant_id, chain=chain.kind, number=head.number, hash=head.hash)
-            Anchor.objects.bulk_create([anchor], ignore_conflicts=True)  # two sealers may say the same
+        anchor = Anchor(tenant_id=chain.tenant_id, chain=chain.kind, number=head.number, hash=head.hash)
+        Anchor.objects.bulk_create([anchor], ignore_conflicts=True)  # two sealers may say the same
 
 
 class _Number(str):

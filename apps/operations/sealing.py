@@ -8,7 +8,7 @@ from collections import defaultdict
 
 import structlog
 
-from apps.audit.chain import Chain, control_chain, horizon, is_settled, seal, tenant_chain
+from apps.audit.chain import Chain, control_chain, horizon, seal_all, tenant_chain
 from apps.tenancy.context import CONTROL_ALIAS, control, use
 from apps.tenancy.schemas.slices import sliced
 from apps.tenants.models import Tenant
@@ -26,7 +26,7 @@ def seal_new(*, seconds: float) -> None:
     """
     began = time.monotonic()
     until = began + seconds
-    _seal_control_logs(until)
+    _seal_control_logs(began + seconds / 2)  # many founded at once do not keep the others waiting
     for tenant in tenants_with_databases():
         if time.monotonic() < until:
             _seal_log_of(tenant)
@@ -76,8 +76,7 @@ def _seal_log_of(tenant: Tenant) -> bool:
 def _try_to_seal(chain: Chain) -> bool:
     """Whether all of a log is sealed now."""
     try:
-        seal(chain)
-        return is_settled(chain)
+        return seal_all(chain)
     except Exception:
         log.exception("audit_sealing_failed", tenant_id=str(chain.tenant_id or ""))
         return False

@@ -16,8 +16,9 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connections
+from django.db.models import Exists, OuterRef
 
-from apps.audit.models import ControlEvent, Event
+from apps.audit.models import ControlEvent, ControlSeal, Event
 from apps.core import memory
 from apps.core.memory import MemoryAway
 from apps.tenancy.context import CONTROL_ALIAS, OutboxContext, control, use
@@ -61,8 +62,9 @@ def tenants_with_databases() -> list[Tenant]:
 
 
 def owners_since(horizon: int) -> list[UUID | None]:
-    """Whom the events are about that transactions from the horizon on have recorded in the control plane."""
-    found = ControlEvent.objects.filter(transaction_id__gte=horizon)
+    """Whom the events are about that are not sealed, of those recorded in the control plane from the horizon on."""
+    sealed = ControlSeal.objects.filter(event_id=OuterRef("id"))
+    found = ControlEvent.objects.filter(~Exists(sealed), transaction_id__gte=horizon)
     return list(found.order_by("tenant_id").values_list("tenant_id", flat=True).distinct())
 
 

@@ -48,6 +48,8 @@ FAST_BUT_FORGETFUL: Mapping[str, str] = {
     "synchronous_commit": "off",
     "full_page_writes": "off",
 }
+ATTEMPTS = 10
+LEFT_BEHIND = "shared memory block"  # of a server that was killed, whose processes have not all ended yet
 
 
 class EmbeddedPostgres:
@@ -173,13 +175,14 @@ class EmbeddedPostgres:
     def _launch(self) -> None:
         """Start the server; after an unclean stop the first attempt may meet what the old one left."""
         self._rotate_log()
-        for attempt in (1, 2):
+        for attempt in range(ATTEMPTS):
             self._remove_stale_pid_file()
             if self._pg_ctl_start():
                 return
-            if attempt == 1:
-                time.sleep(1)
-        reason = last_line_with(self.log, "FATAL", "PANIC") or "it wrote nothing"
+            reason = last_line_with(self.log, "FATAL", "PANIC") or "it wrote nothing"
+            if attempt and LEFT_BEHIND not in reason:
+                break
+            time.sleep(1)
         if "TCP/IP" in reason:  # somebody took the port after it was looked at
             raise PortTakenError(f"PostgreSQL's port is in use (see {self.log})")
         raise LaunchError(f"PostgreSQL does not start: {reason} (see {self.log})")
