@@ -48,7 +48,8 @@ PENDING = """WITH parked AS MATERIALIZED (SELECT id FROM platform.outbox
         UNION ALL SELECT id, 'waiting' FROM waiting)
     SELECT event_id, tenant_id, topic, state, attempts, deliveries, last_error, created_at
     FROM found JOIN platform.outbox USING (id) ORDER BY created_at, id LIMIT %(limit)s"""
-IN_ORDER = "SET LOCAL enable_sort = off"  # statistics of a queue are of another hour, and would have all of it sorted
+# Statistics of a queue are of another hour, and would have all of it sorted, or read for a join.
+IN_ORDER = "SET LOCAL enable_sort = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off"
 PAYLOADS = """SELECT payload FROM platform.outbox
     WHERE topic = %s AND tenant_id IS NOT DISTINCT FROM %s AND payload @> %s ORDER BY id"""
 TENANTS = "SELECT DISTINCT tenant_id FROM platform.outbox WHERE topic = %s"
