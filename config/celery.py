@@ -10,11 +10,13 @@ from typing import Any
 import structlog
 from celery import Celery
 from celery.platforms import SecurityWarning
-from celery.signals import celeryd_init, setup_logging, worker_init
+from celery.signals import celeryd_init, setup_logging, task_postrun, task_prerun, worker_init
 from django.conf import settings
+from django.db import connections
 from django_structlog.celery import signals as log_signals
 from django_structlog.celery.steps import DjangoStructLogInitStep
 
+from apps.tenancy.context import CONTROL_ALIAS
 from apps.tenancy.tasks import TENANT_HEADER
 from apps.tenancy.walls import pooling
 
@@ -37,6 +39,19 @@ def allow_root_in_development(**kwargs: Any) -> None:
 def use_django_logging(**kwargs: Any) -> None:
     """Keep Celery from configuring logging of its own."""
     logging.config.dictConfig(settings.LOGGING)
+
+
+@task_prerun.connect
+@task_postrun.connect
+def keep_connection(sender: Any, **kwargs: Any) -> None:
+    """Keep that with the control database, as between requests: logging in takes longer than most tasks."""
+    if sender.request.is_eager:
+        return
+    for connection in connections.all(initialized_only=True):
+        if connection.alias == CONTROL_ALIAS:
+            connection.close_if_unusable_or_obsolete()
+        else:
+            connection.close()
 
 
 @worker_init.connect

@@ -221,6 +221,7 @@ CELERY_TASK_ROUTES = {
     "apps.fleet.tasks.*": {"queue": "provisioning"},
 }
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_DB_REUSE_MAX = 2**63  # Celery would end them around each task; see ``keep_connection`` in config/celery.py
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": env.int("BROKER_VISIBILITY_SECONDS", 600),  # longer than any task may run

@@ -20,9 +20,11 @@ from apps.tenancy.context import OutboxContext, control, use
 from apps.tenancy.errors import ContextError, NoTenantContext
 from apps.tenancy.outbox import events
 from apps.tenancy.outbox.relay import MAX_DELIVERIES, OutboxEvent, Relay
+from apps.tenancy.schemas import server
 from apps.tenancy.tasks import OUTBOX_HEADER
 from apps.tenancy.transactions import atomic
 from apps.tenants.errors import TenantNotFound
+from tests.support import servers
 
 TOPIC = "tests.happened"
 
@@ -278,3 +280,22 @@ def test_event__written_for_a_foreign_tenant__is_refused(home, foreign):
     with home.inside(), connections[home.context.alias].cursor() as cursor:
         with pytest.raises(ProgrammingError, match="row-level security"):
             cursor.execute(outbox.INSERT, [uuid4(), foreign.tenant.id, TOPIC, "{}", "", ""])
+
+
+def test_outbox__of_the_release_before__is_brought_up_to_date(platform, database, subscribed):
+    """What waits in it goes alone, in no order; what comes then has one."""
+    with servers.as_owner() as connection, control("test"):
+        connection.execute("COMMENT ON SCHEMA platform IS '3'")
+        connection.execute("ALTER TABLE platform.outbox DROP COLUMN lane, DROP COLUMN stage, DROP COLUMN organization")
+        with connections["default"].cursor() as cursor:
+            insert = "INSERT INTO platform.outbox (event_id, topic, payload) VALUES (%s, %s, %s)"
+            cursor.execute(insert, [uuid4(), TOPIC, "{}"])
+        server.upgrade_platform(connection, operator=settings.DATABASE_OPERATOR_ROLE)
+        outbox.emit(TOPIC, {})
+
+    columns = "stage, lane, organization::text, deliveries"
+    nobody = "ffffffff-ffff-ffff-ffff-ffffffffffff"
+    assert sorted(in_outbox(settings.DATABASE_URL, columns)) == [("alone", "", nobody, 0), ("waiting", "", nobody, 0)]
+    sent: list[bool] = []
+    deliver(settings.DATABASE_URL, lambda task, event: sent.append(event.is_alone))
+    assert sorted(sent) == [False, False, True, True]

@@ -1,7 +1,7 @@
 """How many events a second go from their commit to their effect, and what each costs relay and worker.
 
 An event's task writes one row in its organization's context. The baseline is the same with each event in a message
-of its own, as all went before. ``OUTBOX_ORGANIZATIONS`` and ``OUTBOX_PLACEMENT`` say how many emit, and where they are.
+of its own, as all went before. ``OUTBOX_ORGANIZATIONS`` says how many emit.
 """
 
 from __future__ import annotations
@@ -28,8 +28,7 @@ from .worker import Worker
 NAME = "outbox"
 DATABASE = "ours_outbox"
 ALONE, TOGETHER = "bench.alone", "bench.together"
-ORGANIZATIONS = int(os.environ.get("OUTBOX_ORGANIZATIONS", "400"))
-PLACEMENT = os.environ.get("OUTBOX_PLACEMENT", "pool")
+ORGANIZATIONS = int(os.environ.get("OUTBOX_ORGANIZATIONS", "4000"))
 BURST, BURST_ALONE, WARM_UP = 10_000, 1_000, 300
 RATE, SECONDS = 500, 20
 EVENTS_A_SECOND, P95 = Aim(at_least=500), Aim(at_most=2)
@@ -121,7 +120,7 @@ def run(servers: Servers) -> None:
     with Worker("ours", environment, name=f"{NAME}-ours") as worker:
         say(f"{NAME}: creating {ORGANIZATIONS} organizations")
         worker.call("prepare")
-        tenants = worker.call("organizations", number=ORGANIZATIONS, placement=PLACEMENT)
+        tenants = worker.call("emitters", number=ORGANIZATIONS)
     _make_table(environment["DATABASE_OWNER_URL"])
     with _processes(environment) as (relay, celery):
         machinery = Machinery(environment, tenants, relay, celery)

@@ -20,8 +20,8 @@ log = structlog.get_logger(__name__)
 
 ORGANIZATIONS = 100  # of a lane, looked at in one statement
 RUN = 20  # events of one organization in a message
-MESSAGE_FEWEST, MESSAGE_MOST = 10, 50  # events in a message
-MESSAGES = 4  # that a claim is shared out among, as long as they are not too small
+MESSAGE_FEWEST, MESSAGE_MOST = 20, 50  # events in a message
+MESSAGES = 2  # that a claim is shared out among, as long as they are not too small
 IN_HAND = 1000  # events of a lane in messages: more would only wait in the queue, where nobody sees their order
 ALONE = 100
 MESSAGE_LEASE_SECONDS = (

@@ -22,7 +22,7 @@ PATIENCE = {"connect_timeout": 5, "tcp_user_timeout": 10_000, "keepalives_idle":
 PREPARE = "SET idle_in_transaction_session_timeout = '60s'; LISTEN outbox"  # as long as a broker may take
 
 POLL_SECONDS = 30.0  # what a missed announcement costs
-PAUSE_SECONDS = 0.05  # between two visits: what is announced meanwhile goes in one message
+PAUSE_SECONDS = 0.1  # between two visits: what is announced meanwhile goes in one message
 AFTERWARD_SECONDS = 1.0  # until it is asked when the next lease ends, or a refused event may be tried again
 TURN_SECONDS = 1.0
 

@@ -31,7 +31,7 @@ serve(
     {
         "prepare": tenants.prepare,
         "fill": tenants.fill,
-        "organizations": tenants.organizations,
+        "emitters": tenants.emitters,
         "fill_store": tenants.fill_store,
         "creation_times": tenants.creation_times,
         "messages": lambda: messages.messages(PROXY),

@@ -45,9 +45,22 @@ def create_organization(name: str, placement: str) -> Tenant:
     return created.tenant
 
 
-def organizations(number: int, placement: str) -> list[str]:
-    """The ids of so many organizations."""
-    return [str(create_organization(f"Emitter {one:04d}", placement).id) for one in range(number)]
+def emitters(number: int) -> list[str]:
+    """The ids of so many organizations: all that a task needs to enter their contexts. They share a pool."""
+    first = create_organization("Emitter", "pool")
+    with control("add emitters"), atomic():
+        place = Placement.objects.get(tenant=first)
+        known = {"requested_placement": "pool", "status": first.status}
+        others = [
+            Tenant(name=name, slug=name, schema_name=name, **known)
+            for name in (f"emitter_{one}" for one in range(1, number))
+        ]
+        Tenant.objects.bulk_create(others)
+        Placement.objects.bulk_create(
+            Placement(tenant=one, kind=place.kind, state=place.state, pool=place.pool, schema=place.schema, built=True)
+            for one in others
+        )
+    return [str(one.id) for one in (first, *others)]
 
 
 def fill(tenants: int) -> int:
