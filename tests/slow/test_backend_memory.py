@@ -60,6 +60,7 @@ OTHERS = {
     "dismiss_staff": "is about one person",
     "export_audit_log": "is about one organization",
     "hold_tenant": "is about one organization",
+    "look_up_anew": "is about one organization, or asks memory only",
     "provision_tenant": "is about one organization",
     "release_tenant": "is about one organization",
     "relay": "runs until it is told to stop, and asks outboxes only",
