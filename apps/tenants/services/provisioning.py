@@ -165,11 +165,16 @@ def _claim_warm_schema(tenant: Tenant) -> Placement | None:
 
 
 def _claim_pool_place(tenant: Tenant) -> Placement | None:
-    pool = _pool_with_room()
+    pool = (_first_pool() if tenant.is_probe else None) or _pool_with_room()
     if pool is None:
         return None
     Pool.objects.filter(id=pool.id).update(tenant_count=F("tenant_count") + 1)
     return _placed(tenant, kind=Kind.POOL, pool=pool, schema=pool.schema)
+
+
+def _first_pool() -> Pool | None:
+    """Where probes live: those that are to attack each other have to be neighbors."""
+    return Pool.objects.with_room().order_by("number").select_for_update().first()
 
 
 def _pool_with_room() -> Pool | None:
