@@ -153,6 +153,16 @@ def test_pool__that_somebody_is_entering__lets_the_next_into_another_without_wai
     assert shop.counts() == [1, 6]
 
 
+def test_probes__with_pools_that_have_more_room__are_neighbors(shop):
+    shop.offer(warm=0, schemas=0, pools=[(9, 4, True), (9, 0, True), (9, 0, True)], more_pools=0)
+
+    for number in range(3):
+        with control("test"), atomic():
+            provisioning.open_tenant(name=f"Probe {number}", kind="pool", is_probe=True)
+
+    assert shop.counts() == [7, 0, 0]
+
+
 def test_pool__past_its_capacity__is_refused_by_the_database(shop):
     shop.offer(warm=0, schemas=0, pools=[(2, 2, True)], more_pools=0)
 
