@@ -156,12 +156,12 @@ def _platform_schema(operator: str) -> list[sql.Composed]:
         "CREATE INDEX IF NOT EXISTS outbox_waiting ON {schema}.outbox (lane, organization, id) WHERE stage = 'waiting'",
         "CREATE INDEX IF NOT EXISTS outbox_in_hand ON {schema}.outbox (lane, organization) WHERE stage = 'in hand'",
         "CREATE INDEX IF NOT EXISTS outbox_alone ON {schema}.outbox (available_at, id) WHERE stage = 'alone'",
-        # A queue is small and always new: a fifth of it is dead long before a fifth of a table would be.
         # What a queue held when somebody counted says nothing of what it holds: plans go by its indexes alone.
         *(
             f"ALTER TABLE {{schema}}.outbox ALTER COLUMN {column} SET STATISTICS 0"
             for column in ("stage", "lane", "organization", "available_at", "waiting_for")
         ),
+        # A queue is small and always new: a fifth of it is dead long before a fifth of a table would be.
         "ALTER TABLE {schema}.outbox SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000)",
         "ALTER TABLE {schema}.outbox ENABLE ROW LEVEL SECURITY",
         "ALTER TABLE {schema}.outbox FORCE ROW LEVEL SECURITY",
