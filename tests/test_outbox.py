@@ -299,3 +299,24 @@ def test_outbox__of_the_release_before__is_brought_up_to_date(platform, database
     sent: list[bool] = []
     deliver(settings.DATABASE_URL, lambda task, event: sent.append(event.is_alone))
     assert sorted(sent) == [False, False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("waiting_for", "ARRAY['apps.tenants.tasks.replenish_store']"),
+        ("deliveries", "-1000"),
+        ("attempts", "-1000"),
+        ("available_at", "'-infinity'"),
+        ("stage", "'alone'"),
+        ("last_error", "'nothing'"),
+        ("created_at", "'-infinity'"),
+    ],
+)
+@pytest.mark.parametrize("plane", ["tenant", "control"])
+def test_event__that_says_what_is_the_relays_to_say__is_refused_by_the_database(acme, plane, column, value):
+    context = acme.inside() if plane == "tenant" else control("test")
+    statement = f"INSERT INTO platform.outbox (event_id, topic, payload, {column}) VALUES (%s, 'x', '{{}}', {value})"
+
+    with context, connections["default"].cursor() as cursor, pytest.raises(ProgrammingError, match="permission denied"):
+        cursor.execute(statement, [uuid4()])

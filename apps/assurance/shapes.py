@@ -9,6 +9,7 @@ from typing import Any
 
 from apps.tenancy.fields import ALL_PRIVILEGES
 from apps.tenancy.planes import READ_BY_TENANTS, control_models, table_name, tenant_column, tenant_models
+from apps.tenancy.schemas.server import MAY_EMIT
 from apps.tenancy.walls.roles import APP_CONTROL, APP_RELAY, APP_TENANT, PLATFORM_SCHEMA
 
 OWN_ROWS = "(tenant_id = (current_setting('app.tenant_id'::text))::uuid)"
@@ -94,7 +95,7 @@ def _platform(names: Names) -> dict[str, Shape]:
     readers = frozenset({APP_CONTROL, APP_RELAY, names.operator})
     handing_over = _grants(APP_RELAY, "SELECT, UPDATE, DELETE") | _grants(names.operator, "SELECT, UPDATE, DELETE")
     outbox = Shape(
-        grants=handing_over | _grants(APP_TENANT, "INSERT") | _grants(APP_CONTROL, "INSERT"),
+        grants=handing_over | _grants(APP_TENANT, MAY_EMIT) | _grants(APP_CONTROL, MAY_EMIT),
         policies=frozenset(
             {
                 ("tenant_isolation", frozenset({APP_TENANT}), "", OWN_ROWS),

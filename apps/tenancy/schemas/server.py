@@ -15,6 +15,8 @@ from . import owner
 
 Connection = psycopg.Connection[Any]
 CHANGED_MEANWHILE = "TN001"  # the SQLSTATE of a schema that another process is migrating, or has migrated
+# Who emits says what has happened; who is to do something about it, and when, is the relay's to say.
+MAY_EMIT = "INSERT (event_id, tenant_id, topic, payload, request_id, lane)"
 PLATFORM_VERSION = 4  # raised whenever the statements of the platform schema change
 
 
@@ -165,7 +167,8 @@ def _platform_schema(operator: str) -> list[sql.Composed]:
         "ALTER TABLE {schema}.outbox SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000)",
         "ALTER TABLE {schema}.outbox ENABLE ROW LEVEL SECURITY",
         "ALTER TABLE {schema}.outbox FORCE ROW LEVEL SECURITY",
-        "GRANT INSERT ON {schema}.outbox TO {tenant}, {control}",
+        "REVOKE INSERT ON {schema}.outbox FROM {tenant}, {control}",  # of all columns, as it was once
+        f"GRANT {MAY_EMIT} ON {{schema}}.outbox TO {{tenant}}, {{control}}",
         "GRANT SELECT, UPDATE, DELETE ON {schema}.outbox TO {relay}, {operator}",
         "DROP POLICY IF EXISTS tenant_isolation ON {schema}.outbox",
         """CREATE POLICY tenant_isolation ON {schema}.outbox TO {tenant}
